@@ -1,0 +1,35 @@
+/* core/mem.h - memory: zeroed, 64-byte aligned, overflow checked, counted.
+ *
+ * ub_alloc(n, size) never returns memory for n * size bytes that overflowed.
+ * A request of zero bytes returns a valid block.  Every block is released with
+ * ub_free().  ub_mem_live() counts live blocks, so that a test suite can demand
+ * zero at its end.
+ *
+ * Layer: core, ground floor.
+ */
+#ifndef UB_CORE_MEM_H
+#define UB_CORE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+/* Zeroed block of n * size bytes, or NULL.  Prefer UB_ALLOC. */
+void *ub_alloc(size_t n, size_t size);
+/* Copy of a string, or NULL when memory is exhausted. */
+char *ub_strdup(const char *s);
+/* Release; NULL is fine. */
+void ub_free(void *p);
+/* Number of blocks allocated and not yet freed in this process. */
+int64_t ub_mem_live(void);
+
+/* UB_OK if p is not NULL, else UB_ENOMEM with a sentence. */
+UB_NODISCARD ub_status ub_mem_check(const void *p, size_t n, size_t size, const char *what);
+
+/* ptr = n zeroed elements of its own type; an expression of type ub_status:
+ * UB_TRY(UB_ALLOC(x, n)). */
+#define UB_ALLOC(ptr, n)                                                                           \
+    ub_mem_check((ptr) = ub_alloc((size_t)(n), sizeof *(ptr)), (size_t)(n), sizeof *(ptr), #ptr)
+
+#endif /* UB_CORE_MEM_H */

@@ -1,0 +1,51 @@
+/* core/model.h - encoder, decoder and task heads: shapes, weights, forward.
+ *
+ * Encoder dim -> hidden^layers -> 2 * latents (mean, log variance), decoder
+ * latents -> hidden^layers -> dim, both leaky ReLU (.01); head i: latents ->
+ * head_hidden (tanh) -> width of task i.  Inputs and targets are standardised
+ * with `norm`, which belongs to the model.
+ *
+ * Layer: core.
+ */
+#ifndef UB_CORE_MODEL_H
+#define UB_CORE_MODEL_H
+
+#include <stdint.h>
+
+#include "core/status.h"
+
+typedef struct ub_model_shape {
+    int32_t dim, latents, hidden, layers, head_hidden, tasks;
+    int32_t targets; /* columns of all tasks */
+} ub_model_shape;
+
+typedef struct ub_model {
+    ub_model_shape shape;
+    int32_t       *task_offset; /* tasks + 1; owned */
+    int64_t        weights;     /* number of them */
+    double        *w;           /* owned; all layers one after another, see ub_model_layer */
+    double        *norm;        /* 2 * (dim + targets): means, then standard deviations; owned */
+    /* Filled at the end of training: E|J| of head i with respect to latent j (standardised
+     * units), tasks x latents, and which latents the task keeps (1/0). Owned. */
+    double  *strength;
+    uint8_t *relevant;
+    double   objective; /* held-out, of the kept initialisation */
+} ub_model;
+
+/* Where layer l of `count` is in w: `out` x `in` weights row-major, then `out` biases. */
+typedef struct ub_layer {
+    int64_t at;
+    int32_t in, out;
+    char    name[32]; /* "encoder.0", "decoder.2", "head.1.0", ... */
+} ub_layer;
+
+UB_NODISCARD ub_status ub_model_alloc(const ub_model_shape *shape, const int32_t *task_offset,
+                                      ub_model *out);
+void ub_model_release(ub_model *m);
+/* Layers in storage order; returns how many there are; `out` may be NULL. */
+int32_t ub_model_layers(const ub_model_shape *shape, const int32_t *task_offset, ub_layer *out);
+
+/* Means of the latents of n observations (n x dim, raw units) into mu (n x latents). */
+UB_NODISCARD ub_status ub_model_encode(const ub_model *m, int64_t n, const double *obs, double *mu);
+
+#endif /* UB_CORE_MODEL_H */

@@ -1,0 +1,48 @@
+/* core/moments.h - means and covariances of the columns of a corpus.
+ *
+ * Columns: component c of step t is column t * dim + c; column j of the task
+ * variables is column steps * dim + j.  Sums are made per data block and added
+ * in one tree order by mpi/reduce.h, so the same bytes come out at any rank
+ * count: mean first, then centred second moments (two passes).
+ *
+ * Layer: core.
+ */
+#ifndef UB_CORE_MOMENTS_H
+#define UB_CORE_MOMENTS_H
+
+#include <stdint.h>
+
+#include "core/corpus.h"
+#include "core/status.h"
+
+typedef struct ub_moments {
+    int64_t n;       /* samples (episodes) */
+    int32_t columns; /* p */
+    double *mean;    /* p; owned */
+    double *cov;     /* p x p, symmetric, both triangles, sum of squares / (n - 1); owned */
+} ub_moments;
+
+UB_NODISCARD ub_status ub_moments_init(ub_moments *m, int64_t n, int32_t columns);
+void ub_moments_release(ub_moments *m);
+
+/* Columns of a corpus: steps * dim + width of all task variables. */
+int32_t ub_corpus_columns(const ub_corpus *c);
+
+/* Copy row `episode` (local index) of the corpus, all columns, into out. */
+void ub_corpus_row(const ub_corpus *c, int64_t episode, double *out);
+
+/* Sum of the columns over local episodes [first, first + count) into sum (p). */
+void ub_moments_sum_block(const ub_corpus *c, int64_t first, int64_t count, double *sum);
+
+/* Sum of (row - mean)(row - mean)' over local episodes [first, first + count)
+ * into the p x p matrix out (both triangles).  Cost: count * p^2 flops (dsyrk).
+ * Depends on the rows and the mean only.  Errors: UB_ENOMEM. */
+UB_NODISCARD ub_status ub_moments_square_block(const ub_corpus *c, const double *mean,
+                                               int64_t first, int64_t count, double *out);
+
+/* Moments of n x p samples stored by columns (column c at x + c * n); for tables
+ * and tests.  Errors: UB_ENOMEM, UB_EARG (n < 2). */
+UB_NODISCARD ub_status ub_moments_of_columns(int64_t n, int32_t p, const double *x,
+                                             ub_moments *out);
+
+#endif /* UB_CORE_MOMENTS_H */

@@ -1,0 +1,168 @@
+#include "core/settings.h"
+
+#include "core/ci_test.h"
+
+#define AT(member)          offsetof(ub_settings, member)
+#define INT(key, member, preset, min, max, unit, flags, help)                                      \
+    {key, UB_FIELD_INT, AT(member), preset, min, max, NULL, NULL, unit, flags, help}
+#define REAL(key, member, preset, min, max, unit, flags, help)                                     \
+    {key, UB_FIELD_REAL, AT(member), preset, min, max, NULL, NULL, unit, flags, help}
+#define CHOICE(key, member, preset, choices, flags, help)                                          \
+    {key, UB_FIELD_CHOICE, AT(member), preset, 0, 0, choices, NULL, "", flags, help}
+#define NAME(key, member, preset, at, help)                                                        \
+    {key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, at, "", 0, help}
+#define TEXT(key, member, preset, flags, help)                                                     \
+    {key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, NULL, "", flags, help}
+#define SECTION(name, help, fields) {name, help, fields, sizeof(fields) / sizeof(fields)[0]}
+
+static const ub_field run[] = {
+    INT("seed", run.seed, "1", 0, 9e18, "", 0, "seed of every random stream"),
+    INT("shards", run.shards, "64", 1, 65536, "data blocks", 0,
+        "blocks of the fixed-order sums; more ranks than this idle in the covariance"),
+    CHOICE("log_level", run.log_level, "info", "error|warn|info|debug", UB_FIELD_FREE,
+           "how much is logged"),
+    REAL("progress_s", run.progress_s, "10", 0.01, 86400, "seconds", UB_FIELD_FREE,
+         "pause between progress lines where there is no terminal"),
+    REAL("stop_after_s", run.stop_after_s, "0", 0, 1e9, "seconds", UB_FIELD_FREE,
+         "stop in time after this long, with exit code 75; 0: never"),
+};
+
+static const ub_field corpus[] = {
+    TEXT("path", corpus.path, "", UB_FIELD_FREE, "file of the corpus (Minari: the dataset folder)"),
+    CHOICE("format", corpus.format, "auto", "auto|native|d4rl|robomimic|minari", 0,
+           "layout of the file; auto looks at what it holds"),
+    TEXT("obs", corpus.obs, "", 0,
+         "observation datasets to use, comma separated; empty: all, by name"),
+    CHOICE("tasks", corpus.tasks, "auto", "auto|dataset|success|return|final", 0,
+           "where task variables come from; auto: the file's own, else final observation"),
+    TEXT("task", corpus.task, "", 0,
+         "datasets of the task variables (tasks: dataset), comma separated"),
+    INT("max_episodes", corpus.max_episodes, "0", 0, 9e15, "episodes", 0,
+        "use the first so many; 0: all"),
+};
+
+static const ub_field segment[] = {
+    CHOICE("method", segment.method, "fixed", "fixed", 0,
+           "how episodes of unequal length are brought to common steps: equal parts of the time"),
+    INT("count", segment.count, "10", 1, 100000, "segments", 0,
+        "segments an unaligned episode is cut into"),
+    INT("length", segment.length, "0", 0, 100000, "steps", 0,
+        "steps of a segment; 0: the file's own, else 2"),
+};
+
+static const ub_field structure[] = {
+    NAME("test", structure.test, "fisher_z", ub_ci_name_at,
+         "conditional independence test ('unbraid list ci')"),
+    CHOICE("conditioning", structure.conditioning, "band", "band|full|direct", 0,
+           "what is conditioned on: the four neighbours, all other steps, or step against task"),
+    CHOICE("rule", structure.rule, "llr_clique",
+           "paper|raw|bh|by|bonferroni|llr_clique|llr_joint", 0,
+           "how answers become membership"),
+    CHOICE("representatives", structure.representatives, "last", "last|all", 0,
+           "steps of a segment that are tested: its last, or every one"),
+    CHOICE("contrast", structure.contrast, "none", "none|marginal", 0,
+           "marginal: dependence that is there without the task is no evidence for the task"),
+    REAL("alpha", structure.alpha, "0.05", 1e-12, 0.5, "", 0, "level of the rules that have one"),
+    REAL("rho_pair", structure.rho_pair, "0.1", 1e-4, 0.99, "", 0,
+         "partial correlation expected of dependent pairs (LLR rules)"),
+    REAL("rho_direct", structure.rho_direct, "0.2", 1e-4, 0.99, "", 0,
+         "partial correlation expected of step and task (llr_joint)"),
+    REAL("evidence_cap", structure.evidence_cap, "60", 1, 1e6, "", 0,
+         "largest z^2 a single test may contribute (LLR rules)"),
+    INT("tile", structure.tile, "16", 1, 4096, "segments", 0,
+        "edge of a tile of pairs: the unit of work of the farm"),
+    INT("serial_max", structure.serial_max, "4096", 0, 100000, "columns", 0,
+        "largest covariance inverted by serial LAPACK; beyond it ScaLAPACK"),
+    INT("grid_rows", structure.grid_rows, "1", 1, 10000, "ranks", 0,
+        "process grid of ScaLAPACK; its rounding belongs to the grid"),
+    INT("grid_cols", structure.grid_cols, "1", 1, 10000, "ranks", 0, "the same"),
+    INT("block", structure.block, "64", 1, 4096, "columns", 0, "block size of ScaLAPACK"),
+};
+
+static const ub_field farm[] = {
+    REAL("journal_sync_s", farm.journal_sync_s, "1", 0, 3600, "seconds", UB_FIELD_FREE,
+         "pause between flushes of the journal to disk: what a power cut may cost"),
+    REAL("slow_ms", farm.slow_ms, "0", 0, 1e6, "ms", UB_FIELD_FREE,
+         "pause before each item, to watch or test the farm"),
+};
+
+static const ub_field disentangle[] = {
+    CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian", 0,
+           "sparsity between tasks and latents"),
+    INT("latents", disentangle.latents, "0", 0, 4096, "", 0,
+        "latent dimensions; 0: as many as the truth says, else as an observation has"),
+    INT("hidden", disentangle.hidden, "64", 1, 65536, "units", 0,
+        "width of encoder and decoder layers"),
+    INT("layers", disentangle.layers, "2", 1, 16, "", 0, "hidden layers of encoder and decoder"),
+    INT("head_hidden", disentangle.head_hidden, "32", 1, 65536, "units", 0, "width of task heads"),
+    REAL("beta", disentangle.beta, "0.01", 0, 1000, "", 0, "weight of the KL term"),
+    REAL("lambda", disentangle.lambda, "0.2", 0, 1000, "", 0, "weight of the sparsity penalty"),
+    REAL("group", disentangle.group, "1", 0, 1000, "", 0,
+         "weight of the group term across tasks, relative to lambda"),
+    REAL("ramp", disentangle.ramp, "0.2", 0, 1, "of the steps", 0,
+         "lambda grows linearly over this part of the training"),
+    INT("jacobian_samples", disentangle.jacobian_samples, "64", 1, 1000000, "samples a batch", 0,
+        "samples on which the task Jacobian is penalised"),
+    REAL("learning_rate", disentangle.learning_rate, "0.001", 1e-9, 10, "", 0, "Adam's step"),
+    REAL("decay_from", disentangle.decay_from, "0.7", 0, 1, "of the steps", 0,
+         "constant until here, then linear"),
+    REAL("decay_to", disentangle.decay_to, "0.01", 0, 1, "of the rate", 0, "where it ends"),
+    INT("batch", disentangle.batch, "256", 1, 1000000, "samples", 0, "samples of a gradient step"),
+    INT("epochs", disentangle.epochs, "60", 1, 1000000, "", 0, "passes over the data"),
+    INT("restarts", disentangle.restarts, "3", 1, 1000, "", 0,
+        "initialisations; the lowest held-out objective is kept"),
+    INT("shards", disentangle.shards, "8", 1, 65536, "groups of episodes", 0,
+        "virtual shards of a batch; more ranks than this idle in the training"),
+    REAL("holdout", disentangle.holdout, "0.1", 0.01, 0.9, "of the episodes", 0,
+         "never trained on; choose the initialisation"),
+    REAL("keep", disentangle.keep, "0.1", 0, 1, "of the maximum", 0,
+         "a task keeps latents whose mean |J| is above this part of its largest"),
+    CHOICE("steps", disentangle.steps, "structure", "structure|all|truth", 0,
+           "steps at which a task's loss counts: where stage 1 found it, all, or the truth"),
+    INT("checkpoint_steps", disentangle.checkpoint_steps, "500", 1, 1e12, "gradient steps",
+        UB_FIELD_FREE, "pause between checkpoints"),
+    INT("keep_checkpoints", disentangle.keep_checkpoints, "2", 2, 1000, "", UB_FIELD_FREE,
+        "verified checkpoints that stay"),
+};
+
+static const ub_field synth[] = {
+    CHOICE("kind", synth.kind, "chain", "chain|latent", 0,
+           "chain: steps and tasks for stage 1; latent: mixed latents for stage 2"),
+    INT("steps", synth.steps, "20", 1, 10000000, "steps", 0, "T (chain)"),
+    INT("tasks", synth.tasks, "4", 1, 100000, "", 0, "M"),
+    INT("samples", synth.samples, "10000", 2, 9e15, "episodes", 0, "N"),
+    INT("segment_length", synth.segment_length, "2", 1, 100000, "steps", 0, "L (chain)"),
+    CHOICE("link", synth.link, "linear", "linear|quadratic|tanh", 0,
+           "how steps enter a task (chain)"),
+    REAL("edge", synth.edge, "0.7", 0, 1, "", 0, "probability of a temporal edge (chain)"),
+    REAL("membership", synth.membership, "0.5", 0, 1, "", 0,
+         "probability that a segment belongs to a task (chain)"),
+    INT("relevant", synth.relevant, "3", 1, 4096, "", 0, "latents some task needs (latent)"),
+    INT("irrelevant", synth.irrelevant, "3", 0, 4096, "", 0, "latents no task needs (latent)"),
+    INT("task_dim", synth.task_dim, "4", 1, 4096, "", 0, "width of a task variable (latent)"),
+    INT("obs_dim", synth.obs_dim, "12", 1, 65536, "", 0, "width of an observation (latent)"),
+};
+
+static const ub_field eval[] = {
+    INT("train", eval.train, "2000", 10, 20000, "samples", 0, "samples the judge learns from"),
+    INT("test", eval.test, "2000", 2, 1000000, "samples", 0, "held-out samples it is judged on"),
+    REAL("ridge", eval.ridge, "0.001", 1e-12, 1e6, "", 0,
+         "centre of the judge's grid of ridge penalties"),
+};
+
+static const ub_section sections[] = {
+    SECTION("run", "seed, logging, time", run),
+    SECTION("corpus", "what is read", corpus),
+    SECTION("segment", "from time to segments", segment),
+    SECTION("structure", "stage 1: which steps belong to which task", structure),
+    SECTION("farm", "how tests are handed to ranks", farm),
+    SECTION("disentangle", "stage 2: which latents each task needs", disentangle),
+    SECTION("synth", "made-up corpora with known truth", synth),
+    SECTION("eval", "the independent judge", eval),
+};
+
+const ub_schema *ub_settings_schema(void)
+{
+    static const ub_schema schema = {sections, sizeof sections / sizeof sections[0]};
+    return &schema;
+}

@@ -1,0 +1,94 @@
+/* core/settings.h - every setting of the program, one struct a section.
+ *
+ * The tables in core/settings.c say key, range, default, unit and help of each
+ * field; configs/reference.yaml is generated from them.
+ *
+ * Layer: core.
+ */
+#ifndef UB_CORE_SETTINGS_H
+#define UB_CORE_SETTINGS_H
+
+#include "core/schema.h"
+
+enum { UB_FORMAT_AUTO, UB_FORMAT_NATIVE, UB_FORMAT_D4RL, UB_FORMAT_ROBOMIMIC, UB_FORMAT_MINARI };
+enum { UB_TASKS_AUTO, UB_TASKS_DATASET, UB_TASKS_SUCCESS, UB_TASKS_RETURN, UB_TASKS_FINAL };
+enum { UB_COND_BAND, UB_COND_FULL, UB_COND_DIRECT };
+enum {
+    UB_RULE_PAPER,
+    UB_RULE_RAW,
+    UB_RULE_BH,
+    UB_RULE_BY,
+    UB_RULE_BONFERRONI,
+    UB_RULE_LLR_CLIQUE,
+    UB_RULE_LLR_JOINT
+};
+enum { UB_REP_LAST, UB_REP_ALL };
+enum { UB_CONTRAST_NONE, UB_CONTRAST_MARGINAL };
+enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN };
+enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
+enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
+enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH };
+
+typedef struct ub_settings {
+    struct {
+        int64_t seed;
+        int64_t shards;    /* data blocks of the fixed-order sums */
+        int     log_level; /* ub_log_level */
+        double  progress_s;
+        double  stop_after_s; /* stop in time after so many seconds; 0 = never */
+    } run;
+    struct {
+        char    path[UB_TEXT_MAX];
+        int     format;
+        char    obs[UB_TEXT_MAX];  /* comma separated observation datasets; "" = all */
+        int     tasks;             /* UB_TASKS_... */
+        char    task[UB_TEXT_MAX]; /* dataset(s) of the task variables */
+        int64_t max_episodes;      /* 0 = all */
+    } corpus;
+    struct {
+        int     method; /* 0 = fixed */
+        int64_t count;  /* K: segments an episode is cut into (unaligned corpora) */
+        int64_t length; /* L: steps kept of a segment */
+    } segment;
+    struct {
+        char    test[UB_TEXT_MAX]; /* a registered name */
+        int     conditioning, rule, representatives, contrast;
+        double  alpha;
+        double  rho_pair, rho_direct, evidence_cap;
+        int64_t tile;       /* segments on an edge of a tile of pairs */
+        int64_t serial_max; /* largest matrix inverted by serial LAPACK */
+        int64_t grid_rows, grid_cols, block; /* ScaLAPACK beyond it */
+    } structure;
+    struct {
+        double journal_sync_s;
+        double slow_ms; /* artificial pause per item, for demonstrations and tests */
+    } farm;
+    struct {
+        int     penalty;
+        int64_t latents, hidden, layers, head_hidden;
+        double  beta, lambda, group, ramp;
+        int64_t jacobian_samples;
+        double  learning_rate, decay_from, decay_to;
+        int64_t batch, epochs, restarts, shards;
+        double  holdout, keep;
+        int     steps;
+        int64_t checkpoint_steps, keep_checkpoints;
+    } disentangle;
+    struct {
+        int     kind;
+        int64_t steps, tasks, samples, segment_length;
+        int     link;
+        double  edge;       /* probability of a temporal edge */
+        double  membership; /* probability of a link segment - task */
+        int64_t relevant, irrelevant, task_dim, obs_dim;
+    } synth;
+    struct {
+        int64_t train, test; /* samples for the judge */
+        double  ridge;
+    } eval;
+} ub_settings;
+
+/* All sections. */
+const ub_schema *ub_settings_schema(void);
+
+#endif /* UB_CORE_SETTINGS_H */

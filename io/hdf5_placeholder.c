@@ -1,0 +1,1 @@
+typedef int ub_io_begins_here;

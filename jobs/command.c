@@ -1,0 +1,1 @@
+typedef int ub_jobs_begin_here;

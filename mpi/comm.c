@@ -1,0 +1,101 @@
+#include "mpi/comm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/sha256.h"
+
+enum { PIECE = 1 << 28, SENTENCE = 1024 };
+
+ub_status ub_mpi_status(int mpi_rc, const char *what)
+{
+    if (mpi_rc == MPI_SUCCESS)
+        return UB_OK;
+    char text[MPI_MAX_ERROR_STRING] = "unknown error";
+    int  len = 0;
+    (void)MPI_Error_string(mpi_rc, text, &len);
+    return UB_FAIL(UB_EMPI, "%s: %s", what, text);
+}
+
+ub_status ub_comm_init(ub_comm *out, MPI_Comm parent)
+{
+    ub_comm c = {.mpi = MPI_COMM_NULL};
+    UB_TRY_MPI(MPI_Comm_dup(parent, &c.mpi));
+    UB_TRY_MPI(MPI_Comm_set_errhandler(c.mpi, MPI_ERRORS_RETURN));
+    UB_TRY_MPI(MPI_Comm_rank(c.mpi, &c.rank));
+    UB_TRY_MPI(MPI_Comm_size(c.mpi, &c.size));
+    *out = c;
+    return UB_OK;
+}
+
+void ub_comm_release(ub_comm *c)
+{
+    if (c->size > 0 && c->mpi != MPI_COMM_NULL)
+        (void)MPI_Comm_free(&c->mpi);
+    *c = (ub_comm){.mpi = MPI_COMM_NULL};
+}
+
+/* Lowest (severity, rank) wins: 0 failure, 1 stop, 2 fine. */
+static int severity(ub_status st)
+{
+    return st == UB_OK ? 2 : st == UB_ESTOP ? 1 : 0;
+}
+
+ub_status ub_comm_agree(const ub_comm *c, ub_status mine)
+{
+    struct {
+        int severity, rank;
+    } in = {severity(mine), c->rank}, out;
+    UB_TRY_MPI(MPI_Allreduce(&in, &out, 1, MPI_2INT, MPI_MINLOC, c->mpi));
+    if (out.severity == 2)
+        return UB_OK;
+    struct {
+        int  status;
+        char text[SENTENCE];
+    } word = {.status = (int)mine};
+    (void)snprintf(word.text, sizeof word.text, "%s", ub_err_message());
+    UB_TRY_MPI(MPI_Bcast(&word, (int)sizeof word, MPI_BYTE, out.rank, c->mpi));
+    if (out.rank == c->rank)
+        return mine;
+    return UB_FAIL((ub_status)word.status, "%s", word.text);
+}
+
+ub_status ub_comm_bcast(const ub_comm *c, void *data, size_t n)
+{
+    unsigned char *p = data;
+    for (size_t at = 0; at < n; at += PIECE) {
+        int count = (int)(n - at < PIECE ? n - at : PIECE);
+        UB_TRY_MPI(MPI_Bcast(p + at, count, MPI_BYTE, 0, c->mpi));
+    }
+    return UB_OK;
+}
+
+ub_status ub_comm_share(const ub_comm *c, ub_bytes *b)
+{
+    uint64_t n = b->len;
+    UB_TRY_MPI(MPI_Bcast(&n, 1, MPI_UINT64_T, 0, c->mpi));
+    ub_status st = UB_OK;
+    if (c->rank != 0) {
+        unsigned char *room = NULL;
+        st = UB_ALLOC(room, n + 1);
+        if (st == UB_OK) {
+            ub_bytes_release(b);
+            *b = (ub_bytes){.data = room, .len = (size_t)n, .cap = (size_t)n + 1};
+        }
+    }
+    UB_TRY(ub_comm_agree(c, st));
+    return ub_comm_bcast(c, b->data, (size_t)n);
+}
+
+ub_status ub_comm_same(const ub_comm *c, const void *data, size_t n, const char *what)
+{
+    unsigned char mine[UB_SHA256_BYTES], first[UB_SHA256_BYTES];
+    ub_sha256_of(data, n, mine);
+    memcpy(first, mine, sizeof first);
+    UB_TRY_MPI(MPI_Bcast(first, (int)sizeof first, MPI_BYTE, 0, c->mpi));
+    ub_status st = UB_OK;
+    if (memcmp(first, mine, sizeof first) != 0)
+        st = UB_FAIL(UB_ENOTSAME, "%s differs between rank 0 and rank %d", what, c->rank);
+    return ub_comm_agree(c, st);
+}

@@ -1,0 +1,51 @@
+/* mpi/comm.h - our communicator: a private duplicate, and the few collective
+ * habits everything above relies on.
+ *
+ * Layer: mpi (may include core).  Markers used in every header from here up;
+ * tools/check_layers.py insists on exactly one before each prototype:
+ *   UB_COLLECTIVE  every rank of the object's communicator must call it
+ *   UB_LOCAL       any rank may call it alone; it never communicates
+ */
+#ifndef UB_MPI_COMM_H
+#define UB_MPI_COMM_H
+
+#include <mpi.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/status.h"
+
+#define UB_COLLECTIVE
+#define UB_LOCAL
+
+typedef struct ub_comm {
+    MPI_Comm mpi; /* owned duplicate; errors are returned, not fatal */
+    int      rank, size;
+} ub_comm;
+
+/* Duplicate `parent` (not kept) into *out and set MPI_ERRORS_RETURN on it. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_init(ub_comm *out, MPI_Comm parent);
+/* Free the duplicate; safe on a zeroed struct. */
+UB_COLLECTIVE void ub_comm_release(ub_comm *c);
+
+/* Make one verdict out of many: all ranks return the same status and hold the same sentence,
+ * that of the lowest rank that failed (UB_ESTOP yields to any failure; UB_OK if nobody
+ * failed).  Call it where a local step inside a collective function may have failed on some
+ * ranks, before anybody returns. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_agree(const ub_comm *c, ub_status mine);
+
+/* Broadcast a buffer from rank 0; others' content is replaced. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_share(const ub_comm *c, ub_bytes *b);
+/* Broadcast n bytes from rank 0, any n (sent in pieces that fit an int). */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_bcast(const ub_comm *c, void *data, size_t n);
+
+/* UB_ENOTSAME unless the n bytes are the same on all ranks. `what` names them. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_same(const ub_comm *c, const void *data, size_t n,
+                                                  const char *what);
+
+/* Translate an MPI return code: UB_OK or UB_EMPI with MPI's own words. */
+UB_LOCAL UB_NODISCARD ub_status ub_mpi_status(int mpi_rc, const char *what);
+#define UB_TRY_MPI(call) UB_TRY(ub_mpi_status((call), #call))
+
+#endif /* UB_MPI_COMM_H */

@@ -1,0 +1,23 @@
+/* mpi/moments.h - means and covariances of a corpus that lies on many ranks.
+ *
+ * Layer: mpi.
+ */
+#ifndef UB_MPI_MOMENTS_H
+#define UB_MPI_MOMENTS_H
+
+#include "core/corpus.h"
+#include "core/moments.h"
+#include "mpi/comm.h"
+
+/* Moments of the whole corpus on every rank; the same bytes at any rank count.
+ *   corpus  its local episodes are ub_rows_of_rank(N, shards, size, rank)
+ * Cost: N p^2 / size flops, p^2 * (log2(shards) + 1) doubles of memory a rank.
+ * Errors: UB_ENUMERIC with the dataset-independent position (episode, step or task,
+ * component) of the first value that is not finite. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus,
+                                                       int64_t shards, ub_moments *out);
+
+/* Combine the ranks' ub_corpus_digest_local values into corpus->digest on all ranks. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_corpus_digest(const ub_comm *c, ub_corpus *corpus);
+
+#endif /* UB_MPI_MOMENTS_H */

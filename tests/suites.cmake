@@ -1,0 +1,1 @@
+ub_add_suite(core ground)
