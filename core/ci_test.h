@@ -33,8 +33,8 @@ enum {
 /* Why a test has no number, or that it has one. */
 #define UB_CI_VERDICTS(X)                                                                          \
     X(UB_CI_OK, "ok")                                                                              \
-    X(UB_CI_CONSTANT, "constant")     /* a column of X or Y has no variance */                     \
-    X(UB_CI_COLLINEAR, "collinear")   /* Z determines X or Y, or X determines Y, to rounding */    \
+    X(UB_CI_CONSTANT, "constant")     /* X or Y has no variance */                                 \
+    X(UB_CI_COLLINEAR, "collinear")   /* Z determines X or Y, to rounding */                       \
     X(UB_CI_NONFINITE, "nonfinite")   /* NaN or infinity among the values */                       \
     X(UB_CI_TOO_FEW, "too_few")       /* not enough samples for |Z| */                             \
     X(UB_CI_UNTESTABLE, "untestable") /* adjacent steps: nothing lies between them */
@@ -90,7 +90,7 @@ typedef struct ub_ci_test {
     /* Answer the same X, Y, Z with each of m further conditioning sets, so that
      * the part shared by all tasks is factored once.  OPTIONAL (NULL: eval is
      * called m times).  Set i is extra[offset[i]] .. extra[offset[i+1]-1]; same
-     * answers as eval on Z + set i, to rounding. */
+     * answers as eval on Z + set i with id q->id + i, to rounding. */
     ub_status (*eval_each)(void *state, const ub_ci_query *q, int32_t m, const int32_t *extra,
                            const int32_t *offset, ub_ci_result *out);
 

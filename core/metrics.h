@@ -14,20 +14,22 @@ double ub_accuracy(int64_t n, const uint8_t *truth, const uint8_t *decision);
 /* Matthews correlation coefficient; 0 when a margin is empty. */
 double ub_mcc(int64_t n, const uint8_t *truth, const uint8_t *decision);
 /* Average precision: sum over cut-offs of (recall gain) * precision, tied scores taken as one
- * cut-off (the definition of scikit-learn's average_precision_score); 0 without positives. */
+ * cut-off (the definition of scikit-learn's average_precision_score); 0 without positives.
+ * Errors: UB_ENUMERIC (a score is NaN), UB_ENOMEM. */
 UB_NODISCARD ub_status ub_average_precision(int64_t n, const uint8_t *truth, const double *score,
                                             double *out);
-/* Adjusted Rand index of two labelings (Hubert and Arabie 1985); any int64 labels. */
+/* Adjusted Rand index of two labelings (Hubert and Arabie 1985); any int64 labels.  1 for equal
+ * partitions, trivial ones too. */
 UB_NODISCARD ub_status ub_ari(int64_t n, const int64_t *a, const int64_t *b, double *out);
 
 /* Held-out R^2 of y from x by kernel ridge regression with a Gaussian kernel.
  *   x_train n x p, y_train n x q, x_test m x p, y_test m x q, row-major; inputs are
- *   standardised with the training rows; bandwidth and ridge are chosen from a small fixed grid
- *   (multiples of the median distance; powers of ten times `ridge`) on the last fifth of the
- *   training rows, then refitted on all of them.
+ *   standardised with the training rows.  Solves (K + n lambda I) c = y; for each column of y,
+ *   bandwidth ({.5, 1, 2, 4} median distances) and lambda (`ridge` times 10^-2 .. 10^3) are those
+ *   that do best on the last fifth of the training rows, then refitted on all of them.
  *   r2      q values: 1 - SS_res / SS_tot of each column on the test rows
  * Cost: O(n^3) a grid point by Cholesky.  p = 0 (an empty group) gives r2 = 0.
- * Errors: UB_EARG (n < 10 or m < 2), UB_ENOMEM. */
+ * Errors: UB_EARG (n < 10 or m < 2), UB_ENUMERIC (a value that is not finite), UB_ENOMEM. */
 UB_NODISCARD ub_status ub_judge_r2(int64_t n, int64_t m, int32_t p, int32_t q,
                                    const double *x_train, const double *y_train,
                                    const double *x_test, const double *y_test, double ridge,

@@ -65,7 +65,7 @@ static size_t distance(const char *a, const char *b)
 }
 
 typedef struct guess {
-    char   name[NAME];
+    char name[NAME];
     size_t distance;
 } guess;
 
@@ -87,28 +87,36 @@ static void hint(const guess *g, const char *word, char *out, size_t cap)
         (void)snprintf(out, cap, "; 'unbraid config reference' lists all keys");
 }
 
+/* The right key in another section. */
+static void elsewhere(const ub_schema *s, const char *key, guess *g)
+{
+    for (size_t j = 0; j < s->count; j++)
+        if (find_field(&s->sections[j], key) != NULL) {
+            (void)snprintf(g->name, sizeof g->name, "%s.%s", s->sections[j].name, key);
+            g->distance = 0;
+        }
+}
+
 static ub_status unknown(const ub_schema *s, const char *path, const char *where)
 {
-    char        tip[2 * NAME], name[NAME];
-    guess       best = {.distance = SIZE_MAX};
+    char tip[2 * NAME], name[NAME];
+    guess best = {.distance = SIZE_MAX};
     const char *dot = strchr(path, '.');
-    size_t      len = dot == NULL ? strlen(path) : (size_t)(dot - path);
+    size_t len = dot == NULL ? strlen(path) : (size_t)(dot - path);
     const ub_section *section = find_section(s, path, len);
     if (section == NULL) {
         (void)snprintf(name, sizeof name, "%.*s", (int)(len < NAME ? len : NAME - 1), path);
         for (size_t i = 0; i < s->count; i++)
             consider(&best, name, s->sections[i].name);
+        if (dot == NULL) /* perhaps a key without its section */
+            elsewhere(s, path, &best);
         hint(&best, name, tip, sizeof tip);
         return UB_FAIL(UB_ENOENT, "%s: unknown section '%s'%s", where, name, tip);
     }
     const char *key = dot == NULL ? "" : dot + 1;
     for (size_t i = 0; i < section->count; i++)
         consider(&best, key, section->fields[i].key);
-    for (size_t j = 0; j < s->count; j++) /* the right key in another section */
-        if (find_field(&s->sections[j], key) != NULL) {
-            (void)snprintf(best.name, sizeof best.name, "%s.%s", s->sections[j].name, key);
-            best.distance = 0;
-        }
+    elsewhere(s, key, &best);
     hint(&best, key, tip, sizeof tip);
     return UB_FAIL(UB_ENOENT, "%s: unknown key '%s' in section '%s'%s", where, key, section->name,
                    tip);
@@ -136,7 +144,7 @@ bool ub_schema_choice(const ub_field *f, size_t i, char *buf, size_t cap)
 /* All choices, comma separated, for sentences. */
 static void choice_list(const ub_field *f, char *buf, size_t cap)
 {
-    char   name[NAME];
+    char name[NAME];
     size_t len = 0;
     buf[0] = '\0';
     for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name) && len < cap; i++)
@@ -146,8 +154,8 @@ static void choice_list(const ub_field *f, char *buf, size_t cap)
 static ub_status out_of_range(const ub_field *f, const char *path, const char *text,
                               const char *where)
 {
-    return UB_FAIL(UB_ERANGE, "%s: %s = %s is outside %g .. %g%s%s", where, path, text, f->min,
-                   f->max, f->unit[0] != '\0' ? " " : "", f->unit);
+    return UB_FAIL(UB_ERANGE, "%s: %s = %s is outside %.10g .. %.10g%s%s", where, path, text,
+                   f->min, f->max, f->unit[0] != '\0' ? " " : "", f->unit);
 }
 
 static bool in_range(const ub_field *f, double x)
@@ -161,8 +169,10 @@ static ub_status set_int(const ub_field *f, int64_t *to, const char *path, const
     char *end;
     errno = 0;
     long long x = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0)
+    if (end == text || *end != '\0')
         return UB_FAIL(UB_EARG, "%s: %s = '%s' is not a whole number", where, path, text);
+    if (errno != 0)
+        return UB_FAIL(UB_ERANGE, "%s: %s = %s does not fit in 64 bits", where, path, text);
     if (!in_range(f, (double)x))
         return out_of_range(f, path, text, where);
     *to = x;
@@ -172,7 +182,7 @@ static ub_status set_int(const ub_field *f, int64_t *to, const char *path, const
 static ub_status set_real(const ub_field *f, double *to, const char *path, const char *text,
                           const char *where)
 {
-    char  *end;
+    char *end;
     double x = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(x))
         return UB_FAIL(UB_EARG, "%s: %s = '%s' is not a number", where, path, text);
@@ -195,7 +205,7 @@ static ub_status set_bool(bool *to, const char *path, const char *text, const ch
 static ub_status choose(const ub_field *f, const char *path, const char *text, const char *where,
                         int *index)
 {
-    char  name[NAME], list[UB_TEXT_MAX];
+    char name[NAME], list[UB_TEXT_MAX];
     guess best = {.distance = SIZE_MAX};
     for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name); i++) {
         if (strcmp(name, text) == 0) {
@@ -278,7 +288,7 @@ static ub_status print_quoted(const char *text, ub_bytes *out)
     for (const char *p = text; *p != '\0'; p++) {
         if (*p == '"' || *p == '\\')
             UB_TRY(ub_bytes_printf(out, "\\%c", *p));
-        else if ((unsigned char)*p < 0x20)
+        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
             UB_TRY(ub_bytes_printf(out, "\\x%02x", (unsigned)*p));
         else
             UB_TRY(ub_bytes_put(out, p, 1));
@@ -289,7 +299,7 @@ static ub_status print_quoted(const char *text, ub_bytes *out)
 ub_status ub_schema_format(const ub_field *f, const void *settings, ub_bytes *out)
 {
     const void *from = place_const(f, settings);
-    char        buf[NAME];
+    char buf[NAME];
     switch (f->type) {
     case UB_FIELD_INT:
         return ub_bytes_printf(out, "%lld", (long long)*(const int64_t *)from);
@@ -310,7 +320,7 @@ ub_status ub_schema_format(const ub_field *f, const void *settings, ub_bytes *ou
 bool ub_schema_listed(const char *list, const char *word)
 {
     size_t len = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)) != NULL; at += len)
+    for (const char *at = list; len > 0 && (at = strstr(at, word)) != NULL; at += len)
         if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
             return true;
     return false;
@@ -358,15 +368,14 @@ ub_status ub_schema_reference(const ub_schema *s, ub_bytes *out)
     char kind[2 * UB_TEXT_MAX];
     for (size_t i = 0; i < s->count; i++) {
         const ub_section *section = &s->sections[i];
-        UB_TRY(ub_bytes_printf(out, "%s# %s\n%s:\n", i > 0 ? "\n" : "", section->help,
-                               section->name));
+        UB_TRY(
+            ub_bytes_printf(out, "%s# %s\n%s:\n", i > 0 ? "\n" : "", section->help, section->name));
         for (size_t j = 0; j < section->count; j++) {
             const ub_field *f = &section->fields[j];
             describe(f, kind, sizeof kind);
             UB_TRY(ub_bytes_printf(out, "  # %s\n  # %s%s\n", f->help, kind,
-                                   (f->flags & UB_FIELD_FREE) != 0
-                                       ? "; does not change the results"
-                                       : ""));
+                                   (f->flags & UB_FIELD_FREE) != 0 ? "; does not change the results"
+                                                                   : ""));
             bool quote = f->type == UB_FIELD_TEXT;
             UB_TRY(ub_bytes_printf(out, "  %s: %s%s%s\n", f->key, quote ? "\"" : "", f->preset,
                                    quote ? "\"" : ""));

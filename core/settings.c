@@ -29,7 +29,7 @@ static const ub_field run[] = {
 
 static const ub_field corpus[] = {
     TEXT("path", corpus.path, "", UB_FIELD_FREE, "file of the corpus (Minari: the dataset folder)"),
-    CHOICE("format", corpus.format, "auto", "auto|native|d4rl|robomimic|minari", 0,
+    CHOICE("format", corpus.format, "auto", "auto|aligned|native|d4rl|robomimic|minari", 0,
            "layout of the file; auto looks at what it holds"),
     TEXT("obs", corpus.obs, "", 0,
          "observation datasets to use, comma separated; empty: all, by name"),
@@ -58,10 +58,11 @@ static const ub_field structure[] = {
     CHOICE("rule", structure.rule, "llr_clique",
            "paper|raw|bh|by|bonferroni|llr_clique|llr_joint", 0,
            "how answers become membership"),
-    CHOICE("representatives", structure.representatives, "last", "last|all", 0,
-           "steps of a segment that are tested: its last, or every one"),
-    CHOICE("contrast", structure.contrast, "none", "none|marginal", 0,
-           "marginal: dependence that is there without the task is no evidence for the task"),
+    CHOICE("representatives", structure.representatives, "all", "last|all", 0,
+           "steps of a segment that are tested: its last, or every one; rule paper takes the last"),
+    CHOICE("contrast", structure.contrast, "auto", "auto|none|marginal", 0,
+           "marginal: pairs dependent without any task (BH at alpha) lose that much evidence; "
+           "auto: with LLR rules on pairs"),
     REAL("alpha", structure.alpha, "0.05", 1e-12, 0.5, "", 0, "level of the rules that have one"),
     REAL("rho_pair", structure.rho_pair, "0.1", 1e-4, 0.99, "", 0,
          "partial correlation expected of dependent pairs (LLR rules)"),
@@ -87,7 +88,7 @@ static const ub_field farm[] = {
 };
 
 static const ub_field disentangle[] = {
-    CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian", 0,
+    CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian|jacobian_group", 0,
            "sparsity between tasks and latents"),
     INT("latents", disentangle.latents, "0", 0, 4096, "", 0,
         "latent dimensions; 0: as many as the truth says, else as an observation has"),

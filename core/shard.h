@@ -36,4 +36,14 @@ static inline ub_range ub_rows_of_rank(int64_t n, int64_t shards, int size, int 
     return (ub_range){a.first, b.first + b.count - a.first};
 }
 
+/* Of the rows of a shard, in order: the last so many are held out (never trained on); at least one
+ * of two or more. */
+static inline int64_t ub_held_out(int64_t rows, double fraction)
+{
+    int64_t last = (int64_t)(fraction * (double)rows + 0.5);
+    if (rows < 2)
+        return 0;
+    return last < 1 ? 1 : last >= rows ? rows - 1 : last;
+}
+
 #endif /* UB_CORE_SHARD_H */

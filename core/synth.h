@@ -3,12 +3,16 @@
  * `chain` (stage 1, design of the published experiments): s_t = alpha_t s_{t-1} + N(0,1)
  * with alpha = +-U(.3,.9) with probability synth.edge, else no edge; a_t = beta_t s_t +
  * .5 N, beta = +-U(.5,1.5); g_i = sum over member steps of w_ti f(a_t) + .5 N, w = +-U(.5,1.5),
- * f = identity, square (a^2 - 1 standardised) or tanh; every segment belongs to a task with
+ * f = identity, (a^2 / E a^2 - 1) / sqrt 2, or tanh; every segment belongs to a task with
  * probability synth.membership, at least two segments a task.
  *
- * `latent` (stage 2): latents z ~ N(0, I), relevant + irrelevant; each task a smooth
- * non-linear vector function (R^task_dim) of its own subset of the relevant latents plus
- * noise; observation o in R^obs_dim an invertible non-linear mixture of all latents plus noise.
+ * `latent` (stage 2), T = L = 1: latents z ~ N(0, I), the relevant ones first; with R of them and
+ * M tasks, task i needs w = 1 + ceil((R - 1) / M) latents (at most R), from i (w - 1) on,
+ * cyclically: together they need every one, neighbours share one (R = 3, M = 2: {0,1}, {1,2}).
+ * g_i = V tanh(W z_own + b) + .05 N in R^task_dim, V and W orthogonal: the Jacobian has full rank
+ * where task_dim allows, and every latent of the task counts about alike (use task_dim > 1: a
+ * scalar task can be told from one latent).  Observation o = B f(A z) + .01 N in R^obs_dim, A and
+ * B orthogonal, f an increasing smooth leaky rectifier (slopes .2 to 1): it can be undone.
  *
  * Every episode has a random stream of its own: the same corpus whoever makes which part.
  *
@@ -23,7 +27,8 @@
 /* Make episodes first .. first + count - 1 of the corpus that `settings` describes (sections
  * synth and run.seed), with truth.  *out is owned by the caller; digest not set.
  * Errors: UB_ERANGE with a sentence (steps not a multiple of segment_length, fewer than two
- * segments, obs_dim < relevant + irrelevant). */
+ * segments, obs_dim < relevant + irrelevant), UB_EARG (episodes beyond synth.samples).
+ * Cost: count * T * M, or count * obs_dim * n. */
 UB_NODISCARD ub_status ub_synth(const ub_settings *settings, int64_t first, int64_t count,
                                 ub_corpus *out);
 

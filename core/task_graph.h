@@ -27,9 +27,11 @@ typedef struct ub_task_graph {
 
     /* The pair graph behind it: M x pairs, task-major; NULL without pair tests. */
     int64_t  pairs;        /* K(K-1)/2 */
+    int64_t  contrasted;   /* of them, found dependent without any task (structure.contrast) */
     double  *pair_stat;    /* the test's statistic */
     double  *pair_p;       /* raw p-value */
-    double  *pair_llr;     /* log-likelihood ratio, dependent against independent; 0 if untested */
+    double  *pair_llr;     /* log-likelihood ratio, dependent against independent; 0 if untested;
+                              less what a contrasted pair has without any task */
     uint8_t *pair_verdict; /* ub_ci_verdict */
 
     /* Direct tests, K x M; NULL without them. */

@@ -65,7 +65,7 @@ int64_t ub_trainer_phases(const ub_trainer *t);
 typedef struct ub_trainer_row {
     int64_t restart, epoch;
     double  learning_rate, lambda;
-    double  reconstruction, kl, task, penalty, objective; /* training averages of the epoch */
+    double  reconstruction, kl, task, penalty, objective; /* averages; kl before beta, penalty before lambda */
     double  gradient_norm;                                /* of its last step */
 } ub_trainer_row;
 /* Rows so far (one per epoch and restart); borrowed until the next apply. */

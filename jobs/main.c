@@ -1,4 +1,233 @@
-int main(void)
+/* jobs/main.c - the program: command line, settings, one command, exit code.
+ *
+ * Rank 0 alone reads files; the resolved settings are shared as text, every rank parses the
+ * same bytes.  The only place with main() and exit codes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mpi.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/version.h"
+#include "io/config.h"
+#include "io/mpiio.h"
+#include "jobs/command.h"
+
+enum { MAX_SETS = 512, MAX_WORDS = 64 };
+
+typedef struct command_line {
+    const ub_command *command;
+    const char       *config, *out;
+    const char       *sets[MAX_SETS];
+    int               set_count;
+    const char       *words[MAX_WORDS];
+    int               word_count;
+    bool              json, dry_run, help, version;
+} command_line;
+
+static void print_usage(FILE *to)
 {
-    return 70;
+    (void)fprintf(to, "unbraid %s: which time steps belong to which task, and which latent\n"
+                      "dimensions each task needs.\n\n"
+                      "usage: unbraid COMMAND [-c FILE] [--set section.key=value]... [--out DIR]\n"
+                      "               [--dry-run] [--json] [--help]\n\n", UB_VERSION);
+    for (size_t i = 0; ub_command_at(i) != NULL; i++)
+        (void)fprintf(to, "  %-12s %s\n", ub_command_at(i)->name, ub_command_at(i)->summary);
+    (void)fprintf(to, "\n'unbraid COMMAND --help' shows the settings of a command; under mpirun or\n"
+                      "srun every command uses all ranks.\n");
+}
+
+static ub_status print_help(const ub_command *c)
+{
+    ub_bytes text = {0};
+    UB_TRY(ub_schema_help(ub_settings_schema(), c->sections, &text));
+    (void)printf("usage: unbraid %s %s\n\n%s.\n%s%s", c->name, c->usage, c->summary, c->details,
+                 text.len > 0 ? (const char *)text.data : "");
+    ub_bytes_release(&text);
+    return UB_OK;
+}
+
+/* "--opt value" or "--opt=value"; advances *i. NULL if the value is missing. */
+static const char *value_of(int argc, char **argv, int *i, const char *name)
+{
+    size_t len = strlen(name);
+    if (argv[*i][len] == '=')
+        return argv[*i] + len + 1;
+    return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static bool is_option(const char *arg, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(arg, name, len) == 0 && (arg[len] == '\0' || arg[len] == '=');
+}
+
+static ub_status parse_option(int argc, char **argv, int *i, command_line *cl)
+{
+    const char *arg = argv[*i];
+    if (strcmp(arg, "--json") == 0)
+        cl->json = true;
+    else if (strcmp(arg, "--dry-run") == 0)
+        cl->dry_run = true;
+    else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
+        cl->help = true;
+    else if (strcmp(arg, "--version") == 0)
+        cl->version = true;
+    else if (is_option(arg, "--set") || is_option(arg, "--out") || is_option(arg, "-c") ||
+             is_option(arg, "--config")) {
+        const char *name = is_option(arg, "--set")    ? "--set"
+                           : is_option(arg, "--out")  ? "--out"
+                           : is_option(arg, "--config") ? "--config"
+                                                        : "-c";
+        const char *value = value_of(argc, argv, i, name);
+        if (value == NULL)
+            return UB_FAIL(UB_EARG, "%s wants a value", name);
+        if (name[2] == 's' && cl->set_count == MAX_SETS)
+            return UB_FAIL(UB_EARG, "more than %d --set; use a configuration file", MAX_SETS);
+        if (name[2] == 's')
+            cl->sets[cl->set_count++] = value;
+        else if (name[2] == 'o')
+            cl->out = value;
+        else
+            cl->config = value;
+    } else {
+        return UB_FAIL(UB_EARG, "unknown option '%s'; 'unbraid --help' lists what there is", arg);
+    }
+    return UB_OK;
+}
+
+static ub_status parse_arguments(int argc, char **argv, command_line *cl)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            UB_TRY(parse_option(argc, argv, &i, cl));
+        } else if (cl->command == NULL) {
+            cl->command = ub_command_find(argv[i]);
+            if (cl->command == NULL)
+                return UB_FAIL(UB_EARG, "unknown command '%s'; 'unbraid --help' lists them",
+                               argv[i]);
+        } else if (cl->word_count < MAX_WORDS) {
+            cl->words[cl->word_count++] = argv[i];
+        }
+    }
+    if (cl->command == NULL || cl->help)
+        return UB_OK;
+    if (cl->word_count < cl->command->words_min || cl->word_count > cl->command->words_max)
+        return UB_FAIL(UB_EARG, "usage: unbraid %s %s", cl->command->name, cl->command->usage);
+    if (cl->command->needs_out && cl->out == NULL && !cl->dry_run)
+        return UB_FAIL(UB_EARG, "unbraid %s wants --out PATH: where to put the result",
+                       cl->command->name);
+    return UB_OK;
+}
+
+/* Defaults, then the file, then --set: rank 0 only. */
+static ub_status resolve(const command_line *cl, ub_settings *settings)
+{
+    const ub_schema *schema = ub_settings_schema();
+    if (cl->config != NULL)
+        UB_TRY(ub_config_load(schema, settings, cl->config));
+    for (int i = 0; i < cl->set_count; i++) {
+        char        path[UB_TEXT_MAX];
+        const char *equals = strchr(cl->sets[i], '=');
+        if (equals == NULL || (size_t)(equals - cl->sets[i]) >= sizeof path)
+            return UB_FAIL(UB_EARG, "--set %s: wants section.key=value", cl->sets[i]);
+        (void)snprintf(path, sizeof path, "%.*s", (int)(equals - cl->sets[i]), cl->sets[i]);
+        UB_TRY(ub_schema_set(schema, settings, path, equals + 1, "--set"));
+    }
+    /* A run folder must find its corpus again from anywhere. */
+    char *full = realpath(settings->corpus.path, NULL);
+    if (full != NULL && strlen(full) < sizeof settings->corpus.path)
+        (void)snprintf(settings->corpus.path, sizeof settings->corpus.path, "%s", full);
+    free(full);
+    return UB_OK;
+}
+
+/* The same settings on every rank: rank 0's resolved text, parsed by all. */
+static ub_status share_settings(const command_line *cl, ub_context *ctx)
+{
+    const ub_schema *schema = ub_settings_schema();
+    ub_bytes         text = {0};
+    ub_status        st = ub_schema_defaults(schema, &ctx->settings);
+    if (st == UB_OK && ctx->world.rank == 0) {
+        st = resolve(cl, &ctx->settings);
+        if (st == UB_OK)
+            st = ub_schema_print(schema, &ctx->settings, NULL, false, &text);
+    }
+    st = ub_comm_agree(&ctx->world, st);
+    if (st == UB_OK)
+        st = ub_comm_share(&ctx->world, &text);
+    if (st == UB_OK && ctx->world.rank != 0)
+        st = ub_config_parse(schema, &ctx->settings, (const char *)text.data, text.len,
+                             "resolved settings");
+    if (st == UB_OK)
+        st = ub_comm_agree(&ctx->world, st);
+    ub_bytes_release(&text);
+    return st;
+}
+
+static ub_status run_command(int argc, char **argv, ub_context *ctx)
+{
+    command_line cl = {0};
+    UB_TRY(parse_arguments(argc, argv, &cl));
+    if (cl.version || cl.command == NULL || cl.help) {
+        if (ctx->world.rank == 0 && cl.version)
+            (void)printf("unbraid %s\n", UB_VERSION);
+        else if (ctx->world.rank == 0 && cl.command != NULL)
+            return print_help(cl.command);
+        else if (ctx->world.rank == 0)
+            print_usage(cl.help ? stdout : stderr);
+        return cl.version || cl.help ? UB_OK : UB_FAIL(UB_EARG, "which command?");
+    }
+    ctx->words = cl.word_count;
+    ctx->word = cl.words;
+    ctx->json = cl.json;
+    ctx->dry_run = cl.dry_run;
+    (void)snprintf(ctx->out, sizeof ctx->out, "%s", cl.out != NULL ? cl.out : "");
+    (void)snprintf(ctx->config, sizeof ctx->config, "%s", cl.config != NULL ? cl.config : "");
+    UB_TRY(share_settings(&cl, ctx));
+    ub_log_set_level((ub_log_level)ctx->settings.run.log_level);
+    ub_stop_install(ctx->settings.run.stop_after_s);
+    return cl.command->run(ctx);
+}
+
+/* After a failure of MPI itself nothing collective may be tried. */
+static void leave(ub_context *ctx, ub_status st)
+{
+    if (st == UB_EMPI) {
+        (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_report());
+        (void)MPI_Abort(MPI_COMM_WORLD, ub_status_exit_code(st));
+    }
+    if (st != UB_OK && ctx->world.rank == 0) {
+        bool ours = st == UB_EBUG || st == UB_ENOTSAME;
+        (void)fprintf(stderr, "unbraid: %s\n", ours ? ub_err_report() : ub_err_message());
+    }
+    (void)fflush(NULL);
+    ub_comm_release(&ctx->world);
+    (void)MPI_Finalize();
+}
+
+/* OpenBLAS reads this once: two ranks times two threads on two cores would be slower. */
+extern void openblas_set_num_threads(int n);
+
+int main(int argc, char **argv)
+{
+    int               provided;
+    static ub_context ctx;
+    ub_mpiio_choose();
+    openblas_set_num_threads(1);
+    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+        (void)fprintf(stderr, "unbraid: MPI does not start\n");
+        return 1;
+    }
+    ub_status st = ub_comm_init(&ctx.world, MPI_COMM_WORLD);
+    if (st == UB_OK) {
+        ub_log_set_rank(ctx.world.rank);
+        st = run_command(argc, argv, &ctx);
+    }
+    leave(&ctx, st);
+    return ub_status_exit_code(st);
 }

@@ -17,7 +17,8 @@
 
 typedef struct ub_inverse_plan {
     int64_t serial_max;
-    int32_t grid_rows, grid_cols; /* 1 x 1 is allowed; must not exceed the ranks (UB_EINPUT) */
+    int32_t grid_rows, grid_cols; /* 1 x 1 is allowed; when the grid is used it must not exceed the
+                                     ranks (UB_EINPUT) */
     int32_t block;
 } ub_inverse_plan;
 
@@ -26,7 +27,7 @@ typedef struct ub_inverse_plan {
  * The matrix is scaled to unit diagonal before and scaled back after.
  *   why   names the matrix in the error sentence
  * Errors: UB_EINPUT if it is not positive definite: names the first column that is a linear
- * combination of those before it (or has no variance), and what to do. */
+ * combination of those before it (or has no variance), and what to do; a is then lost. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_spd_inverse(const ub_comm *c, const ub_inverse_plan *plan,
                                                     int32_t p, double *a, const char *why);
 

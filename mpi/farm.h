@@ -25,10 +25,11 @@ typedef struct ub_farm_ops {
     ub_status (*work)(void *self, int64_t item, ub_bytes *answer);
     /* Rank 0: take one answer, exactly once per item, in any order. */
     ub_status (*absorb)(void *self, int64_t item, const unsigned char *answer, size_t len);
-    /* Rank 0: is the item already answered (from a journal)?  OPTIONAL. */
+    /* Rank 0: is the item already answered (from a journal)?  Asked a few times, all before the
+     * item is handed out; the answer stays the same.  OPTIONAL. */
     bool (*has)(void *self, int64_t item);
-    /* Rank 0, between items: true stops handing out work, drains what is in flight and
-     * returns UB_ESTOP.  OPTIONAL. */
+    /* Rank 0, between items: true stops handing out work, drains what is in flight (a worker
+     * ends its item and drops the rest of its chunk) and returns UB_ESTOP.  OPTIONAL. */
     bool (*stop)(void *self);
     /* Rank 0, between items: done so far of items.  OPTIONAL. */
     void (*progress)(void *self, int64_t done, int64_t items);

@@ -1,0 +1,16 @@
+/* core/lapack.h - the LAPACK routines in use (Fortran symbols, column-major).
+ *
+ * Layer: core, private.  Only what is called is declared here.
+ */
+#ifndef UB_CORE_LAPACK_H
+#define UB_CORE_LAPACK_H
+
+/* Cholesky factorisation; *info > 0: that leading minor is not positive definite. */
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
+/* Inverse from the factor of dpotrf_, the same triangle. */
+void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);
+/* Solve A X = B from the factor of dpotrf_; B is overwritten with X. */
+void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
+             double *b, const int *ldb, int *info);
+
+#endif /* UB_CORE_LAPACK_H */

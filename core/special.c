@@ -1,0 +1,133 @@
+#include "core/special.h"
+
+#include <float.h>
+#include <math.h>
+
+static const double log_two = 0.69314718055994530942;
+static const double log_sqrt_two_pi = 0.91893853320467274178;
+
+double ub_normal_tail(double z)
+{
+    return 0.5 * erfc(z * M_SQRT1_2);
+}
+
+double ub_normal_two_sided(double z)
+{
+    return erfc(fabs(z) * M_SQRT1_2);
+}
+
+/* Mills' ratio P(Z > z) / phi(z) for z >= 20 by its continued fraction
+ * 1/(z + 1/(z + 2/(z + 3/(z + ...)))), evaluated from the back. */
+static double mills(double z)
+{
+    double f = z;
+    for (int i = 30; i >= 1; i--)
+        f = z + i / f;
+    return 1 / f;
+}
+
+double ub_normal_log_tail(double z)
+{
+    if (z < 0)
+        return log1p(-ub_normal_tail(-z));
+    if (z < 20)
+        return log(ub_normal_tail(z));
+    return -0.5 * z * z - log_sqrt_two_pi + log(mills(z));
+}
+
+double ub_normal_tail_quantile(double log_p)
+{
+    if (!(log_p < 0))
+        return log_p == 0 ? -INFINITY : NAN;
+    if (log_p > -log_two) /* the upper half, by symmetry: log(1 - p) without cancellation */
+        return -ub_normal_tail_quantile(log(-expm1(log_p)));
+    if (isinf(log_p))
+        return INFINITY;
+    /* Newton on the logarithm of the tail, which is concave and falls: after at most one
+     * overshoot the steps are monotone, from any start. */
+    double z = log_p < -3 ? sqrt(-2 * log_p - log(-2 * log_p) - 2 * log_sqrt_two_pi + 0.3) : 0.0;
+    for (int i = 0; i < 60; i++) {
+        double tail = ub_normal_log_tail(z);
+        double hazard = exp(-0.5 * z * z - log_sqrt_two_pi - tail);
+        double step = (tail - log_p) / hazard;
+        z += step;
+        if (fabs(step) <= 4 * DBL_EPSILON * fabs(z) || fabs(step) < 1e-17)
+            break;
+    }
+    return z;
+}
+
+double ub_normal_quantile(double p)
+{
+    if (p == 0)
+        return -INFINITY;
+    return p <= 0.5 ? -ub_normal_tail_quantile(log(p)) : ub_normal_tail_quantile(log1p(-p));
+}
+
+/* log of x^a e^-x / Gamma(a). */
+static double log_prefix(double a, double x)
+{
+    int sign;
+    return a * log(x) - x - lgamma_r(a, &sign);
+}
+
+/* P(a, x) / (x^a e^-x / Gamma(a)) = sum x^k / (a (a+1) ... (a+k)). */
+static double lower_series(double a, double x)
+{
+    double term = 1 / a, sum = term;
+    for (double k = 1; term > sum * 1e-17 && k < 1e7; k++) {
+        term *= x / (a + k);
+        sum += term;
+    }
+    return sum;
+}
+
+/* Q(a, x) / (x^a e^-x / Gamma(a)), Lentz's method; for x >= a + 1. */
+static double upper_fraction(double a, double x)
+{
+    double b = x + 1 - a, c = 1e300, d = 1 / b, h = d;
+    for (double i = 1; i < 1e7; i++) {
+        double an = -i * (i - a);
+        b += 2;
+        d = 1 / (an * d + b);
+        c = b + an / c;
+        double ratio = d * c;
+        h *= ratio;
+        if (fabs(ratio - 1) < DBL_EPSILON)
+            break;
+    }
+    return h;
+}
+
+double ub_chi2_log_tail(double x, double dof)
+{
+    if (isnan(x) || x <= 0)
+        return isnan(x) ? x : 0;
+    if (dof == 1) /* exact, and the common case */
+        return log_two + ub_normal_log_tail(sqrt(x));
+    double a = dof / 2, y = x / 2;
+    if (isinf(y))
+        return -INFINITY;
+    if (y < a + 1)
+        return log1p(-exp(log_prefix(a, y)) * lower_series(a, y));
+    return log_prefix(a, y) + log(upper_fraction(a, y));
+}
+
+double ub_chi2_tail(double x, double dof)
+{
+    double p = exp(ub_chi2_log_tail(x, dof));
+    return p > 1 ? 1 : p;
+}
+
+double ub_evidence_of_log_p(double log_p)
+{
+    if (log_p >= 0)
+        return 0;
+    double z = ub_normal_tail_quantile(log_p - log_two);
+    return z > 0 ? z * z : 0;
+}
+
+double ub_evidence_of_p(double p)
+{
+    return ub_evidence_of_log_p(log(p < DBL_TRUE_MIN ? DBL_TRUE_MIN : p));
+}

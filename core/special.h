@@ -1,0 +1,34 @@
+/* core/special.h - tails and quantiles of the normal and chi-square distributions.
+ *
+ * Tails are computed as tails, never as 1 - cdf, and their logarithms without passing
+ * through the tail, so that a p-value of 1e-300 keeps its digits and one that underflows
+ * still has a finite logarithm.
+ *
+ * Layer: core, ground floor.
+ */
+#ifndef UB_CORE_SPECIAL_H
+#define UB_CORE_SPECIAL_H
+
+/* P(Z > z) of the standard normal, and its logarithm (finite for every finite z). */
+double ub_normal_tail(double z);
+double ub_normal_log_tail(double z);
+/* P(|Z| > |z|). */
+double ub_normal_two_sided(double z);
+
+/* The z with log P(Z > z) = log_p, log_p < 0; accurate far into both tails. */
+double ub_normal_tail_quantile(double log_p);
+/* The z with P(Z <= z) = p, 0 < p < 1; -+infinity at 0 and 1. */
+double ub_normal_quantile(double p);
+
+/* P(X > x) of the chi-square with dof > 0 (not necessarily integer) degrees of freedom, and
+ * its logarithm; the regularised upper incomplete gamma function Q(dof/2, x/2) by its series
+ * or continued fraction (DLMF 8.11.4, 8.9.2).  x <= 0 gives 1. */
+double ub_chi2_tail(double x, double dof);
+double ub_chi2_log_tail(double x, double dof);
+
+/* Evidence: the chi-square(1) quantile whose upper tail is p, from log p or from p.  Finite
+ * and >= 0 for every finite log p; p = 0 counts as the smallest positive double (about 1480). */
+double ub_evidence_of_log_p(double log_p);
+double ub_evidence_of_p(double p);
+
+#endif /* UB_CORE_SPECIAL_H */

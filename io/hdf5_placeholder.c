@@ -1,1 +1,0 @@
-typedef int ub_io_begins_here;

@@ -1,0 +1,38 @@
+/* io/journal.h - answers of the farm, appended as they come, read back after a crash.
+ *
+ * A file: a header line with the identity of the study, then records (length, CRC-32, item,
+ * answer).  A torn or damaged tail is cut off at the last whole record.  Layout:
+ * docs/formats/journal.md.
+ *
+ * Layer: io.  Rank 0 alone.
+ */
+#ifndef UB_IO_JOURNAL_H
+#define UB_IO_JOURNAL_H
+
+#include <stdint.h>
+
+#include "core/status.h"
+#include "mpi/comm.h"
+
+typedef struct ub_journal ub_journal;
+
+/* Receives one record on opening. */
+typedef ub_status (*ub_journal_record)(void *self, int64_t item, const unsigned char *answer,
+                                       size_t len);
+
+/* Open `path` for appending; make it if missing.  Time: about a second for ten million records.
+ *   identity  text of the study (64 hexadecimal digits); a journal of another study is refused
+ *             with UB_EINPUT and left untouched
+ *   sync_s    longest pause between flushes to disk
+ *   take      called for every whole record found, in file order
+ *   records   out: how many, may be NULL */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_open(const char *path, const char *identity,
+                                                double sync_s, ub_journal_record take, void *self,
+                                                int64_t *records, ub_journal **out);
+/* Append one record (buffered by the kernel; flushed by interval). */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_put(ub_journal *j, int64_t item,
+                                               const unsigned char *answer, size_t len);
+/* Flush to disk and close; *j becomes NULL in every case.  NULL is fine. */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_close(ub_journal **j);
+
+#endif /* UB_IO_JOURNAL_H */

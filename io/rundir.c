@@ -1,0 +1,372 @@
+#include "io/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/version.h"
+#include "io/config.h"
+#include "io/file.h"
+#include "io/internal/provenance.h"
+
+enum { NAME_ROOM = 128 }; /* bytes of a name */
+
+const char *ub_rundir_file(const ub_rundir *r, const char *name, char *buf, size_t cap)
+{
+    (void)snprintf(buf, cap, "%s/%s", r->path, name);
+    return buf;
+}
+
+/* What is asked for now. */
+typedef struct request {
+    const char        *command, *sections;
+    const ub_settings *settings;
+    int                ranks;
+} request;
+
+/* Log ----------------------------------------------------------------------------------------- */
+
+static void log_line(void *self, ub_log_level level, const char *line)
+{
+    (void)level;
+    (void)fprintf(stderr, "%s\n", line);
+    (void)fprintf(self, "%s\n", line);
+    (void)fflush(self);
+}
+
+/* Open and lock the log.  A file system without locks (ENOLCK, ENOSYS) goes without. */
+static ub_status open_log(ub_rundir *r, const request *q)
+{
+    char  path[UB_TEXT_MAX], when[32];
+    FILE *f = fopen(ub_rundir_file(r, "unbraid.log", path, sizeof path), "ae");
+    if (f == NULL)
+        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
+    if (flock(fileno(f), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        (void)fclose(f);
+        return UB_FAIL(UB_EINPUT,
+                       "another run is at work in the run folder %s (it holds the lock of "
+                       "unbraid.log); wait for it or use another --out",
+                       r->path);
+    }
+    (void)fprintf(f, "# %s unbraid %s %s ranks=%d\n", ub_utc_now(when), UB_VERSION, q->command,
+                  q->ranks);
+    (void)fflush(f);
+    r->log = f;
+    ub_log_set_sink(log_line, f);
+    return UB_OK;
+}
+
+void ub_rundir_close_log(ub_rundir *r)
+{
+    if (r->log == NULL)
+        return;
+    ub_log_set_sink(NULL, NULL);
+    (void)fclose(r->log);
+    r->log = NULL;
+}
+
+/* Stages -------------------------------------------------------------------------------------- */
+
+/* Is `stage` a line of STATE?  Appends the text of STATE to `text` (none yet: nothing). */
+static ub_status read_state(const ub_rundir *r, const char *stage, ub_bytes *text, bool *has)
+{
+    char path[UB_TEXT_MAX], line[NAME_ROOM];
+    *has = false;
+    UB_TRY(ub_bytes_put(text, "\n", 1));
+    if (ub_file_exists(ub_rundir_file(r, "STATE", path, sizeof path)))
+        UB_TRY(ub_file_read(path, text));
+    (void)snprintf(line, sizeof line, "\n%s\n", stage);
+    *has = strstr((const char *)text->data, line) != NULL;
+    return UB_OK;
+}
+
+static ub_status has_stage(const ub_rundir *r, const char *stage, bool *has)
+{
+    ub_bytes  text = {0};
+    ub_status st = read_state(r, stage, &text, has);
+    ub_bytes_release(&text);
+    return st;
+}
+
+static ub_status add_stage(const ub_rundir *r, const char *stage)
+{
+    char      path[UB_TEXT_MAX];
+    ub_bytes  text = {0};
+    bool      has;
+    ub_status st = read_state(r, stage, &text, &has);
+    if (st == UB_OK && !has) {
+        st = ub_bytes_printf(&text, "%s\n", stage);
+        if (st == UB_OK) /* behind the line feed that read_state put first */
+            st = ub_file_write(ub_rundir_file(r, "STATE", path, sizeof path), text.data + 1,
+                               text.len - 1);
+    }
+    ub_bytes_release(&text);
+    return st;
+}
+
+ub_status ub_rundir_has(const ub_comm *c, const ub_rundir *r, const char *stage, bool *has)
+{
+    unsigned char yes = 0;
+    bool          found = false;
+    UB_TRY(ub_comm_agree(c, c->rank == 0 ? has_stage(r, stage, &found) : UB_OK));
+    yes = found;
+    UB_TRY(ub_comm_bcast(c, &yes, 1));
+    *has = yes != 0;
+    return UB_OK;
+}
+
+ub_status ub_rundir_mark(const ub_comm *c, const ub_rundir *r, const char *stage)
+{
+    UB_TRY(ub_comm_agree(c, UB_OK)); /* nobody marks before all have finished */
+    return ub_comm_agree(c, c->rank == 0 ? add_stage(r, stage) : UB_OK);
+}
+
+/* config.yaml --------------------------------------------------------------------------------- */
+
+/* The lines at its top, which say more than the settings. */
+static const char *const head[] = {"command", "version", "corpus", "identity"};
+
+enum { HEAD = sizeof head / sizeof head[0] };
+
+static ub_status print_config(const ub_rundir *r, const request *q, ub_bytes *out)
+{
+    const char *const value[HEAD] = {q->command, UB_VERSION, r->corpus, r->identity};
+    UB_TRY(ub_bytes_printf(out, "# Resolved settings of this run; written by unbraid.\n"));
+    for (int i = 0; i < HEAD; i++)
+        UB_TRY(ub_bytes_printf(out, "# %s: %s\n", head[i], value[i]));
+    return ub_schema_print(ub_settings_schema(), q->settings, q->sections, false, out);
+}
+
+/* Value of a line "# key: value" at the top; "" if it is not there. */
+static void head_value(const ub_bytes *config, const char *key, char *buf, size_t cap)
+{
+    char line[NAME_ROOM];
+    (void)snprintf(line, sizeof line, "\n# %s: ", key);
+    const char *at = config->data == NULL ? NULL : strstr((const char *)config->data, line);
+    buf[0] = '\0';
+    if (at != NULL) {
+        at += strlen(line);
+        (void)snprintf(buf, cap, "%.*s", (int)strcspn(at, "\n"), at);
+    }
+}
+
+/* sha256 of command, version, settings that matter and corpus. */
+static ub_status identify(ub_rundir *r, const request *q)
+{
+    unsigned char digest[UB_SHA256_BYTES];
+    ub_bytes      text = {0};
+    ub_status     st = ub_bytes_printf(&text, "%s\n%s\n", q->command, UB_VERSION);
+    if (st == UB_OK)
+        st = ub_schema_print(ub_settings_schema(), q->settings, q->sections, true, &text);
+    if (st == UB_OK)
+        st = ub_bytes_printf(&text, "%s", r->corpus);
+    if (st == UB_OK) {
+        ub_sha256_of(text.data, text.len, digest);
+        ub_sha256_hex(digest, r->identity);
+    }
+    ub_bytes_release(&text);
+    return st;
+}
+
+/* Do the settings agree in this field?  If not, say so. */
+static ub_status compare_field(const ub_rundir *r, const char *section, const ub_field *f,
+                               const ub_settings *then, const ub_settings *now)
+{
+    ub_bytes  a = {0}, b = {0};
+    ub_status st = ub_schema_format(f, then, &a);
+    if (st == UB_OK)
+        st = ub_schema_format(f, now, &b);
+    if (st == UB_OK && strcmp((const char *)a.data, (const char *)b.data) != 0)
+        st = UB_FAIL(UB_EINPUT,
+                     "run folder %s was made with %s.%s = %s, now %s; use another --out or the "
+                     "old setting",
+                     r->path, section, f->key, (const char *)a.data, (const char *)b.data);
+    ub_bytes_release(&a);
+    ub_bytes_release(&b);
+    return st;
+}
+
+static ub_status compare_settings(const ub_rundir *r, const request *q, const ub_settings *then)
+{
+    const ub_schema *schema = ub_settings_schema();
+    for (size_t i = 0; i < schema->count; i++) {
+        const ub_section *s = &schema->sections[i];
+        for (size_t j = 0; j < s->count && ub_schema_listed(q->sections, s->name); j++)
+            if ((s->fields[j].flags & UB_FIELD_FREE) == 0)
+                UB_TRY(compare_field(r, s->name, &s->fields[j], then, q->settings));
+    }
+    return UB_OK;
+}
+
+/* The folder's study is another: name the first difference. */
+static ub_status explain(const ub_rundir *r, const request *q, const ub_bytes *config,
+                         const char *path)
+{
+    ub_settings *then;
+    char         old[NAME_ROOM];
+    head_value(config, "identity", old, sizeof old);
+    if (old[0] == '\0')
+        return UB_FAIL(UB_EINPUT,
+                       "%s is not a run folder: its config.yaml was not written by unbraid; use "
+                       "another --out",
+                       r->path);
+    head_value(config, "command", old, sizeof old);
+    if (strcmp(old, q->command) != 0)
+        return UB_FAIL(UB_EINPUT,
+                       "run folder %s was made by the command '%s', not '%s'; use another --out",
+                       r->path, old, q->command);
+    head_value(config, "version", old, sizeof old);
+    if (strcmp(old, UB_VERSION) != 0)
+        return UB_FAIL(UB_EINPUT,
+                       "run folder %s was made by unbraid %s, this is %s; use another --out or "
+                       "that version",
+                       r->path, old, UB_VERSION);
+    UB_TRY(UB_ALLOC(then, 1));
+    ub_status st = ub_schema_defaults(ub_settings_schema(), then);
+    if (st == UB_OK)
+        st = ub_config_parse(ub_settings_schema(), then, (const char *)config->data, config->len,
+                             path);
+    if (st == UB_OK)
+        st = compare_settings(r, q, then);
+    ub_free(then);
+    UB_TRY(st);
+    head_value(config, "corpus", old, sizeof old);
+    return UB_FAIL(UB_EINPUT,
+                   "run folder %s was made from another corpus: digest %.12s... then, %.12s... "
+                   "now; use another --out",
+                   r->path, old, r->corpus);
+}
+
+/* Entering ------------------------------------------------------------------------------------ */
+
+/* What may lie in a folder that is not yet a run folder: what a killed start left, hidden files,
+ * the output of the batch job itself. */
+static bool is_harmless(const char *name)
+{
+    return name[0] == '.' || strcmp(name, "unbraid.log") == 0 || strncmp(name, "slurm-", 6) == 0;
+}
+
+static ub_status check_free(const char *path)
+{
+    char stranger[NAME_ROOM] = "";
+    DIR *d = opendir(path);
+    if (d == NULL && errno == ENOENT)
+        return UB_OK;
+    if (d == NULL)
+        return UB_FAIL(UB_EINPUT, "%s cannot be a run folder: %s", path, strerror(errno));
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        if (!is_harmless(e->d_name))
+            (void)snprintf(stranger, sizeof stranger, "%.100s", e->d_name);
+    (void)closedir(d);
+    if (stranger[0] != '\0')
+        return UB_FAIL(UB_EINPUT,
+                       "%s is not a run folder: it holds '%s' and no config.yaml; use an empty or "
+                       "a new folder for --out",
+                       path, stranger);
+    return UB_OK;
+}
+
+/* Write what is not there yet, or has changed in fields that do not matter. */
+static ub_status settle(const ub_rundir *r, const request *q, const ub_bytes *old)
+{
+    char          path[UB_TEXT_MAX];
+    ub_bytes      text = {0};
+    ub_status     st = print_config(r, q, &text);
+    ub_provenance p = {r->identity, r->corpus, q->settings->corpus.path, q->command, q->ranks};
+    if (st == UB_OK && (old->len != text.len || memcmp(old->data, text.data, text.len) != 0))
+        st =
+            ub_file_write(ub_rundir_file(r, "config.yaml", path, sizeof path), text.data, text.len);
+    ub_bytes_release(&text);
+    UB_TRY(st);
+    return ub_provenance_write(ub_rundir_file(r, "provenance.json", path, sizeof path), &p);
+}
+
+static ub_status enter_with(ub_rundir *r, const request *q, ub_bytes *old)
+{
+    char path[UB_TEXT_MAX], identity[UB_SHA256_HEX];
+    bool made = ub_file_exists(ub_rundir_file(r, "config.yaml", path, sizeof path));
+    if (made) {
+        UB_TRY(ub_file_read(path, old));
+        head_value(old, "identity", identity, sizeof identity);
+        if (strcmp(identity, r->identity) != 0)
+            return explain(r, q, old, path);
+        UB_TRY(has_stage(r, "done", &r->finished));
+    } else {
+        UB_TRY(check_free(r->path));
+        UB_TRY(ub_dir_make(r->path));
+        UB_TRY(ub_dir_sync(r->path));
+    }
+    if (r->finished)
+        return UB_OK;
+    r->resumed = made;
+    UB_TRY(open_log(r, q));
+    return settle(r, q, old);
+}
+
+/* Rank 0. */
+static ub_status enter(ub_rundir *r, const char *path, const request *q,
+                       const unsigned char *corpus_digest)
+{
+    ub_bytes old = {0};
+    if (path[0] == '\0' || strlen(path) >= sizeof r->path)
+        return UB_FAIL(UB_EINPUT, "a run folder needs a path of 1 to %zu bytes (--out)",
+                       sizeof r->path - 1);
+    (void)snprintf(r->path, sizeof r->path, "%s", path);
+    ub_sha256_hex(corpus_digest, r->corpus);
+    UB_TRY(identify(r, q));
+    ub_status st = enter_with(r, q, &old);
+    ub_bytes_release(&old);
+    if (st != UB_OK)
+        ub_rundir_close_log(r);
+    return st;
+}
+
+ub_status ub_rundir_enter(const ub_comm *c, const char *path, const char *command,
+                          const char *sections, const ub_settings *settings,
+                          const unsigned char *corpus_digest, ub_rundir *out)
+{
+    ub_rundir r = {0};
+    request   q = {command, sections, settings, c->size};
+    UB_TRY(ub_comm_agree(c, c->rank == 0 ? enter(&r, path, &q, corpus_digest) : UB_OK));
+    void     *log = r.log;
+    ub_status st = ub_comm_bcast(c, &r, sizeof r);
+    r.log = log; /* an address of rank 0 */
+    if (st != UB_OK) {
+        ub_rundir_close_log(&r);
+        return st;
+    }
+    *out = r;
+    return UB_OK;
+}
+
+static ub_status read_config(const char *path, ub_bytes *text)
+{
+    char file[UB_PATH_MAX];
+    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
+    if (!ub_file_exists(file))
+        return UB_FAIL(UB_EINPUT, "%s is not a run folder: it has no config.yaml", path);
+    return ub_file_read(file, text);
+}
+
+ub_status ub_rundir_settings(const ub_comm *c, const char *path, ub_settings *settings)
+{
+    char      name[UB_PATH_MAX];
+    ub_bytes  text = {0};
+    ub_status st = ub_comm_agree(c, c->rank == 0 ? read_config(path, &text) : UB_OK);
+    if (st == UB_OK)
+        st = ub_comm_share(c, &text);
+    if (st == UB_OK) {
+        (void)snprintf(name, sizeof name, "%s/config.yaml", path);
+        st = ub_schema_defaults(ub_settings_schema(), settings);
+        if (st == UB_OK)
+            st = ub_config_parse(ub_settings_schema(), settings, (const char *)text.data, text.len,
+                                 name);
+        st = ub_comm_agree(c, st);
+    }
+    ub_bytes_release(&text);
+    return st;
+}

@@ -1,0 +1,68 @@
+/* Every key, is this file valid, what would run. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "io/config.h"
+#include "jobs/command.h"
+
+static ub_status reference(const ub_context *ctx, ub_bytes *out)
+{
+    (void)ctx;
+    UB_TRY(ub_bytes_printf(out, "# Every setting of unbraid with its default; made by\n"
+                                "# 'unbraid config reference'.\n\n"));
+    return ub_schema_reference(ub_settings_schema(), out);
+}
+
+static ub_status check(const ub_context *ctx, ub_bytes *out)
+{
+    if (ctx->words < 2 && ctx->config[0] == '\0')
+        return UB_FAIL(UB_EARG, "usage: unbraid config check FILE");
+    const char *path = ctx->words > 1 ? ctx->word[1] : ctx->config;
+    ub_settings *scratch;
+    UB_TRY(UB_ALLOC(scratch, 1));
+    ub_status st = ub_schema_defaults(ub_settings_schema(), scratch);
+    if (st == UB_OK)
+        st = ub_config_load(ub_settings_schema(), scratch, path);
+    ub_free(scratch);
+    UB_TRY(st);
+    return ub_bytes_printf(out, "%s is valid\n", path);
+}
+
+static ub_status show(const ub_context *ctx, ub_bytes *out)
+{
+    return ub_schema_print(ub_settings_schema(), &ctx->settings, NULL, false, out);
+}
+
+static const struct {
+    const char *name;
+    ub_status (*print)(const ub_context *ctx, ub_bytes *out);
+} actions[] = {{"reference", reference}, {"check", check}, {"show", show}};
+
+static ub_status run(ub_context *ctx)
+{
+    ub_status st = UB_FAIL(UB_EARG, "nothing is called '%s'; unbraid config reference|check|show",
+                           ctx->word[0]);
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(actions[i].name, ctx->word[0]) != 0)
+            continue;
+        ub_err_clear();
+        ub_bytes text = {0};
+        st = ctx->world.rank == 0 ? actions[i].print(ctx, &text) : UB_OK;
+        if (st == UB_OK && text.len > 0)
+            (void)fputs((const char *)text.data, stdout);
+        ub_bytes_release(&text);
+    }
+    return ub_comm_agree(&ctx->world, st);
+}
+
+const ub_command ub_cmd_config = {
+    .name = "config",
+    .usage = "reference | check FILE | show [-c FILE] [--set section.key=value]...",
+    .summary = "Every setting; is a file valid; what a command would use",
+    .sections = "",
+    .details = "",
+    .words_min = 1,
+    .words_max = 2,
+    .run = run,
+};

@@ -1,0 +1,84 @@
+/* What the registries hold. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/ci_test.h"
+#include "io/corpus_h5.h"
+#include "jobs/command.h"
+
+static void list_ci(void)
+{
+    for (size_t i = 0; ub_ci_at(i) != NULL; i++) {
+        const ub_ci_test *t = ub_ci_at(i);
+        (void)printf("%-14s %s\n%-14s accepts %s%s%s; needs %s; cost %s\n%-14s %s\n", t->name,
+                     t->summary, "", t->accepts & UB_CI_SCALAR ? "scalars" : "",
+                     (t->accepts & UB_CI_SCALAR) && (t->accepts & UB_CI_VECTOR) ? ", " : "",
+                     t->accepts & UB_CI_VECTOR ? "vectors" : "",
+                     t->accepts & UB_CI_SAMPLES ? "samples" : "covariances", t->cost, "",
+                     t->reference);
+    }
+}
+
+static void list_format(void)
+{
+    const char *summary, *name;
+    for (size_t i = 0; (name = ub_corpus_format_at(i, &summary)) != NULL; i++)
+        (void)printf("%-14s %s\n", name, summary);
+}
+
+static void list_command(void)
+{
+    for (size_t i = 0; ub_command_at(i) != NULL; i++)
+        (void)printf("%-14s %s\n", ub_command_at(i)->name, ub_command_at(i)->summary);
+}
+
+/* The choices of a setting. */
+static void list_choices(const char *path)
+{
+    const ub_field *f = ub_schema_find(ub_settings_schema(), path);
+    char            name[128];
+    for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name); i++)
+        (void)printf("%s\n", name);
+}
+
+static void list_rule(void)
+{
+    list_choices("structure.rule");
+}
+
+static void list_penalty(void)
+{
+    list_choices("disentangle.penalty");
+}
+
+static const struct {
+    const char *name;
+    void (*print)(void);
+} lists[] = {{"ci", list_ci},
+             {"rule", list_rule},
+             {"penalty", list_penalty},
+             {"format", list_format},
+             {"command", list_command}};
+
+static ub_status run(ub_context *ctx)
+{
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        if (strcmp(lists[i].name, ctx->word[0]) == 0) {
+            if (ctx->world.rank == 0)
+                lists[i].print();
+            return UB_OK;
+        }
+    return UB_FAIL(UB_EARG, "nothing is called '%s'; unbraid list ci|rule|penalty|format|command",
+                   ctx->word[0]);
+}
+
+const ub_command ub_cmd_list = {
+    .name = "list",
+    .usage = "ci|rule|penalty|format|command",
+    .summary = "Names and one-line summaries of what there is",
+    .sections = "",
+    .details = "",
+    .words_min = 1,
+    .words_max = 1,
+    .run = run,
+};

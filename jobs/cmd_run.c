@@ -1,0 +1,16 @@
+#include "jobs/study.h"
+
+static ub_status run(ub_context *ctx)
+{
+    return ub_study_run(ctx, &ub_cmd_run, UB_STAGE_STRUCTURE | UB_STAGE_DISENTANGLE);
+}
+
+const ub_command ub_cmd_run = {
+    .name = "run",
+    .usage = "-c FILE [--set section.key=value]... --out DIR",
+    .summary = "The whole study: structure, disentangle, evaluate, report",
+    .sections = "run corpus segment structure farm disentangle eval",
+    .details = "The same command again goes on where a run was cut off.\n",
+    .needs_out = true,
+    .run = run,
+};

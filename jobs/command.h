@@ -1,0 +1,51 @@
+/* jobs/command.h - a subcommand: one file jobs/cmd_NAME.c and one line in commands.def.
+ *
+ * main() reads the command line, resolves the settings, and calls run() on every rank with
+ * the same context.  run() returns the same status on every rank.
+ *
+ * Layer: jobs.
+ */
+#ifndef UB_JOBS_COMMAND_H
+#define UB_JOBS_COMMAND_H
+
+#include <stdbool.h>
+
+#include "core/settings.h"
+#include "mpi/comm.h"
+
+typedef struct ub_context {
+    ub_comm            world;
+    ub_settings        settings;
+    char               out[UB_TEXT_MAX];    /* --out, "" if not given */
+    char               config[UB_TEXT_MAX]; /* -c, "" if not given */
+    int                words;               /* what is left on the command line */
+    const char *const *word;
+    bool               json, dry_run;
+} ub_context;
+
+typedef struct ub_command {
+    const char *name;
+    const char *usage;    /* after "unbraid NAME" */
+    const char *summary;  /* one line */
+    const char *sections; /* settings it reads: "run corpus ..."; "" if none */
+    const char *details;  /* a paragraph for --help */
+    int         words_min, words_max;
+    bool        needs_out;
+    ub_status (*run)(ub_context *ctx);
+} ub_command;
+
+/* Every registered command, as ub_cmd_NAME. */
+#define UB_COMMAND(name) extern const ub_command ub_cmd_##name;
+#include "jobs/commands.def"
+#undef UB_COMMAND
+
+/* The i-th command, or NULL past the end. */
+UB_LOCAL const ub_command *ub_command_at(size_t i);
+UB_LOCAL const ub_command *ub_command_find(const char *name);
+
+/* Has a signal (INT, TERM, USR1) or run.stop_after_s asked this rank to stop? */
+UB_LOCAL bool ub_stop_asked(void);
+/* Install the handlers; `after_s` > 0 asks by itself after so many seconds. */
+UB_LOCAL void ub_stop_install(double after_s);
+
+#endif /* UB_JOBS_COMMAND_H */

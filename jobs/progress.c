@@ -1,0 +1,78 @@
+#include "jobs/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+enum { BAR = 28 };
+
+ub_progress ub_progress_begin(const char *stage, const char *unit, double scale, double pause_s)
+{
+    double now = ub_clock();
+    bool   terminal = isatty(STDERR_FILENO) != 0;
+    return (ub_progress){.stage = stage,
+                         .unit = unit,
+                         .start = now,
+                         .last = now,
+                         .pause_s = terminal ? 0.1 : pause_s,
+                         .scale = scale,
+                         .terminal = terminal};
+}
+
+/* "12 s", "3 min 20 s", "2 h 05 min". */
+static void print_time(double s, char *buf, size_t cap)
+{
+    long long t = (long long)(s + 0.5);
+    if (t < 60)
+        (void)snprintf(buf, cap, "%lld s", t);
+    else if (t < 3600)
+        (void)snprintf(buf, cap, "%lld min %02lld s", t / 60, t % 60);
+    else
+        (void)snprintf(buf, cap, "%lld h %02lld min", t / 3600, t / 60 % 60);
+}
+
+static void show(const ub_progress *p, int64_t done, int64_t total, double now)
+{
+    double seconds = now - p->start;
+    double rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
+    double part = total > 0 ? (double)done / (double)total : 1;
+    char   eta[32] = "?", took[32];
+    if (rate > 0)
+        print_time((double)(total - done) / rate, eta, sizeof eta);
+    print_time(seconds, took, sizeof took);
+    double units = (double)done * p->scale, all = (double)total * p->scale;
+    if (!p->terminal) {
+        ub_log0_info("progress", "stage=%s done=%.0f of=%.0f percent=%.1f %s_per_s=%.4g left='%s'",
+                     p->stage, units, all, 100 * part, p->unit, rate * p->scale, eta);
+        return;
+    }
+    char bar[BAR + 1];
+    for (int i = 0; i < BAR; i++)
+        bar[i] = i < (int)(part * BAR + 0.5) ? '#' : '.';
+    bar[BAR] = '\0';
+    (void)fprintf(stderr, "\r%-12s [%s] %5.1f %%  %.4g of %.4g %s  %.3g/s  %s %s \033[K", p->stage,
+                  bar, 100 * part, units, all, p->unit, rate * p->scale,
+                  done < total ? "left" : "took", done < total ? eta : took);
+    (void)fflush(stderr);
+}
+
+void ub_progress_show(ub_progress *p, int64_t done, int64_t total)
+{
+    double now = ub_clock();
+    if (!p->begun) {
+        p->begun = true;
+        p->first = done;
+    }
+    if (now - p->last < p->pause_s)
+        return;
+    p->last = now;
+    show(p, done, total, now);
+}
+
+void ub_progress_end(ub_progress *p, int64_t done, int64_t total)
+{
+    show(p, done, total, ub_clock());
+    if (p->terminal)
+        (void)fprintf(stderr, "\n");
+}

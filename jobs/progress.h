@@ -1,0 +1,29 @@
+/* jobs/progress.h - how far a stage is: a bar on a terminal, plain lines elsewhere.
+ *
+ * Layer: jobs.  Rank 0 alone.
+ */
+#ifndef UB_JOBS_PROGRESS_H
+#define UB_JOBS_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mpi/comm.h"
+
+typedef struct ub_progress {
+    const char *stage, *unit;
+    double      start, last, pause_s;
+    int64_t     first; /* already done at the start: does not count for the rate */
+    double      scale; /* units an item */
+    bool        terminal, begun;
+} ub_progress;
+
+/* `scale` items are shown as scale * count units. */
+UB_LOCAL ub_progress ub_progress_begin(const char *stage, const char *unit, double scale,
+                                       double pause_s);
+/* Show done of total with rate and estimated time left, if it is time to. */
+UB_LOCAL void ub_progress_show(ub_progress *p, int64_t done, int64_t total);
+/* Show the last state and end the line. */
+UB_LOCAL void ub_progress_end(ub_progress *p, int64_t done, int64_t total);
+
+#endif /* UB_JOBS_PROGRESS_H */

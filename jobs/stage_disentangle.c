@@ -1,0 +1,208 @@
+/* Stage 2: data-parallel training with checkpoints, then the model and its figures. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/shard.h"
+#include "core/trainer.h"
+#include "io/checkpoint.h"
+#include "io/export.h"
+#include "jobs/progress.h"
+#include "jobs/study.h"
+#include "mpi/reduce.h"
+
+enum { STOP_EVERY = 16 }; /* phases between two looks at the stop flag of all ranks */
+
+/* Sums for means and variances, one leaf per shard. */
+typedef struct pooled {
+    const ub_corpus *corpus;
+    int64_t          shards;
+    const double    *mean; /* NULL in the first pass */
+} pooled;
+
+static ub_status pooled_leaf(void *self, int64_t leaf, double *out)
+{
+    const pooled    *p = self;
+    const ub_corpus *c = p->corpus;
+    ub_range         rows = ub_part(c->episodes, p->shards, leaf);
+    int32_t          width = c->task_offset[c->tasks];
+    for (int64_t i = rows.first - c->first; i < rows.first - c->first + rows.count; i++) {
+        const double *x = c->states + i * c->steps * c->dim;
+        for (int64_t j = 0; j < (int64_t)c->steps * c->dim; j++) {
+            double v = p->mean == NULL ? x[j] : x[j] - p->mean[j % c->dim];
+            out[j % c->dim] += p->mean == NULL ? v : v * v;
+        }
+        const double *g = c->targets + i * width;
+        for (int32_t j = 0; j < width; j++) {
+            double v = p->mean == NULL ? g[j] : g[j] - p->mean[c->dim + j];
+            out[c->dim + j] += p->mean == NULL ? v : v * v;
+        }
+    }
+    return UB_OK;
+}
+
+/* Means, then standard deviations, of observation components (over steps) and task columns. */
+static ub_status pooled_norm(const ub_comm *c, const ub_corpus *corpus, int64_t shards,
+                             double *norm)
+{
+    int32_t width = corpus->dim + corpus->task_offset[corpus->tasks];
+    pooled  p = {corpus, shards, NULL};
+    double  n = (double)corpus->episodes;
+    for (int pass = 0; pass < 2; pass++) {
+        double *out = norm + pass * width;
+        UB_TRY(ub_reduce_leaves(c, shards, width, pooled_leaf, &p, out));
+        for (int32_t j = 0; j < width; j++) {
+            out[j] /= j < corpus->dim ? n * corpus->steps : n;
+            if (pass == 1)
+                out[j] = out[j] > 0 ? sqrt(out[j]) : 1;
+        }
+        p.mean = norm;
+    }
+    return UB_OK;
+}
+
+static ub_status shard_leaf(void *self, int64_t leaf, double *out)
+{
+    return ub_trainer_shard(self, leaf, out);
+}
+
+typedef struct training {
+    ub_trainer *trainer;
+    double     *sum, *state;
+    char        folder[UB_TEXT_MAX];
+    int64_t     shards, saved;
+} training;
+
+static ub_status save(ub_study *s, training *t)
+{
+    int64_t phase = ub_trainer_phase(t->trainer);
+    if (phase == t->saved)
+        return UB_OK;
+    double start = ub_clock();
+    ub_trainer_state_get(t->trainer, t->state);
+    ub_ckpt_array a = {"trainer", ub_trainer_state_width(t->trainer), t->state};
+    UB_TRY(ub_ckpt_write(&s->ctx->world, t->folder, phase, s->dir.identity, &a, 1,
+                         (int)s->ctx->settings.disentangle.keep_checkpoints));
+    t->saved = phase;
+    ub_log0_debug("checkpoint", "step=%lld bytes=%lld seconds=%.3f", (long long)phase,
+                  (long long)(8 * a.width), ub_clock() - start);
+    return UB_OK;
+}
+
+/* Does any rank want to stop?  All get the same answer. */
+static ub_status any_stop(const ub_comm *c, bool *stop)
+{
+    int mine = ub_stop_asked(), any = 0;
+    UB_TRY_MPI(MPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_MAX, c->mpi));
+    *stop = any != 0;
+    return UB_OK;
+}
+
+static ub_status train(ub_study *s, training *t)
+{
+    const ub_comm     *c = &s->ctx->world;
+    const ub_settings *settings = &s->ctx->settings;
+    int64_t            every = settings->disentangle.checkpoint_steps;
+    int64_t            total = ub_trainer_phases(t->trainer);
+    ub_progress        p = ub_progress_begin("disentangle", "steps", 1, settings->run.progress_s);
+    while (!ub_trainer_done(t->trainer)) {
+        int64_t phase = ub_trainer_phase(t->trainer);
+        if (c->rank == 0)
+            ub_progress_show(&p, phase, total);
+        if (phase % STOP_EVERY == 0) {
+            bool stop;
+            UB_TRY(any_stop(c, &stop));
+            if (stop) {
+                UB_TRY(save(s, t));
+                return UB_FAIL(UB_ESTOP, "stopped on request in stage 2 at step %lld of %lld, "
+                                         "checkpointed; the same command goes on from there",
+                               (long long)phase, (long long)total);
+            }
+        }
+        if (phase > 0 && phase % every == 0)
+            UB_TRY(save(s, t));
+        UB_TRY(ub_reduce_leaves(c, t->shards, ub_trainer_width(t->trainer), shard_leaf, t->trainer,
+                                t->sum));
+        UB_TRY(ub_comm_agree(c, ub_trainer_apply(t->trainer, t->sum)));
+    }
+    if (c->rank == 0)
+        ub_progress_end(&p, total, total);
+    return save(s, t);
+}
+
+/* Rank 0: model file, log and figures. */
+static ub_status conclude(const ub_study *s, const training *t, const ub_corpus *corpus)
+{
+    char                  path[UB_TEXT_MAX];
+    ub_model              model = {0};
+    ub_bytes              b = {0};
+    int64_t               rows;
+    const ub_trainer_row *log = ub_trainer_log(t->trainer, &rows);
+    ub_status             st = UB_OK;
+    UB_TRY(ub_trainer_model(t->trainer, &model));
+    UB_TRY_OUT(ub_results_write_model(ub_rundir_file(&s->dir, "model.h5", path, sizeof path),
+                                      &model, log, rows, &s->origin));
+    UB_TRY_OUT(ub_study_write(s, "training.csv", ub_export_training_csv(log, rows, &b), &b));
+    UB_TRY_OUT(ub_study_write(s, "training.svg", ub_draw_training(log, rows, &b), &b));
+    UB_TRY_OUT(ub_study_write(s, "latents.svg", ub_draw_latents(&model, corpus->task_name, &b), &b));
+out:
+    ub_model_release(&model);
+    return st;
+}
+
+static ub_status prepare(ub_study *s, const ub_corpus *corpus, const uint8_t *use, training *t)
+{
+    const ub_comm     *c = &s->ctx->world;
+    const ub_settings *settings = &s->ctx->settings;
+    double            *norm = NULL;
+    ub_status          st = UB_OK;
+    t->shards = settings->disentangle.shards;
+    t->saved = -1;
+    (void)ub_rundir_file(&s->dir, "checkpoints", t->folder, sizeof t->folder);
+    st = UB_ALLOC(norm, 2 * (size_t)(corpus->dim + corpus->task_offset[corpus->tasks]));
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    UB_TRY_OUT(pooled_norm(c, corpus, t->shards, norm));
+    st = ub_trainer_create(corpus, ub_part(t->shards, c->size, c->rank), use, norm, settings,
+                           &t->trainer);
+    if (st == UB_OK)
+        st = UB_ALLOC(t->sum, ub_trainer_width(t->trainer));
+    if (st == UB_OK)
+        st = UB_ALLOC(t->state, ub_trainer_state_width(t->trainer));
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    ub_ckpt_array a = {"trainer", ub_trainer_state_width(t->trainer), t->state};
+    UB_TRY_OUT(ub_ckpt_read_latest(c, t->folder, s->dir.identity, &a, 1, &t->saved));
+    if (t->saved >= 0) {
+        UB_TRY_OUT(ub_comm_agree(c, ub_trainer_state_set(t->trainer, t->state)));
+        ub_log0_info("checkpoint-read", "step=%lld of=%lld", (long long)t->saved,
+                     (long long)ub_trainer_phases(t->trainer));
+    }
+out:
+    ub_free(norm);
+    return st;
+}
+
+ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus, const uint8_t *use)
+{
+    const ub_comm *c = &s->ctx->world;
+    training       t = {0};
+    bool           done;
+    ub_status      st = UB_OK;
+    UB_TRY(ub_rundir_has(c, &s->dir, "disentangle", &done));
+    if (done) {
+        ub_log0_info("stage-skipped", "stage=disentangle why='finished before'");
+        return UB_OK;
+    }
+    UB_TRY_OUT(prepare(s, corpus, use, &t));
+    UB_TRY_OUT(train(s, &t));
+    if (c->rank == 0)
+        st = conclude(s, &t, corpus);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));
+out:
+    ub_trainer_destroy(&t.trainer);
+    ub_free(t.sum);
+    ub_free(t.state);
+    return st;
+}

@@ -1,0 +1,227 @@
+/* Stage 1: moments, inverse if needed, the farm of tests, decision, results. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/structure.h"
+#include "io/export.h"
+#include "io/journal.h"
+#include "jobs/progress.h"
+#include "jobs/study.h"
+#include "mpi/dmatrix.h"
+#include "mpi/farm.h"
+#include "mpi/moments.h"
+
+enum { TEXT_ROWS = 2000000 }; /* pairs beyond this are for programs, not for text files */
+
+typedef struct stage {
+    ub_structure     *plan;
+    ub_solver        *solver;
+    ub_journal       *journal; /* rank 0 */
+    ub_progress       progress;
+    const ub_settings *settings;
+} stage;
+
+static ub_status work(void *self, int64_t item, ub_bytes *answer)
+{
+    stage *t = self;
+    double ms = t->settings->farm.slow_ms;
+    if (ms > 0) {
+        struct timespec pause = {(time_t)(ms / 1000), (long)(ms * 1e6) % 1000000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    return ub_structure_eval(t->plan, t->solver, item, answer);
+}
+
+static ub_status absorb(void *self, int64_t item, const unsigned char *answer, size_t len)
+{
+    stage *t = self;
+    UB_TRY(ub_structure_absorb(t->plan, item, answer, len));
+    return ub_journal_put(t->journal, item, answer, len);
+}
+
+static ub_status replay(void *self, int64_t item, const unsigned char *answer, size_t len)
+{
+    stage *t = self;
+    return ub_structure_absorb(t->plan, item, answer, len);
+}
+
+static bool has(void *self, int64_t item)
+{
+    const stage *t = self;
+    return ub_structure_has(t->plan, item);
+}
+
+static bool stop(void *self)
+{
+    (void)self;
+    return ub_stop_asked();
+}
+
+static void progress(void *self, int64_t done, int64_t items)
+{
+    stage *t = self;
+    ub_progress_show(&t->progress, done, items);
+}
+
+/* The inverse of the covariance of all steps, for full conditioning. */
+static ub_status invert(const ub_comm *c, const ub_settings *settings, const ub_moments *m,
+                        int32_t p, double **out)
+{
+    double   *a = NULL;
+    ub_status st = UB_ALLOC(a, (size_t)p * (size_t)p);
+    UB_TRY(ub_comm_agree(c, st));
+    for (int32_t i = 0; i < p; i++)
+        memcpy(a + (size_t)i * (size_t)p, m->cov + (size_t)i * (size_t)m->columns,
+               (size_t)p * sizeof *a);
+    ub_inverse_plan plan = {.serial_max = settings->structure.serial_max,
+                            .grid_rows = (int32_t)settings->structure.grid_rows,
+                            .grid_cols = (int32_t)settings->structure.grid_cols,
+                            .block = (int32_t)settings->structure.block};
+    double start = ub_clock();
+    UB_TRY_OUT(ub_spd_inverse(c, &plan, p, a, "the covariance of all steps (full conditioning)"));
+    ub_log0_info("inverse", "columns=%d by=%s seconds=%.3f", p,
+                 p <= plan.serial_max ? "lapack" : "scalapack", ub_clock() - start);
+    *out = a;
+    return UB_OK;
+out:
+    ub_free(a);
+    return st;
+}
+
+/* Hand all items out; afterwards rank 0's plan holds every answer. */
+static ub_status farm(ub_study *s, stage *t)
+{
+    static const ub_farm_ops ops = {work, absorb, has, stop, progress};
+    const ub_comm           *c = &s->ctx->world;
+    char                     path[UB_TEXT_MAX];
+    ub_status                st = UB_OK;
+    int64_t                  items = ub_structure_items(t->plan), known = 0;
+    double tests = (double)ub_structure_tests(t->plan);
+    (void)ub_rundir_file(&s->dir, "structure.journal", path, sizeof path);
+    if (c->rank == 0)
+        st = ub_journal_open(path, s->dir.identity, t->settings->farm.journal_sync_s, replay, t,
+                             &known, &t->journal);
+    UB_TRY(ub_comm_agree(c, st));
+    if (known > 0)
+        ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known, (long long)items);
+    t->progress = ub_progress_begin("structure", "tests", tests / (double)(items > 0 ? items : 1),
+                                    t->settings->run.progress_s);
+    ub_farm_stats stats;
+    ub_status     ran = ub_farm_run(c, items, &ops, t, &stats);
+    if (c->rank == 0) {
+        ub_progress_end(&t->progress, ub_structure_answered(t->plan), items);
+        st = ub_journal_close(&t->journal);
+        ub_log0_info("farm", "items=%lld tests=%.0f ranks=%d seconds=%.3f busy=%.2f",
+                     (long long)stats.items, tests, c->size, stats.seconds, stats.busy);
+    }
+    if (ran == UB_ESTOP)
+        return UB_FAIL(UB_ESTOP, "stopped on request in stage 1, answers are in the journal; the "
+                                 "same command goes on from there");
+    UB_TRY(ran);
+    return ub_comm_agree(c, st);
+}
+
+/* Rank 0: from answers to files. */
+static ub_status conclude(ub_study *s, const ub_structure *plan, const ub_corpus *corpus)
+{
+    char          path[UB_TEXT_MAX];
+    ub_task_graph g = {0};
+    ub_bytes      b = {0};
+    ub_status     st = UB_OK;
+    UB_TRY(ub_structure_decide(plan, &g));
+    UB_TRY_OUT(ub_results_write_graph(ub_rundir_file(&s->dir, "structure.h5", path, sizeof path),
+                                      &g, corpus->truth, &s->origin));
+    UB_TRY_OUT(ub_study_write(s, "membership.csv", ub_export_membership_csv(&g, corpus->truth, &b), &b));
+    UB_TRY_OUT(ub_study_write(s, "steps.csv", ub_export_steps_csv(&g, &b), &b));
+    if (g.pair_stat != NULL)
+        UB_TRY_OUT(ub_study_write(s, "pairs.svg", ub_draw_pairs(&g, &b), &b));
+    if (g.pairs * g.tasks <= TEXT_ROWS) {
+        if (g.pair_stat != NULL)
+            UB_TRY_OUT(ub_study_write(s, "pairs.csv", ub_export_pairs_csv(&g, &b), &b));
+        UB_TRY_OUT(ub_study_write(s, "graph.graphml", ub_export_graphml(&g, &b), &b));
+    } else {
+        ub_log0_info("text-skipped", "files='pairs.csv graph.graphml' rows=%lld "
+                                     "why='too large for text; structure.h5 holds every pair'",
+                     (long long)(g.pairs * g.tasks));
+    }
+    UB_TRY_OUT(ub_study_write(s, "timeline.svg", ub_draw_timeline(&g, corpus->truth, &b), &b));
+    if (g.undecided > 0)
+        ub_log0_warn("tests-undecided", "count=%lld of=%lld why='see the verdict column of pairs.csv'",
+                     (long long)g.undecided, (long long)g.tests);
+    (void)unlink(ub_rundir_file(&s->dir, "structure.journal", path, sizeof path));
+out:
+    ub_task_graph_release(&g);
+    return st;
+}
+
+static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
+{
+    const ub_comm *c = &s->ctx->world;
+    stage          t = {.settings = &s->ctx->settings};
+    ub_moments     moments = {0};
+    double        *precision = NULL;
+    ub_status      st = UB_OK;
+    double         start = ub_clock();
+    UB_TRY_OUT(ub_comm_agree(c, ub_structure_create(corpus, t.settings, c->rank == 0, &t.plan)));
+    UB_TRY_OUT(ub_moments_gather(c, corpus, t.settings->run.shards, &moments));
+    ub_log0_info("covariance", "columns=%d samples=%lld seconds=%.3f", moments.columns,
+                 (long long)moments.n, ub_clock() - start);
+    if (ub_structure_needs_precision(t.plan))
+        UB_TRY_OUT(invert(c, t.settings, &moments, corpus->steps * corpus->dim, &precision));
+    ub_ci_data data = {.moments = &moments};
+    UB_TRY_OUT(ub_comm_agree(c, ub_solver_create(t.plan, &data, precision, &t.solver)));
+    UB_TRY_OUT(farm(s, &t));
+    if (c->rank == 0)
+        st = conclude(s, t.plan, corpus);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+out:
+    ub_solver_destroy(&t.solver);
+    ub_structure_destroy(&t.plan);
+    ub_moments_release(&moments);
+    ub_free(precision);
+    return st;
+}
+
+/* Membership of steps from the result file, on every rank. */
+static ub_status share_membership(ub_study *s, const ub_corpus *corpus, uint8_t **use)
+{
+    const ub_comm *c = &s->ctx->world;
+    char           path[UB_TEXT_MAX];
+    ub_task_graph  g = {0};
+    uint8_t       *table = NULL;
+    size_t         cells = (size_t)corpus->steps * (size_t)corpus->tasks;
+    ub_status      st = UB_ALLOC(table, cells);
+    if (st == UB_OK && c->rank == 0)
+        st = ub_results_read_graph(ub_rundir_file(&s->dir, "structure.h5", path, sizeof path), &g,
+                                   NULL);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    if (c->rank == 0)
+        for (size_t i = 0; i < cells; i++) {
+            size_t step = i / (size_t)corpus->tasks, task = i % (size_t)corpus->tasks;
+            table[i] = g.member[step / (size_t)g.length * (size_t)g.tasks + task];
+        }
+    UB_TRY_OUT(ub_comm_bcast(c, table, cells));
+    *use = table;
+    table = NULL;
+out:
+    ub_task_graph_release(&g);
+    ub_free(table);
+    return st;
+}
+
+ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus, uint8_t **use)
+{
+    bool done;
+    UB_TRY(ub_rundir_has(&s->ctx->world, &s->dir, "structure", &done));
+    if (!done) {
+        UB_TRY(ask_and_decide(s, corpus));
+        UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "structure"));
+    } else {
+        ub_log0_info("stage-skipped", "stage=structure why='finished before'");
+    }
+    return use == NULL ? UB_OK : share_membership(s, corpus, use);
+}

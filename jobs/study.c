@@ -1,0 +1,114 @@
+#include "jobs/study.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/structure.h"
+#include "core/version.h"
+#include "io/corpus_h5.h"
+#include "io/file.h"
+#include "io/mpiio.h"
+
+ub_status ub_study_corpus(const ub_context *ctx, int64_t shards, ub_corpus *out)
+{
+    if (ctx->settings.corpus.path[0] == '\0')
+        return UB_FAIL(UB_EINPUT, "corpus.path is empty; give --set corpus.path=FILE or a "
+                                  "configuration with -c");
+    double start = ub_clock();
+    UB_TRY(ub_corpus_read(&ctx->world, &ctx->settings, shards, out));
+    ub_log0_info("corpus-read",
+                 "path='%s' episodes=%lld steps=%d dim=%d tasks=%d segment=%d seconds=%.2f",
+                 ctx->settings.corpus.path, (long long)out->episodes, out->steps, out->dim,
+                 out->tasks, out->segment, ub_clock() - start);
+    return UB_OK;
+}
+
+ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_corpus *corpus,
+                         ub_study *out)
+{
+    ub_study *s = out;
+    *s = (ub_study){.ctx = ctx};
+    UB_TRY(ub_rundir_enter(&ctx->world, ctx->out, command->name, command->sections,
+                           &ctx->settings, corpus->digest, &s->dir));
+    ub_status st = UB_OK;
+    UB_TRY_OUT(ub_schema_print(ub_settings_schema(), &ctx->settings, command->sections, true,
+                               &s->config));
+    s->origin = (ub_origin){.identity = s->dir.identity,
+                            .corpus = s->dir.corpus,
+                            .config = (const char *)s->config.data,
+                            .version = UB_VERSION};
+    if (s->dir.finished)
+        return UB_OK;
+    UB_TRY_OUT(ub_mpiio_selftest(&ctx->world, s->dir.path));
+    ub_log0_info("run-begin", "command=%s folder='%s' ranks=%d %s", command->name, s->dir.path,
+                 ctx->world.size, s->dir.resumed ? "resumed=yes" : "resumed=no");
+    return UB_OK;
+out:
+    ub_study_end(s);
+    return st;
+}
+
+void ub_study_end(ub_study *s)
+{
+    ub_rundir_close_log(&s->dir);
+    ub_bytes_release(&s->config);
+}
+
+ub_status ub_study_write(const ub_study *s, const char *name, ub_status made, ub_bytes *text)
+{
+    char path[UB_TEXT_MAX];
+    if (made == UB_OK)
+        made = ub_file_write(ub_rundir_file(&s->dir, name, path, sizeof path), text->data,
+                             text->len);
+    ub_bytes_release(text);
+    return made;
+}
+
+static ub_status preview_text(const ub_context *ctx, const ub_command *command,
+                              const ub_corpus *corpus, ub_bytes *out)
+{
+    UB_TRY(ub_bytes_printf(out, "# unbraid %s would run with these settings on %d ranks:\n",
+                           command->name, ctx->world.size));
+    UB_TRY(ub_schema_print(ub_settings_schema(), &ctx->settings, command->sections, false, out));
+    char hex[UB_SHA256_HEX];
+    ub_sha256_hex(corpus->digest, hex);
+    UB_TRY(ub_bytes_printf(out,
+                           "# corpus %s: %lld episodes, %d steps of %d, %d tasks, "
+                           "%d segments of %d\n",
+                           hex, (long long)corpus->episodes, corpus->steps, corpus->dim,
+                           corpus->tasks, ub_corpus_segments(corpus), corpus->segment));
+    if (ub_schema_listed(command->sections, "structure")) {
+        ub_structure *plan = NULL;
+        UB_TRY(ub_structure_create(corpus, &ctx->settings, false, &plan));
+        long long tests = ub_structure_tests(plan), items = ub_structure_items(plan);
+        ub_structure_destroy(&plan);
+        UB_TRY(ub_bytes_printf(out, "# stage 1: %lld tests in %lld items of work\n", tests, items));
+    }
+    return ub_bytes_printf(out, "# nothing was run or written (--dry-run)\n");
+}
+
+ub_status ub_study_preview(const ub_context *ctx, const ub_command *command,
+                           const ub_corpus *corpus)
+{
+    ub_status st = UB_OK;
+    if (ctx->world.rank == 0) {
+        ub_bytes text = {0};
+        st = preview_text(ctx, command, corpus, &text);
+        if (st == UB_OK)
+            (void)fputs((const char *)text.data, stdout);
+        ub_bytes_release(&text);
+    }
+    return ub_comm_agree(&ctx->world, st);
+}
+
+ub_status ub_study_finish(ub_study *s)
+{
+    UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "done"));
+    ub_log0_info("run-done", "folder='%s'", s->dir.path);
+    if (s->ctx->world.rank == 0 && !s->ctx->json)
+        (void)printf("\nwritten: %s\n  report    %s/report.html\nnext:    unbraid eval %s --json\n",
+                     s->dir.path, s->dir.path, s->dir.path);
+    return UB_OK;
+}

@@ -1,0 +1,73 @@
+/* jobs/study.h - the stages of a study, each resumable, in one run folder.
+ *
+ * A stage that has finished is read back, not done again; one that was cut off goes on
+ * where its journal or newest checkpoint stands.  Commands string stages together.
+ *
+ * Layer: jobs.
+ */
+#ifndef UB_JOBS_STUDY_H
+#define UB_JOBS_STUDY_H
+
+#include "core/metrics.h"
+#include "core/task_graph.h"
+#include "io/results.h"
+#include "io/rundir.h"
+#include "jobs/command.h"
+
+typedef struct ub_study {
+    ub_context *ctx;
+    ub_rundir   dir;
+    ub_bytes    config; /* settings that matter, YAML */
+    ub_origin   origin;
+} ub_study;
+
+/* What `eval` finds; a number that cannot be known is NaN. */
+typedef struct ub_verdicts {
+    bool                has_graph, has_truth, has_model;
+    ub_structure_scores scores;
+    double              r2_relevant, r2_irrelevant;
+    int32_t             kept; /* latents in the task-relevant group */
+} ub_verdicts;
+
+/* Read the corpus of the settings, in `shards` data blocks; complains if no path is given. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_context *ctx, int64_t shards,
+                                                     ub_corpus *out);
+/* Make or enter the run folder of a command. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_command *command,
+                                                    const ub_corpus *corpus, ub_study *out);
+UB_LOCAL void ub_study_end(ub_study *s);
+/* Write text made with status `made` as file `name` of the run folder; releases the text. */
+UB_LOCAL UB_NODISCARD ub_status ub_study_write(const ub_study *s, const char *name,
+                                               ub_status made, ub_bytes *text);
+
+/* Print what a command would do with this corpus (--dry-run); rank 0 prints. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_preview(const ub_context *ctx,
+                                                      const ub_command *command,
+                                                      const ub_corpus *corpus);
+
+/* Stage 1.  use: out, T x M membership on every rank; owned by the caller.  May be NULL. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus,
+                                                        uint8_t **use);
+/* Stage 2.  corpus: read in disentangle.shards blocks; use: T x M or NULL (all). */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus,
+                                                          const uint8_t *use);
+/* Scores of what lies in a run folder.  run: the settings it was made with; judge: sections
+ * eval and run of these. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_eval(const ub_comm *c, const char *folder,
+                                                   const ub_settings *run,
+                                                   const ub_settings *judge, ub_verdicts *out);
+/* One JSON object with the names scripts rely on; appended. */
+UB_LOCAL UB_NODISCARD ub_status ub_verdicts_json(const ub_verdicts *v, ub_bytes *out);
+/* Draw and write report.html; print the summary unless json; rank 0 works. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_report(ub_study *s, const ub_verdicts *v);
+
+/* A study of the settings in ctx, its run folder ctx->out (or a preview with ctx->dry_run).
+ * which: OR of the stages. */
+enum { UB_STAGE_STRUCTURE = 1, UB_STAGE_DISENTANGLE = 2 };
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_run(ub_context *ctx, const ub_command *command,
+                                                  int which);
+
+/* Ends a command: marks the run done, says where things are and what to type next. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_finish(ub_study *s);
+
+#endif /* UB_JOBS_STUDY_H */

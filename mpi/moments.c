@@ -1,0 +1,129 @@
+#include "mpi/moments.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/shard.h"
+#include "mpi/reduce.h"
+
+typedef struct pass {
+    const ub_corpus *corpus;
+    int64_t          shards;
+    int32_t          p;
+    const double    *mean;
+    double          *square; /* p x p, one leaf before it is packed */
+} pass;
+
+/* Local episodes of a shard. */
+static ub_range block(const pass *s, int64_t shard)
+{
+    ub_range r = ub_part(s->corpus->episodes, s->shards, shard);
+    r.first -= s->corpus->first;
+    return r;
+}
+
+static ub_status sum_leaf(void *self, int64_t leaf, double *out)
+{
+    const pass *s = self;
+    ub_range    r = block(s, leaf);
+    ub_moments_sum_block(s->corpus, r.first, r.count, out);
+    return UB_OK;
+}
+
+/* Upper triangle by rows: half the memory and the traffic of the whole. */
+static ub_status square_leaf(void *self, int64_t leaf, double *out)
+{
+    const pass *s = self;
+    ub_range    r = block(s, leaf);
+    UB_TRY(ub_moments_square_block(s->corpus, s->mean, r.first, r.count, s->square));
+    for (size_t i = 0, p = (size_t)s->p; i < p; out += p - i, i++)
+        memcpy(out, s->square + i * p + i, (p - i) * sizeof *out);
+    return UB_OK;
+}
+
+/* The first value of the local episodes that is not finite, episode by episode. */
+static ub_status check_finite(const ub_corpus *c)
+{
+    int64_t wide = (int64_t)c->steps * c->dim, width = c->task_offset[c->tasks];
+    for (int64_t e = 0; e < c->count; e++) {
+        for (int64_t i = 0; i < wide; i++) {
+            double x = c->states[e * wide + i];
+            if (!isfinite(x))
+                return UB_FAIL(
+                    UB_EINPUT,
+                    "episode %lld, step %lld, component %lld is %g; repair or remove the "
+                    "episode",
+                    (long long)(c->first + e), (long long)(i / c->dim), (long long)(i % c->dim), x);
+        }
+        for (int32_t task = 0; task < c->tasks; task++)
+            for (int64_t j = c->task_offset[task]; j < c->task_offset[task + 1]; j++) {
+                double x = c->targets[e * width + j];
+                if (!isfinite(x))
+                    return UB_FAIL(
+                        UB_EINPUT,
+                        "episode %lld, task %d (%s), column %lld is %g; repair or remove "
+                        "the episode",
+                        (long long)(c->first + e), task, c->task_name[task],
+                        (long long)(j - c->task_offset[task]), x);
+            }
+    }
+    return UB_OK;
+}
+
+static ub_status check(const ub_comm *c, const ub_corpus *corpus, int64_t shards)
+{
+    if (shards < 1)
+        return UB_FAIL(UB_EARG, "%lld shards", (long long)shards);
+    if (corpus->episodes < 2)
+        return UB_FAIL(UB_EINPUT, "the corpus has %lld episodes; a covariance needs at least 2",
+                       (long long)corpus->episodes);
+    ub_range own = ub_rows_of_rank(corpus->episodes, shards, c->size, c->rank);
+    if (own.count != corpus->count || (own.count > 0 && own.first != corpus->first))
+        return UB_FAIL(UB_EARG, "rank %d holds episodes %lld + %lld, its shards are %lld + %lld",
+                       c->rank, (long long)corpus->first, (long long)corpus->count,
+                       (long long)own.first, (long long)own.count);
+    return check_finite(corpus);
+}
+
+ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus, int64_t shards,
+                            ub_moments *out)
+{
+    UB_TRY(ub_comm_agree(c, check(c, corpus, shards)));
+    pass       s = {.corpus = corpus, .shards = shards, .p = ub_corpus_columns(corpus)};
+    int64_t    n = corpus->episodes;
+    size_t     p = (size_t)s.p, packed = p * (p + 1) / 2;
+    ub_moments m = {0};
+    double    *half = NULL, *row;
+    ub_status  st = ub_moments_init(&m, n, s.p);
+    if (st == UB_OK)
+        st = UB_ALLOC(s.square, p * p);
+    if (st == UB_OK)
+        st = UB_ALLOC(half, packed);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    UB_TRY_OUT(ub_reduce_leaves(c, shards, s.p, sum_leaf, &s, m.mean));
+    for (size_t i = 0; i < p; i++)
+        m.mean[i] /= (double)n;
+    s.mean = m.mean;
+    UB_TRY_OUT(ub_reduce_leaves(c, shards, (int64_t)packed, square_leaf, &s, half));
+    row = half;
+    for (size_t i = 0; i < p; row += p - i, i++)
+        for (size_t j = i; j < p; j++)
+            m.cov[i * p + j] = m.cov[j * p + i] = row[j - i] / (double)(n - 1);
+    *out = m;
+    m = (ub_moments){0};
+out:
+    ub_free(half);
+    ub_free(s.square);
+    ub_moments_release(&m);
+    return st;
+}
+
+ub_status ub_corpus_digest(const ub_comm *c, ub_corpus *corpus)
+{
+    unsigned char mine[UB_SHA256_BYTES];
+    ub_corpus_digest_local(corpus, mine);
+    UB_TRY_MPI(
+        MPI_Allreduce(mine, corpus->digest, UB_SHA256_BYTES, MPI_UNSIGNED_CHAR, MPI_BXOR, c->mpi));
+    return UB_OK;
+}

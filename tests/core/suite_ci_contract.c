@@ -1,0 +1,263 @@
+/* What core/ci_test.h promises, for every test of the registry. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ci_test.h"
+#include "core/moments.h"
+#include "core/rng.h"
+#include "core/settings.h"
+#include "tests/support/suite.h"
+
+/* Columns of the table: z1 z2 z3, x and y (a vector of two each), independent given z under
+ * the null, with y = ... + effect * x otherwise; then e1 e2, further conditions on their own. */
+enum { Z = 0, X = 3, Y = 5, E = 7, P = 9, MOST_N = 400 };
+
+static const int32_t zs[] = {0, 1, 2}, xs[] = {3, 4}, ys[] = {5, 6};
+
+typedef struct table {
+    double            x[P * MOST_N];
+    ub_moments        m;
+    ub_ci_data        data;
+    ub_settings       settings;
+    const ub_ci_test *test;
+    void             *state;
+} table;
+
+static void fill(table *t, int64_t n, uint64_t item, double effect)
+{
+    ub_rng r = ub_rng_make(3, UB_RNG_TEST, item);
+    for (int64_t i = 0; i < n; i++) {
+        double v[P];
+        for (int c = 0; c < P; c++)
+            v[c] = ub_rng_normal(&r);
+        for (int k = 0; k < 2; k++) {
+            v[X + k] += 0.8 * v[k] - 0.5 * v[2];
+            v[Y + k] += 0.6 * v[k] + 0.7 * v[2] + effect * (v[X + k] - 0.8 * v[k] + 0.5 * v[2]);
+        }
+        for (int c = 0; c < P; c++)
+            t->x[c * n + i] = v[c];
+    }
+}
+
+static void open_table(table *t, const ub_ci_test *test, int64_t n)
+{
+    t->test = test;
+    UB_CHECK(ub_schema_defaults(ub_settings_schema(), &t->settings));
+    UB_CHECK(ub_moments_of_columns(n, P, t->x, &t->m));
+    t->data = (ub_ci_data){&t->m, t->x};
+    UB_CHECK(test->open(&t->data, &t->settings, &t->state));
+}
+
+static void close_table(table *t)
+{
+    t->test->close(t->state);
+    ub_moments_release(&t->m);
+}
+
+static ub_ci_query query(const ub_ci_test *test, int64_t id, int32_t nz)
+{
+    int32_t sides = test->accepts & UB_CI_VECTOR ? 2 : 1;
+    if (id % 2 == 0 && (test->accepts & UB_CI_SCALAR))
+        sides = 1;
+    return (ub_ci_query){id, xs, ys, zs, sides, sides, nz};
+}
+
+static ub_ci_result ask(table *t, ub_ci_query q)
+{
+    ub_ci_result r = {.p_value = NAN};
+    UB_CHECK(t->test->eval(t->state, &q, &r));
+    CU_ASSERT(r.p_value >= 0 && r.p_value <= 1);
+    CU_ASSERT(isfinite(r.evidence) && r.evidence >= 0 && isfinite(r.statistic));
+    if (r.verdict != UB_CI_OK)
+        CU_ASSERT(r.p_value == 1 && r.evidence == 0 && r.statistic == 0 && r.n_used == 0);
+    return r;
+}
+
+static int same(const ub_ci_result *a, const ub_ci_result *b)
+{
+    return a->statistic == b->statistic && a->p_value == b->p_value && a->evidence == b->evidence &&
+           a->verdict == b->verdict && a->n_used == b->n_used;
+}
+
+static table shared; /* large; one suite, one thread */
+
+#define EACH_TEST(test)                                                                            \
+    size_t at_ = 0;                                                                                \
+    for (const ub_ci_test *test; (test = ub_ci_at(at_)) != NULL; at_++)
+
+static void registry(void)
+{
+    EACH_TEST(test)
+    {
+        CU_ASSERT_PTR_EQUAL(ub_ci_find(test->name), test);
+        CU_ASSERT(test->open != NULL && test->eval != NULL && test->close != NULL);
+        CU_ASSERT(strlen(test->summary) > 0 && strlen(test->cost) > 0);
+        CU_ASSERT(strlen(test->reference) > 0);
+        CU_ASSERT(test->accepts & (UB_CI_SCALAR | UB_CI_VECTOR));
+        CU_ASSERT(test->accepts & (UB_CI_MOMENTS | UB_CI_SAMPLES));
+        test->close(NULL);
+    }
+    CU_ASSERT_PTR_NULL(ub_ci_find("no such test"));
+}
+
+static void symmetric_and_repeatable(void)
+{
+    EACH_TEST(test)
+    {
+        for (int64_t id = 0; id < 8; id++) {
+            fill(&shared, 150, (uint64_t)id, id < 4 ? 0.0 : 0.3);
+            open_table(&shared, test, 150);
+            ub_ci_query q = query(test, id, 3), turned = q;
+            turned.x = q.y;
+            turned.y = q.x;
+            ub_ci_result a = ask(&shared, q), b = ask(&shared, turned);
+            (void)ask(&shared, query(test, id + 1, 1)); /* another question between */
+            ub_ci_result again = ask(&shared, q);
+            CU_ASSERT(same(&a, &b));
+            CU_ASSERT(same(&a, &again));
+            CU_ASSERT(a.verdict == UB_CI_OK && a.n_used == 150);
+            close_table(&shared);
+        }
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Kolmogorov-Smirnov at the .001 level (1.95 / sqrt(n)) with fixed seeds, scalars and vectors
+ * apart. */
+static void uniform_under_the_null(void)
+{
+    enum { RUNS = 600 };
+    static double p[2][RUNS];
+    EACH_TEST(test)
+    {
+        for (int64_t id = 0; id < 2 * RUNS; id++) {
+            fill(&shared, 120, 1000 + (uint64_t)id, 0);
+            open_table(&shared, test, 120);
+            p[id % 2][id / 2] = ask(&shared, query(test, id, 3)).p_value;
+            close_table(&shared);
+        }
+        for (int kind = 0; kind < 2; kind++) {
+            double far = 0;
+            qsort(p[kind], RUNS, sizeof(double), by_value);
+            for (int i = 0; i < RUNS; i++)
+                far = fmax(far, fmax(p[kind][i] - (double)i / RUNS, (i + 1.0) / RUNS - p[kind][i]));
+            CU_ASSERT(far < 1.95 / sqrt((double)RUNS));
+        }
+    }
+}
+
+static void power(void)
+{
+    EACH_TEST(test)
+    {
+        for (int64_t id = 0; id < 4; id++) {
+            fill(&shared, 400, 5000 + (uint64_t)id, 0.5);
+            open_table(&shared, test, 400);
+            ub_ci_result r = ask(&shared, query(test, id, 3));
+            CU_ASSERT(r.p_value < 0.01 && r.evidence > 6.6);
+            close_table(&shared);
+        }
+    }
+}
+
+/* The evidence is the chi-square(1) quantile with that p-value: P(|N(0,1)| > sqrt(evidence)). */
+static void evidence_is_a_quantile(void)
+{
+    EACH_TEST(test)
+    {
+        for (int64_t id = 0; id < 20; id++) {
+            fill(&shared, 100, 7000 + (uint64_t)id, 0.05 * (double)id);
+            open_table(&shared, test, 100);
+            ub_ci_result r = ask(&shared, query(test, id, 2));
+            UB_CHECK_CLOSE(erfc(sqrt(r.evidence / 2)), r.p_value, 1e-10);
+            close_table(&shared);
+        }
+    }
+}
+
+static void each_is_eval(void)
+{
+    static const int32_t extra[] = {7, 8, 7, 8}, offset[] = {0, 1, 2, 2, 4};
+    EACH_TEST(test)
+    {
+        if (test->eval_each == NULL)
+            continue;
+        for (int64_t id = 0; id < 6; id++) {
+            ub_ci_result many[4];
+            ub_ci_query  q = query(test, id, (int32_t)(id % 4));
+            fill(&shared, 200, 8000 + (uint64_t)id, 0.2);
+            open_table(&shared, test, 200);
+            UB_CHECK(test->eval_each(shared.state, &q, 4, extra, offset, many));
+            for (int i = 0; i < 4; i++) {
+                int32_t z[P], nz = 0;
+                while (nz < q.nz) {
+                    z[nz] = zs[nz];
+                    nz++;
+                }
+                for (int32_t j = offset[i]; j < offset[i + 1]; j++)
+                    z[nz++] = extra[j];
+                ub_ci_query whole = q;
+                whole.id = q.id + i;
+                whole.z = z;
+                whole.nz = nz;
+                ub_ci_result one = ask(&shared, whole);
+                CU_ASSERT_EQUAL(one.verdict, many[i].verdict);
+                UB_CHECK_CLOSE(one.statistic, many[i].statistic, 1e-11);
+                UB_CHECK_CLOSE(one.p_value, many[i].p_value, 1e-11);
+            }
+            close_table(&shared);
+        }
+    }
+}
+
+static ub_ci_verdict verdict_of(const ub_ci_test *test, int64_t n, int64_t id, int32_t nz)
+{
+    open_table(&shared, test, n);
+    ub_ci_verdict v = ask(&shared, query(test, id, nz)).verdict;
+    close_table(&shared);
+    return v;
+}
+
+/* id 0 asks with one column a side, id 1 with two where the test takes them. */
+static void verdicts(void)
+{
+    EACH_TEST(test)
+    {
+        for (int64_t id = 0; id < 2; id++) {
+            const double values[] = {0, 0.1, -3e7};
+            for (int v = 0; v < 3; v++) {
+                fill(&shared, 100, 9000, 0);
+                for (int i = 0; i < 200; i++)
+                    shared.x[(v == 1 ? Y : X) * 100 + i] = values[v];
+                CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_CONSTANT);
+            }
+            for (int v = 0; v < 3; v++) { /* X, Y and Z in turn */
+                fill(&shared, 100, 9001, 0);
+                shared.x[(v == 0 ? X : v == 1 ? Y : Z) * 100 + 17] = v == 1 ? INFINITY : NAN;
+                CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_NONFINITE);
+            }
+            fill(&shared, 100, 9002, 0); /* Z determines X */
+            for (int i = 0; i < 100; i++)
+                for (int k = 0; k < 2; k++)
+                    shared.x[(X + k) * 100 + i] =
+                        3 * shared.x[i] - shared.x[(1 + k) * 100 + i] + 1e3;
+            CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_COLLINEAR);
+            fill(&shared, 5, 9003, 0);
+            CU_ASSERT_EQUAL(verdict_of(test, 5, id, 3), UB_CI_TOO_FEW);
+        }
+    }
+}
+
+UB_SUITE("ci_contract", {"every test has what the registry needs", registry},
+         {"the same answer with X and Y exchanged, and twice", symmetric_and_repeatable},
+         {"p-values are uniform under the null", uniform_under_the_null},
+         {"a dependent pair is found", power},
+         {"the evidence is the quantile of the p-value", evidence_is_a_quantile},
+         {"all tasks at once is each task alone", each_is_eval},
+         {"unusable data has a verdict, not a number", verdicts})

@@ -1,0 +1,306 @@
+/* The farm: every item once, the same verdict everywhere, nothing left behind. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "mpi/farm.h"
+#include "tests/support/suite.h"
+#include "tests/support/world.h"
+
+enum { MOST = 3000 };
+
+typedef struct bench {
+    int            taken[MOST]; /* rank 0: answers seen of each item, over all runs */
+    int64_t        absorbed, told, stop_after;
+    int64_t        fail_item, fail_absorb;
+    int            fail_rank, wrong, backwards;
+    size_t         length; /* of an answer; 0: varies with the item */
+    long           sleep_us;
+    const ub_comm *meet; /* not NULL: ranks wait for each other in work(), see meet() */
+    int            worked;
+} bench;
+
+static bench fresh(void)
+{
+    return (bench){.fail_item = -1, .fail_absorb = -1, .fail_rank = -1, .stop_after = INT64_MAX};
+}
+
+static size_t length_of(const bench *b, int64_t item)
+{
+    return b->length > 0 ? b->length + (size_t)item : (size_t)(item * 37 % 101);
+}
+
+static unsigned char byte_of(int64_t item, size_t i)
+{
+    return (unsigned char)((size_t)item * 131 + i * 7 + (i >> 8));
+}
+
+/* Rank 0 ends its first item when all workers are in theirs; they end when it begins another. */
+static void meet(const bench *b)
+{
+    MPI_Comm on = b->meet->mpi;
+    for (int rank = 1; rank < ub_world->size && ub_world->rank == 0; rank++)
+        if (b->worked == 1)
+            (void)MPI_Recv(NULL, 0, MPI_BYTE, rank, 0, on, MPI_STATUS_IGNORE);
+        else
+            (void)MPI_Send(NULL, 0, MPI_BYTE, rank, 0, on);
+    if (ub_world->rank > 0) {
+        (void)MPI_Send(NULL, 0, MPI_BYTE, 0, 0, on);
+        (void)MPI_Recv(NULL, 0, MPI_BYTE, 0, 0, on, MPI_STATUS_IGNORE);
+    }
+}
+
+static ub_status work(void *self, int64_t item, ub_bytes *answer)
+{
+    bench *b = self;
+    b->worked++;
+    if (item == b->fail_item || ub_world->rank == b->fail_rank)
+        return UB_FAIL(UB_ENUMERIC, "no luck with %s",
+                       b->fail_rank >= 0 ? "this rank" : "this item");
+    if (b->meet != NULL)
+        meet(b);
+    if (b->sleep_us > 0) {
+        struct timespec t = {.tv_nsec = b->sleep_us * 1000};
+        (void)nanosleep(&t, NULL);
+    }
+    for (size_t i = 0, n = length_of(b, item); i < n; i++) {
+        unsigned char x = byte_of(item, i);
+        UB_TRY(ub_bytes_put(answer, &x, 1));
+    }
+    return UB_OK;
+}
+
+static ub_status absorb(void *self, int64_t item, const unsigned char *answer, size_t len)
+{
+    bench *b = self;
+    if (item == b->fail_absorb)
+        return UB_FAIL(UB_EIO, "cannot keep item %lld", (long long)item);
+    if (item < 0 || item >= MOST || len != length_of(b, item) || ub_world->rank != 0) {
+        b->wrong++;
+        return UB_OK;
+    }
+    for (size_t i = 0; i < len; i++)
+        b->wrong += answer[i] != byte_of(item, i);
+    b->taken[item]++;
+    b->absorbed++;
+    return UB_OK;
+}
+
+static bool has(void *self, int64_t item)
+{
+    const bench *b = self;
+    return b->taken[item] > 0;
+}
+
+static bool stop(void *self)
+{
+    const bench *b = self;
+    return b->absorbed >= b->stop_after;
+}
+
+static void progress(void *self, int64_t done, int64_t items)
+{
+    bench *b = self;
+    b->backwards += done < b->told || done > items;
+    b->told = done;
+}
+
+static const ub_farm_ops plain = {.work = work, .absorb = absorb};
+static const ub_farm_ops full = {
+    .work = work, .absorb = absorb, .has = has, .stop = stop, .progress = progress};
+
+static int left_behind(void)
+{
+    int found = 0;
+    (void)MPI_Barrier(ub_world->mpi);
+    (void)MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, ub_world->mpi, &found, MPI_STATUS_IGNORE);
+    return found;
+}
+
+/* On rank 0 all of `items` were taken exactly once and nothing else; silence everywhere. */
+static int all_once(const bench *b, int64_t items)
+{
+    int wrong = b->wrong + left_behind();
+    for (int64_t i = 0; i < MOST && ub_world->rank == 0; i++)
+        wrong += b->taken[i] != (i < items);
+    if (wrong != 0)
+        (void)printf("\n  %d things wrong with %lld items\n", wrong, (long long)items);
+    return wrong == 0;
+}
+
+static int one_sentence(void)
+{
+    char first[1024] = "", mine[1024] = "";
+    (void)snprintf(mine, sizeof mine, "%s", ub_err_message());
+    memcpy(first, mine, sizeof first);
+    (void)MPI_Bcast(first, (int)sizeof first, MPI_CHAR, 0, ub_world->mpi);
+    return strcmp(first, mine) == 0;
+}
+
+static void every_item_once(void)
+{
+    static const int64_t counts[] = {0, 1, 2, 3, 4, 5, 6, 7, 11, 100, 1000, MOST};
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
+        bench         b = fresh();
+        ub_farm_stats stats;
+        UB_CHECK(ub_farm_run(ub_world, counts[k], &plain, &b, &stats));
+        CU_ASSERT(all_once(&b, counts[k]));
+        CU_ASSERT_EQUAL(stats.items, ub_world->rank == 0 ? counts[k] : 0);
+        CU_ASSERT(stats.busy >= 0 && stats.busy <= 1);
+    }
+}
+
+static void sleepy_items(void)
+{
+    bench b = fresh();
+    b.sleep_us = 1000;
+    UB_CHECK(ub_farm_run(ub_world, 60, &full, &b, NULL));
+    CU_ASSERT(all_once(&b, 60));
+}
+
+static void holes_are_skipped(void)
+{
+    bench b = fresh();
+    for (int64_t i = 0; i < MOST; i++)
+        b.taken[i] = i % 3 == 1 || (i >= 500 && i < 900) || i == MOST - 1;
+    ub_farm_stats stats;
+    int64_t       known = 0;
+    for (int64_t i = 0; i < MOST; i++)
+        known += b.taken[i];
+    UB_CHECK(ub_farm_run(ub_world, MOST, &full, &b, &stats));
+    CU_ASSERT(all_once(&b, MOST));
+    if (ub_world->rank == 0) {
+        CU_ASSERT_EQUAL(stats.items, MOST - known);
+        CU_ASSERT_EQUAL(b.told, MOST);
+    }
+    UB_CHECK(ub_farm_run(ub_world, MOST, &full, &b, &stats)); /* nothing to do */
+    CU_ASSERT_EQUAL(stats.items, 0);
+    CU_ASSERT(all_once(&b, MOST));
+}
+
+static void stop_and_go_on(void)
+{
+    for (int64_t after = 0; after < 1000; after = 3 * after + 1) {
+        bench b = fresh();
+        b.stop_after = after;
+        UB_CHECK_FAILS(ub_farm_run(ub_world, 2000, &full, &b, NULL), UB_ESTOP,
+                       "stopped on request");
+        CU_ASSERT(one_sentence());
+        CU_ASSERT_EQUAL(left_behind(), 0);
+        if (ub_world->rank == 0)
+            CU_ASSERT(b.absorbed >= after && b.absorbed < 2000);
+        b.stop_after = INT64_MAX;
+        UB_CHECK(ub_farm_run(ub_world, 2000, &full, &b, NULL));
+        CU_ASSERT(all_once(&b, 2000));
+    }
+}
+
+static void stop_when_all_is_done(void)
+{
+    bench b = fresh();
+    b.stop_after = 50;
+    UB_CHECK(ub_farm_run(ub_world, 50, &full, &b, NULL));
+    CU_ASSERT(all_once(&b, 50));
+}
+
+static void failing_item(void)
+{
+    static const int64_t at[] = {0, 1, 7, 150, 299};
+    for (size_t k = 0; k < sizeof at / sizeof at[0]; k++) {
+        bench b = fresh();
+        b.fail_item = at[k];
+        UB_CHECK_FAILS(ub_farm_run(ub_world, 300, &full, &b, NULL), UB_ENUMERIC,
+                       "no luck with this item");
+        CU_ASSERT(one_sentence());
+        CU_ASSERT_EQUAL(left_behind(), 0);
+        CU_ASSERT_EQUAL(b.taken[at[k]], 0);
+        b.fail_item = -1;
+        UB_CHECK(ub_farm_run(ub_world, 300, &full, &b, NULL));
+        CU_ASSERT(all_once(&b, 300));
+    }
+}
+
+static void failing_rank(void)
+{
+    for (int rank = 0; rank < ub_world->size; rank++) {
+        bench b = fresh();
+        b.fail_rank = rank;
+        UB_CHECK_FAILS(ub_farm_run(ub_world, 300, &full, &b, NULL), UB_ENUMERIC,
+                       "no luck with this rank");
+        CU_ASSERT(one_sentence());
+        b.fail_rank = -1;
+        UB_CHECK(ub_farm_run(ub_world, 300, &full, &b, NULL));
+        CU_ASSERT(all_once(&b, 300));
+    }
+}
+
+static void all_ranks_fail(void)
+{
+    bench b = fresh();
+    b.fail_rank = ub_world->rank;
+    UB_CHECK_FAILS(ub_farm_run(ub_world, 300, &full, &b, NULL), UB_ENUMERIC, "no luck");
+    CU_ASSERT_EQUAL(left_behind(), 0);
+    CU_ASSERT(one_sentence());
+}
+
+static void failing_absorb(void)
+{
+    bench b = fresh();
+    b.fail_absorb = 123;
+    UB_CHECK_FAILS(ub_farm_run(ub_world, 300, &full, &b, NULL), UB_EIO, "cannot keep item 123");
+    CU_ASSERT(one_sentence());
+    CU_ASSERT_EQUAL(left_behind(), 0);
+    b.fail_absorb = -1;
+    UB_CHECK(ub_farm_run(ub_world, 300, &full, &b, NULL));
+    CU_ASSERT(all_once(&b, 300));
+}
+
+static void large_answers(void)
+{
+    bench b = fresh();
+    b.length = (3u << 19) + 5;
+    UB_CHECK(ub_farm_run(ub_world, 24, &full, &b, NULL));
+    CU_ASSERT(all_once(&b, 24));
+}
+
+/* Hangs (and times out) if a busy rank is given what an idle one could do. */
+static void last_items_go_to_the_idle(void)
+{
+    ub_comm meeting = {0};
+    bench   b = fresh();
+    UB_CHECK(ub_comm_init(&meeting, ub_world->mpi));
+    b.meet = &meeting;
+    UB_CHECK(ub_farm_run(ub_world, ub_world->size + 1, &full, &b, NULL));
+    CU_ASSERT_EQUAL(b.worked, ub_world->rank == 0 ? 2 : 1);
+    CU_ASSERT(all_once(&b, ub_world->size + 1));
+    ub_comm_release(&meeting);
+}
+
+static void progress_goes_up(void)
+{
+    bench b = fresh();
+    b.told = -1;
+    UB_CHECK(ub_farm_run(ub_world, 1000, &full, &b, NULL));
+    CU_ASSERT_EQUAL(b.backwards, 0);
+    CU_ASSERT_EQUAL(b.told, ub_world->rank == 0 ? 1000 : -1);
+}
+
+static void negative_is_refused(void)
+{
+    bench b = fresh();
+    UB_CHECK_FAILS(ub_farm_run(ub_world, -1, &full, &b, NULL), UB_EARG, "-1 items");
+}
+
+UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item_once},
+         {"so are items that take time", sleepy_items},
+         {"items already known are not done again", holes_are_skipped},
+         {"a stop drains, and a second run completes the first", stop_and_go_on},
+         {"a stop after the last answer is no stop", stop_when_all_is_done},
+         {"a failing item ends the run with one sentence everywhere", failing_item},
+         {"so does a failing rank, whichever it is", failing_rank},
+         {"so do all of them", all_ranks_fail},
+         {"so does an answer that cannot be kept", failing_absorb},
+         {"answers of more than a megabyte arrive whole", large_answers},
+         {"the last items go to ranks without work", last_items_go_to_the_idle},
+         {"progress never goes back and ends at the total", progress_goes_up},
+         {"a negative number of items is refused", negative_is_refused})
