@@ -24,8 +24,18 @@ void ub_free(void *p);
 /* Number of blocks allocated and not yet freed in this process. */
 int64_t ub_mem_live(void);
 
-/* UB_OK if p is not NULL, else UB_ENOMEM with a sentence. */
-UB_NODISCARD ub_status ub_mem_check(const void *p, size_t n, size_t size, const char *what);
+/* The sentence of ub_mem_check(). */
+void ub_mem_fail(size_t n, size_t size, const char *what);
+/* UB_OK if p is not NULL, else UB_ENOMEM with a sentence.  Inline, so that compilers and analyzers
+ * know that after UB_OK the pointer is valid. */
+UB_NODISCARD static inline ub_status ub_mem_check(const void *p, size_t n, size_t size,
+                                                  const char *what)
+{
+    if (p != NULL)
+        return UB_OK;
+    ub_mem_fail(n, size, what);
+    return UB_ENOMEM;
+}
 
 /* ptr = n zeroed elements of its own type; an expression of type ub_status:
  * UB_TRY(UB_ALLOC(x, n)). */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = 128 };
+#include "core/suggest.h"
+
+enum { NAME = UB_WORD_MAX };
 
 static void *place(const ub_field *f, void *settings)
 {
@@ -43,81 +45,47 @@ const ub_field *ub_schema_find(const ub_schema *s, const char *path)
     return section == NULL ? NULL : find_field(section, dot + 1);
 }
 
-/* Edit distance (Levenshtein) of two short words, for "did you mean". */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[NAME], n = strlen(b);
-    if (n + 1 > NAME)
-        return NAME;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < n; j++) {
-            size_t change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            size_t shorter = (row[j] < diagonal ? row[j] : diagonal) + 1;
-            row[j + 1] = change < shorter ? change : shorter;
-        }
-    }
-    return row[n];
-}
-
-typedef struct guess {
-    char name[NAME];
-    size_t distance;
-} guess;
-
-static void consider(guess *g, const char *word, const char *candidate)
-{
-    size_t d = distance(word, candidate);
-    if (d < g->distance) {
-        g->distance = d;
-        (void)snprintf(g->name, sizeof g->name, "%s", candidate);
-    }
-}
-
 /* "; did you mean 'x'?" when something is near, else what there is. */
-static void hint(const guess *g, const char *word, char *out, size_t cap)
+static void hint(const ub_suggest *best, char *out, size_t cap)
 {
-    if (g->distance <= 2 + strlen(word) / 4)
-        (void)snprintf(out, cap, "; did you mean '%s'?", g->name);
+    if (ub_suggest_found(best))
+        (void)snprintf(out, cap, "; did you mean '%s'?", best->nearest);
     else
         (void)snprintf(out, cap, "; 'unbraid config reference' lists all keys");
 }
 
 /* The right key in another section. */
-static void elsewhere(const ub_schema *s, const char *key, guess *g)
+static void elsewhere(const ub_schema *s, const char *key, ub_suggest *best)
 {
     for (size_t j = 0; j < s->count; j++)
         if (find_field(&s->sections[j], key) != NULL) {
-            (void)snprintf(g->name, sizeof g->name, "%s.%s", s->sections[j].name, key);
-            g->distance = 0;
+            (void)snprintf(best->nearest, sizeof best->nearest, "%s.%s", s->sections[j].name, key);
+            best->distance = 0;
         }
 }
 
 static ub_status unknown(const ub_schema *s, const char *path, const char *where)
 {
     char tip[2 * NAME], name[NAME];
-    guess best = {.distance = SIZE_MAX};
     const char *dot = strchr(path, '.');
     size_t len = dot == NULL ? strlen(path) : (size_t)(dot - path);
     const ub_section *section = find_section(s, path, len);
     if (section == NULL) {
         (void)snprintf(name, sizeof name, "%.*s", (int)(len < NAME ? len : NAME - 1), path);
+        ub_suggest best = ub_suggest_begin(name);
         for (size_t i = 0; i < s->count; i++)
-            consider(&best, name, s->sections[i].name);
+            ub_suggest_consider(&best, s->sections[i].name);
         if (dot == NULL) /* perhaps a key without its section */
             elsewhere(s, path, &best);
-        hint(&best, name, tip, sizeof tip);
+        hint(&best, tip, sizeof tip);
         return UB_FAIL(UB_ENOENT, "%s: unknown section '%s'%s", where, name, tip);
     }
     const char *key = dot == NULL ? "" : dot + 1;
+    ub_suggest best = ub_suggest_begin(key);
     for (size_t i = 0; i < section->count; i++)
-        consider(&best, key, section->fields[i].key);
+        ub_suggest_consider(&best, section->fields[i].key);
     elsewhere(s, key, &best);
-    hint(&best, key, tip, sizeof tip);
+    hint(&best, tip, sizeof tip);
     return UB_FAIL(UB_ENOENT, "%s: unknown key '%s' in section '%s'%s", where, key, section->name,
                    tip);
 }
@@ -206,18 +174,18 @@ static ub_status choose(const ub_field *f, const char *path, const char *text, c
                         int *index)
 {
     char name[NAME], list[UB_TEXT_MAX];
-    guess best = {.distance = SIZE_MAX};
+    ub_suggest best = ub_suggest_begin(text);
     for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name); i++) {
         if (strcmp(name, text) == 0) {
             *index = (int)i;
             return UB_OK;
         }
-        consider(&best, text, name);
+        ub_suggest_consider(&best, name);
     }
     choice_list(f, list, sizeof list);
-    if (best.distance <= 2)
+    if (ub_suggest_found(&best))
         return UB_FAIL(UB_EARG, "%s: %s = '%s' is none of: %s; did you mean '%s'?", where, path,
-                       text, list, best.name);
+                       text, list, best.nearest);
     return UB_FAIL(UB_EARG, "%s: %s = '%s' is none of: %s", where, path, text, list);
 }
 

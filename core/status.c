@@ -49,8 +49,7 @@ int ub_status_exit_code(ub_status st)
     }
 }
 
-ub_status ub_err_set(ub_status st, const char *file, int line, const char *func, const char *fmt,
-                     ...)
+void ub_err_set(ub_status st, const char *file, int line, const char *func, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -58,7 +57,6 @@ ub_status ub_err_set(ub_status st, const char *file, int line, const char *func,
     va_end(ap);
     (void)snprintf(report, sizeof report, "%s [%s]\n  at %s:%d %s", message, ub_status_name(st),
                    file, line, func);
-    return st;
 }
 
 void ub_err_trace(const char *file, int line, const char *func)

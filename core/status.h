@@ -53,9 +53,9 @@ const char *ub_status_text(ub_status st);
  * time, run me again); 70 EBUG, ENOTSAME; 1 the rest. */
 int ub_status_exit_code(ub_status st);
 
-/* Start a failure: store the sentence and this call site, return `st`. */
-ub_status ub_err_set(ub_status st, const char *file, int line, const char *func, const char *fmt,
-                     ...) UB_PRINTF(5, 6);
+/* Start a failure: store the sentence and this call site.  Call it by UB_FAIL. */
+void ub_err_set(ub_status st, const char *file, int line, const char *func, const char *fmt, ...)
+    UB_PRINTF(5, 6);
 /* Add one caller to the trace of the current failure. */
 void ub_err_trace(const char *file, int line, const char *func);
 /* The sentence of the last failure on this thread, without the trace; "" if none. */
@@ -65,7 +65,10 @@ const char *ub_err_report(void);
 /* Forget the current failure (after it was handled). */
 void ub_err_clear(void);
 
-#define UB_FAIL(code, ...) ub_err_set((code), __FILE__, __LINE__, __func__, __VA_ARGS__)
+/* Start a failure; an expression of type ub_status: return UB_FAIL(UB_EARG, "...").  It evaluates
+ * `code` twice, so that compilers and analyzers see which code it returns. */
+#define UB_FAIL(code, ...)                                                                         \
+    (ub_err_set((code), __FILE__, __LINE__, __func__, __VA_ARGS__), (ub_status)(code))
 
 /* Call, and on failure return the code to our caller. */
 #define UB_TRY(call)                                                                               \

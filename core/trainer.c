@@ -103,6 +103,17 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     return UB_OK;
 }
 
+ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings)
+{
+    double    *norm; /* of no matter: no episode is copied */
+    ub_sampler sampler = {0};
+    UB_TRY(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + corpus->task_offset[corpus->tasks])));
+    ub_status st = ub_sampler_init(corpus, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler);
+    ub_sampler_release(&sampler);
+    ub_free(norm);
+    return st;
+}
+
 ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
                             const double *norm, const ub_settings *settings, ub_trainer **out)
 {

@@ -34,6 +34,9 @@
 
 typedef struct ub_trainer ub_trainer;
 
+/* Would a trainer refuse this corpus with these settings?  The sentences of ub_trainer_create, from the
+ * shape alone, before anything is computed. */
+UB_NODISCARD ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings);
 /* Make a trainer over this rank's part of the corpus.
  *   corpus    borrowed; its local episodes are whole shards of ub_part(N, shards, .)
  *   own       the shards held here

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -341,6 +342,19 @@ ub_status ub_rundir_enter(const ub_comm *c, const char *path, const char *comman
     }
     *out = r;
     return UB_OK;
+}
+
+void ub_rundir_discard(const ub_comm *c, const ub_rundir *r)
+{
+    static const char *const ours[] = {"config.yaml", "provenance.json", "unbraid.log",
+                                       "structure.journal"};
+    char path[UB_TEXT_MAX];
+    if (c->rank != 0 || r->resumed || r->finished ||
+        ub_file_exists(ub_rundir_file(r, "STATE", path, sizeof path)))
+        return;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        (void)unlink(ub_rundir_file(r, ours[i], path, sizeof path));
+    (void)rmdir(r->path); /* stays if it holds anything else */
 }
 
 static ub_status read_config(const char *path, ub_bytes *text)

@@ -45,6 +45,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_enter(const ub_comm *c, const cha
                                                      const ub_settings *settings,
                                                      const unsigned char *corpus_digest,
                                                      ub_rundir *out);
+/* Remove the files of a folder that was made by this call of the program and in which no stage has
+ * finished; anything else stays.  For a study that was refused after its folder was made. */
+UB_LOCAL void ub_rundir_discard(const ub_comm *c, const ub_rundir *r);
 /* Log to standard error only again, close the log and give up its lock; twice is fine. */
 UB_LOCAL void ub_rundir_close_log(ub_rundir *r);
 /* path/name into buf; returns buf. */

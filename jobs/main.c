@@ -12,6 +12,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/suggest.h"
 #include "core/version.h"
 #include "io/config.h"
 #include "io/mpiio.h"
@@ -100,6 +101,16 @@ static ub_status parse_option(int argc, char **argv, int *i, command_line *cl)
     return UB_OK;
 }
 
+static ub_status unknown_command(const char *word)
+{
+    ub_suggest best = ub_suggest_begin(word);
+    for (size_t i = 0; ub_command_at(i) != NULL; i++)
+        ub_suggest_consider(&best, ub_command_at(i)->name);
+    if (ub_suggest_found(&best))
+        return UB_FAIL(UB_EARG, "unknown command '%s'; did you mean '%s'?", word, best.nearest);
+    return UB_FAIL(UB_EARG, "unknown command '%s'; 'unbraid --help' lists them", word);
+}
+
 static ub_status parse_arguments(int argc, char **argv, command_line *cl)
 {
     for (int i = 1; i < argc; i++) {
@@ -108,8 +119,7 @@ static ub_status parse_arguments(int argc, char **argv, command_line *cl)
         } else if (cl->command == NULL) {
             cl->command = ub_command_find(argv[i]);
             if (cl->command == NULL)
-                return UB_FAIL(UB_EARG, "unknown command '%s'; 'unbraid --help' lists them",
-                               argv[i]);
+                return unknown_command(argv[i]);
         } else if (cl->word_count < MAX_WORDS) {
             cl->words[cl->word_count++] = argv[i];
         }

@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "core/mem.h"
+#include "core/structure.h"
+#include "core/trainer.h"
 #include "jobs/study.h"
 
 /* Steps at which a task's loss counts.  found: stage 1's answer or NULL. */
@@ -11,6 +13,23 @@ static const uint8_t *steps_in_use(const ub_settings *s, const ub_corpus *corpus
     if (s->disentangle.steps == UB_STEPS_TRUTH)
         return corpus->truth;
     return s->disentangle.steps == UB_STEPS_STRUCTURE ? found : NULL;
+}
+
+/* What can be refused before anything is written or computed. */
+static ub_status check(const ub_context *ctx, const ub_corpus *corpus, int which)
+{
+    const ub_settings *settings = &ctx->settings;
+    ub_structure      *plan = NULL;
+    if (which & UB_STAGE_STRUCTURE) {
+        UB_TRY(ub_structure_create(corpus, settings, false, &plan));
+        ub_structure_destroy(&plan);
+    }
+    if (!(which & UB_STAGE_DISENTANGLE))
+        return UB_OK;
+    if (settings->disentangle.steps == UB_STEPS_TRUTH && corpus->truth == NULL)
+        return UB_FAIL(UB_EINPUT, "disentangle.steps: truth, but %s holds no truth; use structure "
+                                  "or all", settings->corpus.path);
+    return ub_trainer_check(corpus, settings);
 }
 
 static ub_status second_stage(ub_study *s, const uint8_t *found)
@@ -57,8 +76,11 @@ ub_status ub_study_run(ub_context *ctx, const ub_command *command, int which)
     if (ctx->dry_run) {
         st = ub_study_preview(ctx, command, &corpus);
     } else {
+        UB_TRY_OUT(ub_comm_agree(&ctx->world, check(ctx, &corpus, which)));
         UB_TRY_OUT(ub_study_begin(ctx, command, &corpus, &s));
         st = stages(&s, &corpus, which);
+        if (ub_status_exit_code(st) == 2)
+            ub_rundir_discard(&ctx->world, &s.dir); /* refused: leave nothing behind */
         ub_study_end(&s);
     }
 out:

@@ -16,13 +16,7 @@ ub_status ub_study_corpus(const ub_context *ctx, int64_t shards, ub_corpus *out)
     if (ctx->settings.corpus.path[0] == '\0')
         return UB_FAIL(UB_EINPUT, "corpus.path is empty; give --set corpus.path=FILE or a "
                                   "configuration with -c");
-    double start = ub_clock();
-    UB_TRY(ub_corpus_read(&ctx->world, &ctx->settings, shards, out));
-    ub_log0_info("corpus-read",
-                 "path='%s' episodes=%lld steps=%d dim=%d tasks=%d segment=%d seconds=%.2f",
-                 ctx->settings.corpus.path, (long long)out->episodes, out->steps, out->dim,
-                 out->tasks, out->segment, ub_clock() - start);
-    return UB_OK;
+    return ub_corpus_read(&ctx->world, &ctx->settings, shards, out);
 }
 
 ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_corpus *corpus,

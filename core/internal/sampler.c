@@ -15,10 +15,7 @@ static int32_t targets_of(const ub_corpus *c)
 ub_range ub_sampler_episodes(const ub_sampler *p, int64_t s, int held)
 {
     ub_range all = ub_part(p->corpus->episodes, p->shards, s);
-    int64_t  last = (int64_t)llround(p->holdout * (double)all.count);
-    last = last < 1 ? 1 : last;
-    last = last > all.count - 1 ? all.count - 1 : last;
-    last = last < 0 ? 0 : last;
+    int64_t  last = ub_held_out(all.count, p->holdout);
     return held ? (ub_range){all.first + all.count - last, last}
                 : (ub_range){all.first, all.count - last};
 }

@@ -26,7 +26,7 @@ refuses 2 "text.h5" structure --set corpus.path=text.h5 --out run
 head -c 5000 good.h5 >cut.h5
 refuses 2 "cut.h5" structure --set corpus.path=cut.h5 --out run
 refuses 2 "segment" synth --set synth.steps=9 --set synth.segment_length=2 --out odd.h5
-refuses 2 "samples" structure --set corpus.path=good.h5 --set corpus.max_episodes=9 \
+refuses 2 "more episodes than columns" structure --set corpus.path=good.h5 --set corpus.max_episodes=9 \
     --set structure.conditioning=full --out run
 refuses 2 "not a run folder" eval . --json
 refuses 2 "not a run folder" fsck nowhere
@@ -45,8 +45,9 @@ refuses 2 "structure.rule" structure --set corpus.path=good.h5 --set structure.r
 refuses 2 "corpus" structure --set corpus.path=other.h5 --out first
 "$UNBRAID" structure --set corpus.path=good.h5 --out first 2>/dev/null | grep -q 'nothing to do' ||
     fail "a finished run does not say so"
-"$UNBRAID" structure --set corpus.path=good.h5 --out dry --dry-run 2>/dev/null | grep -q '112 tests' ||
-    "$UNBRAID" structure --set corpus.path=good.h5 --out dry --dry-run 2>/dev/null | grep -q 'tests in' ||
-    fail "--dry-run says nothing"
+"$UNBRAID" structure --set corpus.path=good.h5 --out dry --dry-run 2>/dev/null |
+    grep -q 'stage 1: 72 tests in 1 items' || fail "--dry-run does not say how many tests"
+refuses 2 "disentangle.shards" run --set corpus.path=good.h5 --set disentangle.batch=4 --out run
+[ ! -e run ] || fail "a study refused for its second stage left a run folder behind"
 [ ! -e dry ] || fail "--dry-run wrote something"
 finish
