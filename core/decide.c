@@ -44,6 +44,7 @@ static void copy_answers(const ub_structure *s, ub_task_graph *g)
         memcpy(g->direct_verdict, a->direct_verdict, cells);
     }
     g->tests = s->tests;
+    g->untestable = s->untestable;
     g->undecided = s->undecided;
 }
 

@@ -317,6 +317,12 @@ static void absorb_direct(ub_structure *s, int32_t k, const unsigned char *at)
     }
 }
 
+static void count_verdict(ub_structure *s, ub_ci_verdict verdict)
+{
+    s->untestable += verdict == UB_CI_UNTESTABLE;
+    s->undecided += verdict != UB_CI_OK && verdict != UB_CI_UNTESTABLE;
+}
+
 ub_status ub_structure_absorb(ub_structure *s, int64_t item, const unsigned char *answer,
                               size_t len)
 {
@@ -328,7 +334,7 @@ ub_status ub_structure_absorb(ub_structure *s, int64_t item, const unsigned char
     ub_tile              t = ub_structure_tile(s, item);
     const unsigned char *at = answer + sizeof(int64_t);
     for (int64_t i = 0; i < t.tests; i++)
-        s->undecided += take_record(at + (size_t)i * UB_RECORD).verdict != UB_CI_OK;
+        count_verdict(s, take_record(at + (size_t)i * UB_RECORD).verdict);
     size_t of_pair = (size_t)(s->reps * s->reps * ub_structure_per_pair(s)) * UB_RECORD;
     size_t of_segment = (size_t)(s->reps * s->tasks) * UB_RECORD;
     for (int32_t k = t.r0; k < t.r1; k++) {

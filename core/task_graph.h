@@ -39,7 +39,8 @@ typedef struct ub_task_graph {
     uint8_t *direct_verdict;
 
     int64_t tests;      /* number of tests asked */
-    int64_t undecided;  /* of them, with a verdict other than ok */
+    int64_t untestable; /* of them, of adjacent steps: nothing lies between them to condition on */
+    int64_t undecided;  /* of them, with another verdict than ok or untestable */
 } ub_task_graph;
 
 /* Number of the pair (k, v), 0 <= k < v < segments. */

@@ -41,6 +41,8 @@ ub_status ub_export_membership_csv(const ub_task_graph *g, const uint8_t *truth,
     ub_pen p;
     ub_pen_begin(&p, out);
     ub_pen_put(&p, "segment,first_step,last_step,task,member,score,p_value,confidence");
+    if (g->direct_p != NULL)
+        ub_pen_put(&p, ",direct_statistic,direct_p_value,direct_llr");
     ub_pen_put(&p, truth != NULL ? ",truth\n" : "\n");
     for (int64_t k = 0; k < g->segments; k++)
         for (int32_t i = 0; i < g->tasks; i++) {
@@ -50,6 +52,9 @@ ub_status ub_export_membership_csv(const ub_task_graph *g, const uint8_t *truth,
             put_name(&p, g, i);
             ub_pen_printf(&p, ",%d", g->member[at] != 0);
             put_numbers(&p, 3, (double[]){g->score[at], g->p_value[at], g->confidence[at]});
+            if (g->direct_p != NULL)
+                put_numbers(&p, 3,
+                            (double[]){g->direct_stat[at], g->direct_p[at], g->direct_llr[at]});
             if (truth != NULL)
                 ub_pen_printf(&p, ",%d", ub_truth_member(g, truth, k, i));
             ub_pen_put(&p, "\n");

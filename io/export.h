@@ -15,7 +15,8 @@
 #include "core/trainer.h"
 #include "mpi/comm.h"
 
-/* segment,first_step,last_step,task,member,score,p_value,confidence[,truth] */
+/* segment,first_step,last_step,task,member,score,p_value,confidence
+ * [,direct_statistic,direct_p_value,direct_llr][,truth] */
 UB_LOCAL UB_NODISCARD ub_status ub_export_membership_csv(const ub_task_graph *g,
                                                          const uint8_t *truth, ub_bytes *out);
 /* step,task1,task2,...: the T x M membership */

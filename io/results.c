@@ -225,7 +225,9 @@ static ub_status put_graph(hid_t file, const ub_task_graph *g, const uint8_t *tr
     UB_TRY(ub_h5_put_int(file, "length", g->length));
     UB_TRY(ub_h5_put_int(file, "tasks", g->tasks));
     UB_TRY(ub_h5_put_int(file, "tests", g->tests));
+    UB_TRY(ub_h5_put_int(file, "untestable", g->untestable));
     UB_TRY(ub_h5_put_int(file, "undecided", g->undecided));
+    UB_TRY(ub_h5_put_int(file, "contrasted", g->contrasted));
     UB_TRY(put_names(file, g->task_name, g->tasks));
     int n = graph_fields(g, list);
     for (int i = 0; i < n; i++)
@@ -253,7 +255,9 @@ static ub_status get_graph(hid_t file, const char *path, ub_task_graph *g, uint8
     UB_TRY(get_size(file, path, "tasks", &g->tasks));
     UB_TRY(ub_task_graph_alloc(g, ub_h5_has(file, "pairs"), ub_h5_has(file, "direct")));
     UB_TRY(ub_h5_get_int(file, "tests", &g->tests));
+    UB_TRY(ub_h5_get_int(file, "untestable", &g->untestable));
     UB_TRY(ub_h5_get_int(file, "undecided", &g->undecided));
+    UB_TRY(ub_h5_get_int(file, "contrasted", &g->contrasted));
     UB_TRY(get_names(file, g->task_name, g->tasks));
     int n = graph_fields(g, list);
     for (int i = 0; i < n; i++)

@@ -30,7 +30,7 @@ struct ub_structure {
     ub_task_graph answers;
     double       *marginal_p, *marginal_llr; /* with a contrast: pairs, tested without any task */
     uint8_t      *answered; /* items */
-    int64_t       answered_count, undecided;
+    int64_t       answered_count, untestable, undecided;
 };
 
 /* Segments [r0, r1) x [c0, c1) of a tile of pairs (k < v only), or [r0, r1) of a direct block. */

@@ -40,7 +40,7 @@ static inline ub_task_graph make_graph(int32_t segments, int32_t tasks, int with
                 g.pair_p[at] = v == k + 1 ? 1 : .25;
                 g.pair_stat[at] = v == k + 1 ? 0 : -1.5;
                 g.pair_llr[at] = v == k + 1 ? 0 : both ? 4 : -1;
-                g.undecided += v == k + 1;
+                g.untestable += v == k + 1;
                 g.tests++;
             }
     return g;

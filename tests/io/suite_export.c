@@ -126,6 +126,14 @@ static void membership_table(void)
     UB_CHECK(ub_export_membership_csv(&g, NULL, &b));
     CU_ASSERT_PTR_NULL(strstr(text(&b), "truth"));
     CU_ASSERT_EQUAL(count(text(&b), "\n"), 7);
+    double direct[6] = {0.5, 1, 2, 3, 4, 5};
+    g.direct_stat = g.direct_p = g.direct_llr = direct; /* of the test, not of the graph */
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_export_membership_csv(&g, NULL, &b));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text(&b), "confidence,direct_statistic,direct_p_value,direct_llr\n"
+                         "0,0,1,task0,1,0.1,0.3333333333333333,0.6,0.5,0.5,0.5\n"));
+    g.direct_stat = g.direct_p = g.direct_llr = NULL;
     ub_bytes_release(&b);
     ub_free(truth);
     ub_task_graph_release(&g);
@@ -302,7 +310,7 @@ static void summary(void)
         text(&b), "study <7>\n\n"
                   "2 tasks, 12 steps in 6 segments of 2, 1234 episodes.\n"
                   "6 of 12 cells are members; 0 segments belong to no task.\n"
-                  "30 tests were made, 10 of them without an answer.\n"
+                  "30 tests; 10 were of adjacent steps, 0 more without an answer.\n"
                   "Against the truth: 1 cell not in it, 1 missed.\n"
                   "Accuracy 0.750, MCC 0.500, average precision 0.625, ARI of steps 0.250.\n\n"
                   "task                 segments  least sure    steps\n"

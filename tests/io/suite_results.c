@@ -65,6 +65,8 @@ static void make_graph(ub_task_graph *g, int pairs, int direct)
     }
     g->tests = 30;
     g->undecided = 4;
+    g->untestable = 2;
+    g->contrasted = 1;
 }
 
 /* Both NULL, or both there and equal. */
@@ -78,6 +80,7 @@ static int same_graph(const ub_task_graph *a, const ub_task_graph *b)
     size_t cells = sizeof(double) * K * M, pairs = sizeof(double) * M * PAIRS;
     return a->segments == b->segments && a->length == b->length && a->tasks == b->tasks &&
            a->pairs == b->pairs && a->tests == b->tests && a->undecided == b->undecided &&
+           a->untestable == b->untestable && a->contrasted == b->contrasted &&
            same(a->task_name, b->task_name, (size_t)M * UB_NAME_MAX) &&
            same(a->member, b->member, K * M) && same(a->score, b->score, cells) &&
            same(a->p_value, b->p_value, cells) && same(a->confidence, b->confidence, cells) &&
