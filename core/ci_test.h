@@ -62,11 +62,11 @@ typedef struct ub_ci_query {
 
 /* One answer.  With a verdict other than UB_CI_OK: p_value 1, the rest 0. */
 typedef struct ub_ci_result {
-    double        statistic; /* in the test's own units, see its file; signed where that means something */
-    double        p_value;   /* in [0, 1]; never NaN */
-    double        evidence;  /* z^2: the chi-square(1) quantile with this p-value; finite, >= 0 */
-    double        dof;       /* degrees of freedom, or 0 if not defined */
-    int64_t       n_used;    /* samples that entered */
+    double statistic; /* in the test's own units, see its file; signed where that means something */
+    double p_value;   /* in [0, 1]; never NaN */
+    double evidence;  /* z^2: the chi-square(1) quantile with this p-value; finite, >= 0 */
+    double dof;       /* degrees of freedom, or 0 if not defined */
+    int64_t       n_used; /* samples that entered */
     ub_ci_verdict verdict;
 } ub_ci_result;
 

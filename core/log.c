@@ -48,9 +48,9 @@ void ub_log_event(ub_log_level level, bool root_only, const char *event, const c
     double now = ub_clock();
     if (logger.start == 0)
         logger.start = now;
-    char line[1024];
-    int  len = snprintf(line, sizeof line, "%.3f %s %d %s ", now - logger.start, names[level],
-                        logger.rank, event);
+    char    line[1024];
+    int     len = snprintf(line, sizeof line, "%.3f %s %d %s ", now - logger.start, names[level],
+                           logger.rank, event);
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(line + len, sizeof line - (size_t)len, fmt, ap);

@@ -28,12 +28,12 @@ void ub_log_set_sink(ub_log_sink sink, void *self);
 void ub_log_event(ub_log_level level, bool root_only, const char *event, const char *fmt, ...)
     UB_PRINTF(4, 5);
 
-#define ub_log_error(event, ...)  ub_log_event(UB_LOG_ERROR, false, (event), __VA_ARGS__)
-#define ub_log_warn(event, ...)   ub_log_event(UB_LOG_WARN, false, (event), __VA_ARGS__)
-#define ub_log_info(event, ...)   ub_log_event(UB_LOG_INFO, false, (event), __VA_ARGS__)
-#define ub_log_debug(event, ...)  ub_log_event(UB_LOG_DEBUG, false, (event), __VA_ARGS__)
-#define ub_log0_warn(event, ...)  ub_log_event(UB_LOG_WARN, true, (event), __VA_ARGS__)
-#define ub_log0_info(event, ...)  ub_log_event(UB_LOG_INFO, true, (event), __VA_ARGS__)
+#define ub_log_error(event, ...) ub_log_event(UB_LOG_ERROR, false, (event), __VA_ARGS__)
+#define ub_log_warn(event, ...) ub_log_event(UB_LOG_WARN, false, (event), __VA_ARGS__)
+#define ub_log_info(event, ...) ub_log_event(UB_LOG_INFO, false, (event), __VA_ARGS__)
+#define ub_log_debug(event, ...) ub_log_event(UB_LOG_DEBUG, false, (event), __VA_ARGS__)
+#define ub_log0_warn(event, ...) ub_log_event(UB_LOG_WARN, true, (event), __VA_ARGS__)
+#define ub_log0_info(event, ...) ub_log_event(UB_LOG_INFO, true, (event), __VA_ARGS__)
 #define ub_log0_debug(event, ...) ub_log_event(UB_LOG_DEBUG, true, (event), __VA_ARGS__)
 
 /* Wall clock in seconds from an arbitrary start (monotonic). */

@@ -27,7 +27,7 @@ void *ub_alloc(size_t n, size_t size)
 char *ub_strdup(const char *s)
 {
     size_t len = strlen(s) + 1;
-    char *copy = ub_alloc(len, 1);
+    char  *copy = ub_alloc(len, 1);
     if (copy != NULL)
         memcpy(copy, s, len);
     return copy;

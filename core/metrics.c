@@ -31,7 +31,7 @@ double ub_mcc(int64_t n, const uint8_t *truth, const uint8_t *decision)
 /* ---- average precision ---- */
 
 typedef struct scored {
-    double score;
+    double  score;
     uint8_t positive;
 } scored;
 
@@ -140,8 +140,8 @@ typedef struct judge {
     double *sums;   /* 3 q: room of judge_score */
     double *r2;     /* q: of the grid point at hand */
     double *best;   /* q: highest r2 so far (then: on the test rows) ... */
-    int *choice;    /* q: ... and its grid point; -1 if none could be fitted */
-    double median;  /* of the distance */
+    int    *choice; /* q: ... and its grid point; -1 if none could be fitted */
+    double  median; /* of the distance */
 } judge;
 
 static void judge_release(judge *j)
@@ -237,7 +237,7 @@ static bool judge_fit(judge *j, int64_t n, const double *y, double width, double
 static void judge_score(judge *j, int64_t n, int64_t m, const double *x, const double *y,
                         double width, double *r2)
 {
-    double gamma = 0.5 / (width * width * j->median * j->median);
+    double  gamma = 0.5 / (width * width * j->median * j->median);
     double *residual = j->sums, *centre = residual + j->q, *total = centre + j->q;
     memset(j->sums, 0, 3 * (size_t)j->q * sizeof *j->sums);
     for (int64_t i = 0; i < m; i++)
@@ -345,7 +345,7 @@ ub_status ub_judge_r2(int64_t n, int64_t m, int32_t p, int32_t q, const double *
         return UB_OK;
     }
     ub_status st;
-    judge j = {.n = n, .p = p, .q = q};
+    judge     j = {.n = n, .p = p, .q = q};
     UB_TRY_OUT(judge_init(&j, m));
     standardise(&j, m, x_train, x_test);
     UB_TRY_OUT(median_distance(&j));

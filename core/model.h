@@ -41,7 +41,7 @@ typedef struct ub_layer {
 
 UB_NODISCARD ub_status ub_model_alloc(const ub_model_shape *shape, const int32_t *task_offset,
                                       ub_model *out);
-void ub_model_release(ub_model *m);
+void                   ub_model_release(ub_model *m);
 /* Layers in storage order; returns how many there are; `out` may be NULL. */
 int32_t ub_model_layers(const ub_model_shape *shape, const int32_t *task_offset, ub_layer *out);
 

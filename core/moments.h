@@ -23,7 +23,7 @@ typedef struct ub_moments {
 } ub_moments;
 
 UB_NODISCARD ub_status ub_moments_init(ub_moments *m, int64_t n, int32_t columns);
-void ub_moments_release(ub_moments *m);
+void                   ub_moments_release(ub_moments *m);
 
 /* Columns of a corpus: steps * dim + width of all task variables. */
 int32_t ub_corpus_columns(const ub_corpus *c);

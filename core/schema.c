@@ -66,9 +66,9 @@ static void elsewhere(const ub_schema *s, const char *key, ub_suggest *best)
 
 static ub_status unknown(const ub_schema *s, const char *path, const char *where)
 {
-    char tip[2 * NAME], name[NAME];
-    const char *dot = strchr(path, '.');
-    size_t len = dot == NULL ? strlen(path) : (size_t)(dot - path);
+    char              tip[2 * NAME], name[NAME];
+    const char       *dot = strchr(path, '.');
+    size_t            len = dot == NULL ? strlen(path) : (size_t)(dot - path);
     const ub_section *section = find_section(s, path, len);
     if (section == NULL) {
         (void)snprintf(name, sizeof name, "%.*s", (int)(len < NAME ? len : NAME - 1), path);
@@ -81,7 +81,7 @@ static ub_status unknown(const ub_schema *s, const char *path, const char *where
         return UB_FAIL(UB_ENOENT, "%s: unknown section '%s'%s", where, name, tip);
     }
     const char *key = dot == NULL ? "" : dot + 1;
-    ub_suggest best = ub_suggest_begin(key);
+    ub_suggest  best = ub_suggest_begin(key);
     for (size_t i = 0; i < section->count; i++)
         ub_suggest_consider(&best, section->fields[i].key);
     elsewhere(s, key, &best);
@@ -112,7 +112,7 @@ bool ub_schema_choice(const ub_field *f, size_t i, char *buf, size_t cap)
 /* All choices, comma separated, for sentences. */
 static void choice_list(const ub_field *f, char *buf, size_t cap)
 {
-    char name[NAME];
+    char   name[NAME];
     size_t len = 0;
     buf[0] = '\0';
     for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name) && len < cap; i++)
@@ -150,7 +150,7 @@ static ub_status set_int(const ub_field *f, int64_t *to, const char *path, const
 static ub_status set_real(const ub_field *f, double *to, const char *path, const char *text,
                           const char *where)
 {
-    char *end;
+    char  *end;
     double x = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(x))
         return UB_FAIL(UB_EARG, "%s: %s = '%s' is not a number", where, path, text);
@@ -173,7 +173,7 @@ static ub_status set_bool(bool *to, const char *path, const char *text, const ch
 static ub_status choose(const ub_field *f, const char *path, const char *text, const char *where,
                         int *index)
 {
-    char name[NAME], list[UB_TEXT_MAX];
+    char       name[NAME], list[UB_TEXT_MAX];
     ub_suggest best = ub_suggest_begin(text);
     for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name); i++) {
         if (strcmp(name, text) == 0) {
@@ -267,7 +267,7 @@ static ub_status print_quoted(const char *text, ub_bytes *out)
 ub_status ub_schema_format(const ub_field *f, const void *settings, ub_bytes *out)
 {
     const void *from = place_const(f, settings);
-    char buf[NAME];
+    char        buf[NAME];
     switch (f->type) {
     case UB_FIELD_INT:
         return ub_bytes_printf(out, "%lld", (long long)*(const int64_t *)from);
@@ -319,7 +319,7 @@ static void describe(const ub_field *f, char *buf, size_t cap)
 {
     static const char *const names[] = {"whole number", "number", "true or false", "one of",
                                         "text"};
-    size_t len = (size_t)snprintf(buf, cap, "%s", names[f->type]);
+    size_t                   len = (size_t)snprintf(buf, cap, "%s", names[f->type]);
     if (f->type == UB_FIELD_CHOICE || f->choice_at != NULL) {
         char list[UB_TEXT_MAX];
         choice_list(f, list, sizeof list);

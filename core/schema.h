@@ -34,12 +34,12 @@ enum { UB_FIELD_FREE = 1u };
 typedef struct ub_field {
     const char   *key;
     ub_field_type type;
-    size_t        offset; /* into the settings struct */
-    const char   *preset; /* default, as the user would write it */
+    size_t        offset;   /* into the settings struct */
+    const char   *preset;   /* default, as the user would write it */
     double        min, max; /* inclusive; both 0: no range.  INT and REAL only */
     const char   *choices;  /* CHOICE: "a|b|c" in the order of the indices, or NULL and: */
     const char *(*choice_at)(size_t i); /* the i-th name of a registry, NULL past the end */
-    const char *unit; /* "" if none */
+    const char *unit;                   /* "" if none */
     unsigned    flags;
     const char *help; /* one line */
 } ub_field;

@@ -2,18 +2,31 @@
 
 #include "core/ci_test.h"
 
-#define AT(member)          offsetof(ub_settings, member)
+#define AT(member) offsetof(ub_settings, member)
 #define INT(key, member, preset, min, max, unit, flags, help)                                      \
-    {key, UB_FIELD_INT, AT(member), preset, min, max, NULL, NULL, unit, flags, help}
+    {                                                                                              \
+        key, UB_FIELD_INT, AT(member), preset, min, max, NULL, NULL, unit, flags, help             \
+    }
 #define REAL(key, member, preset, min, max, unit, flags, help)                                     \
-    {key, UB_FIELD_REAL, AT(member), preset, min, max, NULL, NULL, unit, flags, help}
+    {                                                                                              \
+        key, UB_FIELD_REAL, AT(member), preset, min, max, NULL, NULL, unit, flags, help            \
+    }
 #define CHOICE(key, member, preset, choices, flags, help)                                          \
-    {key, UB_FIELD_CHOICE, AT(member), preset, 0, 0, choices, NULL, "", flags, help}
+    {                                                                                              \
+        key, UB_FIELD_CHOICE, AT(member), preset, 0, 0, choices, NULL, "", flags, help             \
+    }
 #define NAME(key, member, preset, at, help)                                                        \
-    {key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, at, "", 0, help}
+    {                                                                                              \
+        key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, at, "", 0, help                        \
+    }
 #define TEXT(key, member, preset, flags, help)                                                     \
-    {key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, NULL, "", flags, help}
-#define SECTION(name, help, fields) {name, help, fields, sizeof(fields) / sizeof(fields)[0]}
+    {                                                                                              \
+        key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, NULL, "", flags, help                  \
+    }
+#define SECTION(name, help, fields)                                                                \
+    {                                                                                              \
+        name, help, fields, sizeof(fields) / sizeof(fields)[0]                                     \
+    }
 
 static const ub_field run[] = {
     INT("seed", run.seed, "1", 0, 9e18, "", 0, "seed of every random stream"),
@@ -55,9 +68,8 @@ static const ub_field structure[] = {
          "conditional independence test ('unbraid list ci')"),
     CHOICE("conditioning", structure.conditioning, "band", "band|full|direct", 0,
            "what is conditioned on: the four neighbours, all other steps, or step against task"),
-    CHOICE("rule", structure.rule, "llr_clique",
-           "paper|raw|bh|by|bonferroni|llr_clique|llr_joint", 0,
-           "how answers become membership"),
+    CHOICE("rule", structure.rule, "llr_clique", "paper|raw|bh|by|bonferroni|llr_clique|llr_joint",
+           0, "how answers become membership"),
     CHOICE("representatives", structure.representatives, "all", "last|all", 0,
            "steps of a segment that are tested: its last, or every one; rule paper takes the last"),
     CHOICE("contrast", structure.contrast, "auto", "auto|none|marginal", 0,

@@ -62,8 +62,8 @@ typedef struct ub_settings {
         int     conditioning, rule, representatives, contrast;
         double  alpha;
         double  rho_pair, rho_direct, evidence_cap;
-        int64_t tile;       /* segments on an edge of a tile of pairs */
-        int64_t serial_max; /* largest matrix inverted by serial LAPACK */
+        int64_t tile;                        /* segments on an edge of a tile of pairs */
+        int64_t serial_max;                  /* largest matrix inverted by serial LAPACK */
         int64_t grid_rows, grid_cols, block; /* ScaLAPACK beyond it */
     } structure;
     struct {

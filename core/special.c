@@ -3,6 +3,8 @@
 #include <float.h>
 #include <math.h>
 
+enum { MOST_TERMS = 10000000 }; /* of a series or a continued fraction */
+
 static const double log_two = 0.69314718055994530942;
 static const double log_sqrt_two_pi = 0.91893853320467274178;
 
@@ -75,7 +77,7 @@ static double log_prefix(double a, double x)
 static double lower_series(double a, double x)
 {
     double term = 1 / a, sum = term;
-    for (double k = 1; term > sum * 1e-17 && k < 1e7; k++) {
+    for (int k = 1; term > sum * 1e-17 && k < MOST_TERMS; k++) {
         term *= x / (a + k);
         sum += term;
     }
@@ -86,7 +88,7 @@ static double lower_series(double a, double x)
 static double upper_fraction(double a, double x)
 {
     double b = x + 1 - a, c = 1e300, d = 1 / b, h = d;
-    for (double i = 1; i < 1e7; i++) {
+    for (int i = 1; i < MOST_TERMS; i++) {
         double an = -i * (i - a);
         b += 2;
         d = 1 / (an * d + b);

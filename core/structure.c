@@ -287,8 +287,8 @@ static void absorb_pair(ub_structure *s, int64_t pair, const unsigned char *at)
     for (int32_t i = 0; i < per_pair; i++) {
         hypothesis h = {0};
         for (int32_t rep = 0; rep < reps; rep++) {
-            ub_ci_result r = take_record(at + ((size_t)rep * (size_t)per_pair + (size_t)i) *
-                                                  UB_RECORD);
+            ub_ci_result r =
+                take_record(at + ((size_t)rep * (size_t)per_pair + (size_t)i) * UB_RECORD);
             combine(&h, &r, llr_of(s, &r, s->settings->structure.rho_pair));
         }
         int64_t cell = i * a->pairs + pair;

@@ -23,7 +23,7 @@
 #include "core/task_graph.h"
 
 typedef struct ub_structure ub_structure; /* the plan and, on the master, the answers */
-typedef struct ub_solver ub_solver;       /* the worker side: test state, factors, scratch */
+typedef struct ub_solver    ub_solver;    /* the worker side: test state, factors, scratch */
 
 /* Plan the study.
  *   shape     only N, steps, dim, tasks, segment, task_offset, task_name are used; copied
@@ -32,10 +32,10 @@ typedef struct ub_solver ub_solver;       /* the worker side: test state, factor
  * Errors: UB_EINPUT with a sentence (one segment only and no direct tests; full
  * conditioning with N <= columns; segment of one step; rule that needs tests that
  * the conditioning does not give; test that does not accept the shape). */
-UB_NODISCARD ub_status ub_structure_create(const ub_corpus *shape,
+UB_NODISCARD ub_status ub_structure_create(const ub_corpus          *shape,
                                            const struct ub_settings *settings, bool answers,
                                            ub_structure **out);
-void ub_structure_destroy(ub_structure **s);
+void                   ub_structure_destroy(ub_structure **s);
 
 /* Number of items, and of tests in all of them or in one. */
 int64_t ub_structure_items(const ub_structure *s);
@@ -50,7 +50,7 @@ bool ub_structure_needs_precision(const ub_structure *s);
  * Cost for `full`: O(M p^2). */
 UB_NODISCARD ub_status ub_solver_create(const ub_structure *s, const ub_ci_data *data,
                                         const double *precision, ub_solver **out);
-void ub_solver_destroy(ub_solver **v);
+void                   ub_solver_destroy(ub_solver **v);
 
 /* Answer one item: appends the answers to `out`.  The same bytes for the same item,
  * whoever asks, whenever.  For one item the answer holds, test by test, statistic,

@@ -28,12 +28,12 @@ static double signed_uniform(ub_rng *r, double low, double high)
 /* ---- chain ---- */
 
 typedef struct chain {
-    int32_t steps, tasks;
-    int link;
-    double *alpha, *beta; /* T */
-    double *action_var;   /* T: variance of a_t */
-    double *weight;       /* T x M */
-    uint8_t *truth;       /* T x M; borrowed from the corpus */
+    int32_t  steps, tasks;
+    int      link;
+    double  *alpha, *beta; /* T */
+    double  *action_var;   /* T: variance of a_t */
+    double  *weight;       /* T x M */
+    uint8_t *truth;        /* T x M; borrowed from the corpus */
 } chain;
 
 static void chain_release(chain *c)
@@ -48,7 +48,7 @@ static void chain_release(chain *c)
  * one segment has no pair, and no pair test can find it). */
 static void draw_members(const ub_settings *s, int32_t task, int32_t segments, uint8_t *truth)
 {
-    ub_rng r = graph_stream(s, DRAW_MEMBER, task);
+    ub_rng  r = graph_stream(s, DRAW_MEMBER, task);
     int32_t length = (int32_t)s->synth.segment_length, tasks = (int32_t)s->synth.tasks;
     int32_t members = 0;
     for (int32_t k = 0; k < segments; k++) {
@@ -57,7 +57,7 @@ static void draw_members(const ub_settings *s, int32_t task, int32_t segments, u
         members += in;
     }
     while (members < 2) {
-        int64_t k = (int64_t)ub_rng_below(&r, (uint64_t)segments);
+        int64_t  k = (int64_t)ub_rng_below(&r, (uint64_t)segments);
         uint8_t *first = &truth[k * length * tasks + task];
         members += *first == 0;
         *first = 1;
@@ -79,7 +79,7 @@ static ub_status chain_draw(const ub_settings *s, const ub_corpus *corpus, chain
     ub_rng edge = graph_stream(s, DRAW_EDGE, 0), action = graph_stream(s, DRAW_ACTION, 0);
     double var = 0;
     for (int32_t t = 0; t < c->steps; t++) {
-        bool there = ub_rng_uniform(&edge) < s->synth.edge;
+        bool   there = ub_rng_uniform(&edge) < s->synth.edge;
         double alpha = signed_uniform(&edge, 0.3, 0.9);
         c->alpha[t] = there && t > 0 ? alpha : 0;
         c->beta[t] = signed_uniform(&action, 0.5, 1.5);
@@ -127,7 +127,7 @@ static void chain_episode(const chain *c, ub_rng r, double *states, double *targ
 static ub_status chain_fill(const ub_settings *s, ub_corpus *out)
 {
     ub_status st;
-    chain c = {0};
+    chain     c = {0};
     UB_TRY_OUT(chain_draw(s, out, &c));
     for (int64_t n = 0; n < out->count; n++)
         chain_episode(
@@ -148,19 +148,19 @@ typedef struct map {
 } map;
 
 typedef struct vector_task {
-    int32_t count; /* latents it needs ... */
-    int32_t first; /* ... from this one on, cyclically among the relevant */
-    map hidden;    /* H x count */
-    double *bias;  /* H */
-    map out;       /* task_dim x H */
+    int32_t count;  /* latents it needs ... */
+    int32_t first;  /* ... from this one on, cyclically among the relevant */
+    map     hidden; /* H x count */
+    double *bias;   /* H */
+    map     out;    /* task_dim x H */
 } vector_task;
 
 typedef struct mixer {
-    int32_t relevant, latents, tasks;
-    vector_task *task; /* M */
-    map in;            /* H x n */
-    map out;           /* obs_dim x H */
-    double *layer;     /* room for the widest hidden layer */
+    int32_t      relevant, latents, tasks;
+    vector_task *task;  /* M */
+    map          in;    /* H x n */
+    map          out;   /* obs_dim x H */
+    double      *layer; /* room for the widest hidden layer */
 } mixer;
 
 static void mixer_release(mixer *m)
@@ -186,7 +186,7 @@ static void orthogonalise(double *a, int64_t count, int64_t step, int64_t len, i
         for (int pass = 0; pass < 2; pass++) {
             for (int64_t h = 0; h < i; h++) {
                 const double *e = a + h * step;
-                double dot = 0;
+                double        dot = 0;
                 for (int64_t j = 0; j < len; j++)
                     dot += x[j * stride] * e[j * stride];
                 dot /= norm * norm;
@@ -237,7 +237,7 @@ static ub_status task_draw(const ub_settings *s, int32_t i, vector_task *t)
     /* A square or wide orthogonal output layer behind a hidden layer with orthogonal columns:
      * J = V diag(D) W has full rank, and the columns of J are about equally long. */
     int32_t hidden = width > t->count ? width : t->count;
-    ub_rng r = graph_stream(s, DRAW_HIDDEN, 2 * (int64_t)i);
+    ub_rng  r = graph_stream(s, DRAW_HIDDEN, 2 * (int64_t)i);
     UB_TRY(map_draw(&t->hidden, r, hidden, t->count));
     UB_TRY(map_draw(&t->out, graph_stream(s, DRAW_OUT, i), width, hidden));
     UB_TRY(UB_ALLOC(t->bias, hidden));
@@ -298,8 +298,8 @@ static void mixer_episode(const mixer *m, ub_rng r, double *needed, double *z, d
 static ub_status latent_fill(const ub_settings *s, ub_corpus *out)
 {
     ub_status st;
-    mixer m = {0};
-    double *needed = NULL;
+    mixer     m = {0};
+    double   *needed = NULL;
     UB_TRY_OUT(mixer_draw(s, &m));
     UB_TRY_OUT(UB_ALLOC(needed, m.relevant));
     out->latent_dim = m.latents;
@@ -355,7 +355,7 @@ static ub_status check(const ub_settings *s, int64_t first, int64_t count)
 ub_status ub_synth(const ub_settings *settings, int64_t first, int64_t count, ub_corpus *out)
 {
     UB_TRY(check(settings, first, count));
-    bool latent = settings->synth.kind == UB_SYNTH_LATENT;
+    bool      latent = settings->synth.kind == UB_SYNTH_LATENT;
     ub_status st;
     ub_corpus c = {
         .episodes = settings->synth.samples,

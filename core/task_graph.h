@@ -14,9 +14,9 @@
 #include "core/status.h"
 
 typedef struct ub_task_graph {
-    int32_t segments; /* K */
-    int32_t length;   /* L */
-    int32_t tasks;    /* M */
+    int32_t segments;               /* K */
+    int32_t length;                 /* L */
+    int32_t tasks;                  /* M */
     char (*task_name)[UB_NAME_MAX]; /* M; owned */
 
     /* Decisions, K x M, row-major (segment, task). */
@@ -26,11 +26,11 @@ typedef struct ub_task_graph {
     double  *confidence; /* in [0, 1]: 1/(1+exp(-gain)) for the LLR rules, 1 - p_value else */
 
     /* The pair graph behind it: M x pairs, task-major; NULL without pair tests. */
-    int64_t  pairs;        /* K(K-1)/2 */
-    int64_t  contrasted;   /* of them, found dependent without any task (structure.contrast) */
-    double  *pair_stat;    /* the test's statistic */
-    double  *pair_p;       /* raw p-value */
-    double  *pair_llr;     /* log-likelihood ratio, dependent against independent; 0 if untested;
+    int64_t pairs;         /* K(K-1)/2 */
+    int64_t contrasted;    /* of them, found dependent without any task (structure.contrast) */
+    double *pair_stat;     /* the test's statistic */
+    double *pair_p;        /* raw p-value */
+    double *pair_llr;      /* log-likelihood ratio, dependent against independent; 0 if untested;
                               less what a contrasted pair has without any task */
     uint8_t *pair_verdict; /* ub_ci_verdict */
 
@@ -51,7 +51,7 @@ static inline int64_t ub_pair_index(int32_t segments, int32_t k, int32_t v)
 
 /* Allocate for segments, tasks, length set in *g; pair and direct arrays as asked. */
 UB_NODISCARD ub_status ub_task_graph_alloc(ub_task_graph *g, int with_pairs, int with_direct);
-void ub_task_graph_release(ub_task_graph *g);
+void                   ub_task_graph_release(ub_task_graph *g);
 
 /* Scores of a decision against the truth; see core/metrics.h for the formulas. */
 typedef struct ub_structure_scores {

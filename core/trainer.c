@@ -97,8 +97,9 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     UB_TRY(UB_ALLOC(t->v, t->objective.parameters));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
+    int64_t episodes = t->sampler.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
-        t->used[k % c->tasks] += t->sampler.use[k] * (double)(t->sampler.held / c->steps);
+        t->used[k % c->tasks] += t->sampler.use[k] * (double)episodes;
     start_restart(t, 0);
     return UB_OK;
 }
@@ -400,7 +401,7 @@ ub_status ub_trainer_state_set(ub_trainer *t, const double *state)
         return UB_FAIL(UB_EFORMAT,
                        "this is no state of the training: phase %g of %lld with %g log rows", phase,
                        (long long)ub_trainer_phases(t), rows);
-    copy_state(t, (double *)(uintptr_t)state, copy_in); /* which does not write to state */
+    copy_state(t, (double *)state, copy_in); /* which does not write to state */
     return UB_OK;
 }
 

@@ -34,8 +34,8 @@
 
 typedef struct ub_trainer ub_trainer;
 
-/* Would a trainer refuse this corpus with these settings?  The sentences of ub_trainer_create, from the
- * shape alone, before anything is computed. */
+/* Would a trainer refuse this corpus with these settings?  The sentences of ub_trainer_create, from
+ * the shape alone, before anything is computed. */
 UB_NODISCARD ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings);
 /* Make a trainer over this rank's part of the corpus.
  *   corpus    borrowed; its local episodes are whole shards of ub_part(N, shards, .)
@@ -49,7 +49,7 @@ UB_NODISCARD ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settin
 UB_NODISCARD ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
                                          const double *norm, const ub_settings *settings,
                                          ub_trainer **out);
-void ub_trainer_destroy(ub_trainer **t);
+void                   ub_trainer_destroy(ub_trainer **t);
 
 /* Length of the vector that shards add up: gradient plus a few loss terms. */
 int64_t ub_trainer_width(const ub_trainer *t);
@@ -68,8 +68,9 @@ int64_t ub_trainer_phases(const ub_trainer *t);
 typedef struct ub_trainer_row {
     int64_t restart, epoch;
     double  learning_rate, lambda;
-    double  reconstruction, kl, task, penalty, objective; /* averages; kl before beta, penalty before lambda */
-    double  gradient_norm;                                /* of its last step */
+    double  reconstruction, kl, task, penalty,
+        objective;        /* averages; kl before beta, penalty before lambda */
+    double gradient_norm; /* of its last step */
 } ub_trainer_row;
 /* Rows so far (one per epoch and restart); borrowed until the next apply. */
 const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows);
@@ -77,8 +78,8 @@ const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows);
 /* Everything needed to go on, as one flat vector of doubles whose layout depends
  * on the settings and shapes only (weights, Adam moments, best weights so far,
  * log rows, counters). */
-int64_t ub_trainer_state_width(const ub_trainer *t);
-void    ub_trainer_state_get(const ub_trainer *t, double *state);
+int64_t                ub_trainer_state_width(const ub_trainer *t);
+void                   ub_trainer_state_get(const ub_trainer *t, double *state);
 UB_NODISCARD ub_status ub_trainer_state_set(ub_trainer *t, const double *state);
 
 /* The best model, after done: weights copied; owned by the caller. */

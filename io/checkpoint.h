@@ -34,7 +34,7 @@ typedef struct ub_ckpt_array {
  *             as broken when the run was resumed before them
  * Errors: UB_EIO (disk full, verification failed: nothing is replaced), UB_ENOTSAME. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_ckpt_write(const ub_comm *c, const char *dir, int64_t step,
-                                                   const char *identity,
+                                                   const char          *identity,
                                                    const ub_ckpt_array *arrays, int count,
                                                    int keep);
 
@@ -45,7 +45,7 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_ckpt_write(const ub_comm *c, const char 
  * Temporary files of a killed run are removed.
  * Errors: UB_EINPUT if it belongs to another study or has other shapes. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_ckpt_read_latest(const ub_comm *c, const char *dir,
-                                                         const char *identity,
+                                                         const char          *identity,
                                                          const ub_ckpt_array *arrays, int count,
                                                          int64_t *step);
 

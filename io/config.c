@@ -12,15 +12,15 @@ enum { WHERE = UB_PATH_MAX + 48 };
 /* A section or field that was given, and where. */
 typedef struct given {
     const void *what;
-    size_t line;
+    size_t      line;
 } given;
 
 typedef struct reader {
-    yaml_parser_t yaml;
-    const char *name; /* of the text, for sentences */
+    yaml_parser_t    yaml;
+    const char      *name; /* of the text, for sentences */
     const ub_schema *schema;
-    void *settings;
-    ub_bytes seen; /* given[] */
+    void            *settings;
+    ub_bytes         seen; /* given[] */
 } reader;
 
 static const char *where(const reader *r, yaml_mark_t at, char buf[WHERE])
@@ -38,9 +38,9 @@ static ub_status complain(const reader *r, yaml_mark_t at, const char *what)
 /* The parser's words; its reader (bytes that are not UTF-8) knows an offset only. */
 static ub_status not_yaml(const reader *r)
 {
-    char buf[WHERE];
+    char                 buf[WHERE];
     const yaml_parser_t *p = &r->yaml;
-    const char *problem = p->problem == NULL ? "no reason given" : p->problem;
+    const char          *problem = p->problem == NULL ? "no reason given" : p->problem;
     if (p->error == YAML_MEMORY_ERROR)
         return UB_FAIL(UB_ENOMEM, "%s: no memory for the YAML parser", r->name);
     if (p->error == YAML_READER_ERROR)
@@ -97,7 +97,7 @@ static bool is_null(const yaml_event_t *e)
 static ub_status give_once(reader *r, const void *what, const char *kind, const char *name,
                            yaml_mark_t at)
 {
-    char buf[WHERE];
+    char         buf[WHERE];
     const given *seen = (const given *)(const void *)r->seen.data;
     for (size_t i = 0; i < r->seen.len / sizeof *seen; i++)
         if (seen[i].what == what)
@@ -109,7 +109,7 @@ static ub_status give_once(reader *r, const void *what, const char *kind, const 
 
 static ub_status set_value(reader *r, const char *path, yaml_mark_t key_at, const yaml_event_t *e)
 {
-    char buf[WHERE];
+    char            buf[WHERE];
     const ub_field *f = ub_schema_find(r->schema, path);
     if (f == NULL) /* says so, with the nearest name */
         return ub_schema_set(r->schema, r->settings, path, "", where(r, key_at, buf));
@@ -131,11 +131,11 @@ static ub_status read_section(reader *r, const ub_section *section)
 {
     for (;;) {
         yaml_event_t key, value;
-        char path[UB_TEXT_MAX];
+        char         path[UB_TEXT_MAX];
         UB_TRY(next(r, &key));
         yaml_mark_t at = key.start_mark;
-        bool end = key.type == YAML_MAPPING_END_EVENT;
-        bool scalar = key.type == YAML_SCALAR_EVENT;
+        bool        end = key.type == YAML_MAPPING_END_EVENT;
+        bool        scalar = key.type == YAML_SCALAR_EVENT;
         if (scalar)
             (void)snprintf(path, sizeof path, "%s.%s", section->name,
                            (const char *)key.data.scalar.value);
@@ -170,16 +170,16 @@ static ub_status find_section(const reader *r, const char *name, yaml_mark_t at,
 /* section: mapping, for the name just read. */
 static ub_status read_named(reader *r, const yaml_event_t *name)
 {
-    char buf[WHERE];
+    char              buf[WHERE];
     const ub_section *section = NULL;
-    const char *text = (const char *)name->data.scalar.value;
-    yaml_event_t value;
+    const char       *text = (const char *)name->data.scalar.value;
+    yaml_event_t      value;
     if (name->type != YAML_SCALAR_EVENT)
         return complain(r, name->start_mark, "the name of a section must be one word");
     UB_TRY(find_section(r, text, name->start_mark, &section));
     UB_TRY(give_once(r, section, "section", text, name->start_mark));
     UB_TRY(next(r, &value));
-    bool mapping = value.type == YAML_MAPPING_START_EVENT, empty = is_null(&value);
+    bool        mapping = value.type == YAML_MAPPING_START_EVENT, empty = is_null(&value);
     yaml_mark_t at = value.start_mark;
     yaml_event_delete(&value);
     if (mapping)
@@ -199,7 +199,7 @@ static ub_status read_top(reader *r, const yaml_event_t *top)
     for (;;) {
         yaml_event_t name;
         UB_TRY(next(r, &name));
-        bool end = name.type == YAML_MAPPING_END_EVENT;
+        bool      end = name.type == YAML_MAPPING_END_EVENT;
         ub_status st = end ? UB_OK : read_named(r, &name);
         yaml_event_delete(&name);
         if (end || st != UB_OK)
@@ -210,7 +210,7 @@ static ub_status read_top(reader *r, const yaml_event_t *top)
 static ub_status read_stream(reader *r)
 {
     yaml_event_t e;
-    int documents = 0;
+    int          documents = 0;
     for (yaml_event_type_t type = YAML_NO_EVENT; type != YAML_STREAM_END_EVENT;) {
         UB_TRY(next(r, &e));
         ub_status st = UB_OK;
@@ -240,7 +240,7 @@ ub_status ub_config_parse(const ub_schema *schema, void *settings, const char *t
 
 ub_status ub_config_load(const ub_schema *schema, void *settings, const char *path)
 {
-    ub_bytes text = {0};
+    ub_bytes  text = {0};
     ub_status st = ub_file_read(path, &text);
     if (st == UB_OK)
         st = ub_config_parse(schema, settings, (const char *)text.data, text.len, path);

@@ -76,6 +76,7 @@ static ub_status survey(const ub_settings *s, char path[UB_PATH_MAX], ub_plan *p
     UB_TRY(find_file(s->corpus.path, path));
     UB_TRY(ub_h5_open(path, &file));
     ub_status st = find_format(file, s, &f);
+    UB_ASSERT(st != UB_OK || f != NULL);
     if (st == UB_OK)
         st = f->survey(file, s, plan);
     ub_status closed = ub_h5_close(&file, path);

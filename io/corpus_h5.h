@@ -1,8 +1,8 @@
 /* io/corpus_h5.h - corpora in HDF5 files of several layouts, read in parallel.
  *
  * Layouts are a registry (io/formats/registry.def): aligned (one N x T x d tensor), native
- * (ragged episodes), d4rl (old and new), robomimic, minari (box and dict spaces).  Each rank reads its
- * own episodes only; nothing is read whole on one rank.  Ragged episodes are cut into
+ * (ragged episodes), d4rl (old and new), robomimic, minari (box and dict spaces).  Each rank reads
+ * its own episodes only; nothing is read whole on one rank.  Ragged episodes are cut into
  * segment.count equal parts of their time, and segment.length steps of each are kept: step j
  * of segment k is row floor((k + (j + 1) / L) * T_n / K) - 1, so that the last step of a
  * segment is the last row of its part.  Layouts: docs/formats/corpus.md.

@@ -204,6 +204,7 @@ static ub_status verify_table(hid_t file, const table *t, const ub_corpus *x, in
             double want = t->data[(at + i / t->width) * t->stride + i % t->width];
             if (single)
                 want = (double)(float)want;
+            /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the bits are meant */
             if (memcmp(&piece[i], &want, sizeof want) == 0)
                 continue;
             st = UB_FAIL(UB_EIO,

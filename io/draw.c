@@ -128,8 +128,8 @@ static void draw_steps_axis(ub_pen *p, const lanes *d, double top, double bottom
 {
     double steps = (double)d->g->segments * d->g->length;
     double tick = ub_svg_tick(steps, 20, 1);
-    for (double t = 0; t < steps; t += tick) {
-        double x = d->x + d->width * t / steps;
+    for (int k = 0; k * tick < steps; k++) {
+        double t = k * tick, x = d->x + d->width * t / steps;
         ub_svg_line(p, "grid", x, top, x, bottom + 4);
         ub_svg_text(p, "c m", x + d->width / steps / 2, bottom + 16, "%.0f", t);
     }
@@ -288,8 +288,8 @@ static void draw_matrix(ub_pen *p, const matrix *m, int32_t first, int32_t end, 
 static void draw_segment_axes(ub_pen *p, int32_t segments, double x, double y, double size)
 {
     double unit = size / segments, tick = ub_svg_tick(segments, size > 300 ? 12 : 5, 1);
-    for (double k = 0; k < segments; k += tick) {
-        double at = unit * (k + .5);
+    for (int i = 0; i * tick < segments; i++) {
+        double k = i * tick, at = unit * (k + .5);
         ub_svg_text(p, "c m", x + at, y - 5, "%.0f", k);
         ub_svg_text(p, "e m", x - 5, y + at + 4, "%.0f", k);
     }
@@ -327,8 +327,9 @@ static void draw_pairs_legend(ub_pen *p, const ub_task_graph *g, double x, doubl
                 largest);
     ub_svg_text(p, "h", x, y + 180, "Task with the largest evidence");
     for (int32_t i = 0; i < g->tasks && i < 24; i++) {
-        char   buf[UB_NAME_MAX];
-        double cx = x + 230 * (i / 12), cy = y + 200 + 19 * (i % 12);
+        char    buf[UB_NAME_MAX];
+        int32_t across = i / 12, down = i % 12;
+        double  cx = x + 230 * across, cy = y + 200 + 19 * down;
         ub_svg_block(p, i, UB_SVG_LEVELS, cx, cy - 11, 22, 14);
         ub_svg_name(p, NULL, cx + 30, cy, ub_task_label(g->task_name, i, buf), 26);
     }
@@ -342,8 +343,9 @@ static void draw_small(ub_pen *p, const ub_task_graph *g, matrix *m, double top)
     double size = 222, step_x = 265, step_y = 290;
     m->n = g->segments < 100 ? g->segments : 100;
     for (int32_t i = 0; i < g->tasks; i++) {
-        double x = 44 + step_x * (i % 4), y = top + step_y * (i / 4) + 36;
-        char   buf[UB_NAME_MAX];
+        int32_t across = i % 4, down = i / 4;
+        double  x = 44 + step_x * across, y = top + step_y * down + 36;
+        char    buf[UB_NAME_MAX];
         fill_matrix(g, i, i + 1, m);
         ub_svg_name(p, "h", x, y - 22, ub_task_label(g->task_name, i, buf), 30);
         draw_segment_axes(p, g->segments, x, y, size);

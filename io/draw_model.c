@@ -83,8 +83,8 @@ static void draw_axes(ub_pen *p, const plot *a, const char *title)
         ub_svg_text(p, "e m", a->x - 7, y + 4, "%g", a->logarithmic ? pow(10, v) : v);
     }
     tick = ub_svg_tick(fmax(1, a->last_epoch), 8, 1);
-    for (double e = 0; e <= a->last_epoch; e += tick)
-        ub_svg_text(p, "c m", at_x(a, e), a->y + a->h + 17, "%g", e);
+    for (int k = 0; k * tick <= a->last_epoch; k++)
+        ub_svg_text(p, "c m", at_x(a, k * tick), a->y + a->h + 17, "%g", k * tick);
     ub_svg_line(p, "axis", a->x, a->y + a->h, a->x + a->w, a->y + a->h);
     ub_svg_text(p, "c m", a->x + a->w / 2, a->y + a->h + 34, "epoch");
 }
@@ -261,8 +261,8 @@ ub_status ub_draw_latents(const ub_model *m, char (*task_name)[UB_NAME_MAX], ub_
                  "mean |dg/dz| of the task's head, relative to the task's largest; framed: kept");
     ub_svg_text(&p, "e m", x - 10, y - 8, "latent");
     double tick = cell >= 20 ? 1 : ub_svg_tick(cols, 24, 1);
-    for (double j = 0; j < cols; j += tick)
-        ub_svg_text(&p, "c m", x + cell * (j + .5), y - 8, "%.0f", j);
+    for (int k = 0; k * tick < cols; k++)
+        ub_svg_text(&p, "c m", x + cell * (k * tick + .5), y - 8, "%.0f", k * tick);
     for (int32_t i = 0; i < rows; i++) {
         char buf[UB_NAME_MAX];
         ub_svg_name(&p, "e", x - 10, y + high * i + high / 2 + 4, ub_task_label(task_name, i, buf),

@@ -42,26 +42,27 @@ UB_LOCAL UB_NODISCARD ub_status ub_draw_pairs(const ub_task_graph *g, ub_bytes *
 UB_LOCAL UB_NODISCARD ub_status ub_draw_training(const ub_trainer_row *log, int64_t rows,
                                                  ub_bytes *svg);
 /* Tasks x latents: strength of dependence, kept ones framed. */
-UB_LOCAL UB_NODISCARD ub_status ub_draw_latents(const ub_model *m,
-                                                char (*task_name)[UB_NAME_MAX], ub_bytes *svg);
+UB_LOCAL UB_NODISCARD ub_status ub_draw_latents(const ub_model *m, char (*task_name)[UB_NAME_MAX],
+                                                ub_bytes       *svg);
 
 /* What the report shows; every pointer may be NULL. */
 typedef struct ub_report {
-    const char            *title;
-    const ub_task_graph   *graph;
-    const uint8_t         *truth;
+    const char                *title;
+    const ub_task_graph       *graph;
+    const uint8_t             *truth;
     const ub_structure_scores *scores;
-    const ub_model        *model;
+    const ub_model            *model;
     char (*task_name)[UB_NAME_MAX];
-    const ub_trainer_row  *log;
-    int64_t                rows;
-    const char            *config;     /* resolved YAML */
-    const char            *provenance; /* lines key: value */
+    const ub_trainer_row *log;
+    int64_t               rows;
+    const char           *config;     /* resolved YAML */
+    const char           *provenance; /* lines key: value */
 } ub_report;
 /* One self-contained HTML page (inline SVG, no script, no outside reference), light and dark,
  * readable on paper. */
 UB_LOCAL UB_NODISCARD ub_status ub_export_html(const ub_report *r, ub_bytes *out);
-/* The same in words, for standard output: shapes, membership per task as ranges of steps, scores. */
+/* The same in words, for standard output: shapes, membership per task as ranges of steps, scores.
+ */
 UB_LOCAL UB_NODISCARD ub_status ub_export_summary(const ub_report *r, ub_bytes *out);
 
 #endif /* UB_IO_EXPORT_H */

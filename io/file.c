@@ -54,7 +54,7 @@ ub_status ub_file_sync(const char *path)
 ub_status ub_dir_sync(const char *path)
 {
     char dir[UB_PATH_MAX];
-    int len = folder_length(path);
+    int  len = folder_length(path);
     if (len >= UB_PATH_MAX)
         return UB_FAIL(UB_EIO, "path of %zu bytes is too long: %.80s...", strlen(path), path);
     (void)snprintf(dir, sizeof dir, "%.*s", len > 0 ? len : 1, len > 0 ? path : ".");
@@ -102,13 +102,13 @@ ub_status ub_file_write(const char *path, const void *data, size_t n)
 ub_status ub_file_read(const char *path, ub_bytes *out)
 {
     unsigned char block[65536];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int           fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return UB_FAIL(UB_ENOENT, "%s: there is no such file", path);
     if (fd < 0)
         return io_fail(path, "open");
     ub_status st = UB_OK;
-    size_t before = out->len;
+    size_t    before = out->len;
     for (;;) {
         ssize_t n = read(fd, block, sizeof block);
         if (n < 0 && errno == EINTR)
@@ -158,7 +158,7 @@ static ub_status make_one(const char *path)
 
 ub_status ub_dir_make(const char *path)
 {
-    char buf[UB_PATH_MAX];
+    char   buf[UB_PATH_MAX];
     size_t n = strlen(path);
     if (n == 0 || n >= sizeof buf)
         return UB_FAIL(UB_EIO, "path of %zu bytes cannot be a folder: %.80s", n, path);

@@ -19,7 +19,7 @@ enum { UB_PATH_MAX = 4096 }; /* bytes of a path with its final zero */
 UB_LOCAL UB_NODISCARD ub_status ub_file_write(const char *path, const void *data, size_t n);
 /* Append the content of `path` to out.  Errors: UB_ENOENT, UB_EIO. */
 UB_LOCAL UB_NODISCARD ub_status ub_file_read(const char *path, ub_bytes *out);
-UB_LOCAL bool ub_file_exists(const char *path);
+UB_LOCAL bool                   ub_file_exists(const char *path);
 /* Make an empty file, or empty it.  Errors: UB_EIO. */
 UB_LOCAL UB_NODISCARD ub_status ub_file_touch(const char *path);
 /* Make a folder and its parents; fine if it is there. */

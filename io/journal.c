@@ -83,7 +83,7 @@ typedef struct window {
 /* Make `need` unread bytes available; the file must have them. */
 static ub_status fill(window *w, size_t need)
 {
-    if (w->len - w->at >= need)
+    if (w->data != NULL && w->len - w->at >= need)
         return UB_OK;
     if (need > w->cap || w->data == NULL) {
         unsigned char *data;

@@ -17,7 +17,7 @@ enum { SHAPES = sizeof shapes / sizeof shapes[0], FILES = 12, LARGEST = 20 * 21 
 /* A communicator with a grid, on which the fault is most frequent; ranks as in the parent's. */
 typedef struct grid {
     ub_comm comm;
-    int dims[2], place[2];
+    int     dims[2], place[2];
 } grid;
 
 static const char *component(void)
@@ -57,10 +57,10 @@ static void block(const grid *g, const int shape[2], ub_range own[2])
 static ub_status write_set(const grid *g, hid_t file, const char *path, int set)
 {
     const int *shape = shapes[set];
-    char name[16];
-    ub_range own[2];
-    double x[LARGEST];
-    hsize_t dims[2] = {(hsize_t)shape[0], (hsize_t)shape[1]};
+    char       name[16];
+    ub_range   own[2];
+    double     x[LARGEST];
+    hsize_t    dims[2] = {(hsize_t)shape[0], (hsize_t)shape[1]};
     block(g, shape, own);
     hsize_t start[2] = {(hsize_t)own[0].first, (hsize_t)own[1].first};
     hsize_t count[2] = {(hsize_t)own[0].count, (hsize_t)own[1].count};
@@ -89,13 +89,13 @@ static ub_status write_set(const grid *g, hid_t file, const char *path, int set)
 
 static ub_status compare(const char *path)
 {
-    char name[16];
-    double x[LARGEST];
-    hid_t file = H5I_INVALID_HID;
+    char      name[16];
+    double    x[LARGEST];
+    hid_t     file = H5I_INVALID_HID;
     ub_status st = ub_h5_open(path, &file);
     for (int set = 0; set < SHAPES && st == UB_OK; set++) {
         const int *shape = shapes[set];
-        int n = shape[0] * shape[1], wrong = 0;
+        int        n = shape[0] * shape[1], wrong = 0;
         set_name(set, name);
         st = ub_h5_get(file, name, H5T_NATIVE_DOUBLE, (hsize_t)n, x);
         for (int i = 0; i < n && st == UB_OK; i++)
@@ -125,7 +125,7 @@ static ub_status hints(MPI_Info *info)
 /* `turn`: which shape is written first; the fault strikes early in a file. */
 static ub_status try_file(const grid *g, const char *path, int turn, MPI_Info info)
 {
-    hid_t file = H5I_INVALID_HID;
+    hid_t     file = H5I_INVALID_HID;
     ub_status st = UB_OK;
     UB_TRY(ub_h5_create_parallel_with(&g->comm, info, path, &file));
     for (int set = 0; set < SHAPES && st == UB_OK; set++)
@@ -146,9 +146,9 @@ static ub_status grid_make(const ub_comm *c, grid *g)
 
 ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir)
 {
-    char path[UB_PATH_MAX];
+    char     path[UB_PATH_MAX];
     MPI_Info info = MPI_INFO_NULL;
-    grid g;
+    grid     g;
     (void)snprintf(path, sizeof path, "%s/.mpiio-selftest.h5.new", dir);
     ub_status st = ub_comm_agree(c, grid_make(c, &g));
     if (st == UB_OK)

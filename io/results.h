@@ -26,7 +26,7 @@ typedef struct ub_origin {
 
 /* truth: T x M or NULL; stored beside the result for drawing and scoring. */
 UB_LOCAL UB_NODISCARD ub_status ub_results_write_graph(const char *path, const ub_task_graph *g,
-                                                       const uint8_t *truth,
+                                                       const uint8_t   *truth,
                                                        const ub_origin *origin);
 /* truth: out, T x M owned by the caller or NULL if the file has none; may be NULL. */
 UB_LOCAL UB_NODISCARD ub_status ub_results_read_graph(const char *path, ub_task_graph *g,

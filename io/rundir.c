@@ -278,7 +278,8 @@ static ub_status settle(const ub_rundir *r, const request *q, const ub_bytes *ol
     ub_bytes      text = {0};
     ub_status     st = print_config(r, q, &text);
     ub_provenance p = {r->identity, r->corpus, q->settings->corpus.path, q->command, q->ranks};
-    if (st == UB_OK && (old->len != text.len || memcmp(old->data, text.data, text.len) != 0))
+    if (st == UB_OK &&
+        (old->data == NULL || old->len != text.len || memcmp(old->data, text.data, text.len) != 0))
         st =
             ub_file_write(ub_rundir_file(r, "config.yaml", path, sizeof path), text.data, text.len);
     ub_bytes_release(&text);
@@ -348,7 +349,7 @@ void ub_rundir_discard(const ub_comm *c, const ub_rundir *r)
 {
     static const char *const ours[] = {"config.yaml", "provenance.json", "unbraid.log",
                                        "structure.journal"};
-    char path[UB_TEXT_MAX];
+    char                     path[UB_TEXT_MAX];
     if (c->rank != 0 || r->resumed || r->finished ||
         ub_file_exists(ub_rundir_file(r, "STATE", path, sizeof path)))
         return;

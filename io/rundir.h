@@ -25,12 +25,12 @@
 enum { UB_RUNDIR_MAX = UB_TEXT_MAX - 128 };
 
 typedef struct ub_rundir {
-    char path[UB_RUNDIR_MAX];
-    char identity[UB_SHA256_HEX]; /* sha256 of command, version, settings that matter, corpus */
-    char corpus[UB_SHA256_HEX];
-    bool resumed;  /* the folder held an unfinished run of the same study */
-    bool finished; /* the folder holds the finished run of the same study */
-    void *log;     /* rank 0, while open: the log file */
+    char  path[UB_RUNDIR_MAX];
+    char  identity[UB_SHA256_HEX]; /* sha256 of command, version, settings that matter, corpus */
+    char  corpus[UB_SHA256_HEX];
+    bool  resumed;  /* the folder held an unfinished run of the same study */
+    bool  finished; /* the folder holds the finished run of the same study */
+    void *log;      /* rank 0, while open: the log file */
 } ub_rundir;
 
 /* Make or enter the folder.  Unless it is finished, its log is opened: from here on log lines of
@@ -42,9 +42,9 @@ typedef struct ub_rundir {
  * run folder, another run is at work in it; UB_EIO. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_enter(const ub_comm *c, const char *path,
                                                      const char *command, const char *sections,
-                                                     const ub_settings *settings,
+                                                     const ub_settings   *settings,
                                                      const unsigned char *corpus_digest,
-                                                     ub_rundir *out);
+                                                     ub_rundir           *out);
 /* Remove the files of a folder that was made by this call of the program and in which no stage has
  * finished; anything else stays.  For a study that was refused after its folder was made. */
 UB_LOCAL void ub_rundir_discard(const ub_comm *c, const ub_rundir *r);

@@ -18,7 +18,7 @@ static ub_status check(const ub_context *ctx, ub_bytes *out)
 {
     if (ctx->words < 2 && ctx->config[0] == '\0')
         return UB_FAIL(UB_EARG, "usage: unbraid config check FILE");
-    const char *path = ctx->words > 1 ? ctx->word[1] : ctx->config;
+    const char  *path = ctx->words > 1 ? ctx->word[1] : ctx->config;
     ub_settings *scratch;
     UB_TRY(UB_ALLOC(scratch, 1));
     ub_status st = ub_schema_defaults(ub_settings_schema(), scratch);

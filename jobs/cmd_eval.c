@@ -9,8 +9,7 @@ static void print_plain(const ub_verdicts *v)
 {
     if (v->has_truth)
         (void)printf("structure    accuracy %.4f  MCC %.4f  average precision %.4f  ARI %.4f\n",
-                     v->scores.accuracy, v->scores.mcc, v->scores.average_precision,
-                     v->scores.ari);
+                     v->scores.accuracy, v->scores.mcc, v->scores.average_precision, v->scores.ari);
     else if (v->has_graph)
         (void)printf("structure    the corpus holds no truth to compare with\n");
     if (v->has_model && !isnan(v->r2_relevant))

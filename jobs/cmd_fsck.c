@@ -89,8 +89,10 @@ static ub_status tell(const ub_context *ctx, finding *f)
         (void)printf("%s: %d files checked, %d damaged\nsha256 of the results: %s\n", ctx->word[0],
                      f->files, f->bad, hex);
     if (f->bad > 0)
-        return UB_FAIL(UB_EIO, "%d of %d files of %s are damaged; the same command again redoes "
-                               "what they held", f->bad, f->files, ctx->word[0]);
+        return UB_FAIL(UB_EIO,
+                       "%d of %d files of %s are damaged; the same command again redoes "
+                       "what they held",
+                       f->bad, f->files, ctx->word[0]);
     return UB_OK;
 }
 
@@ -117,7 +119,8 @@ const ub_command ub_cmd_fsck = {
     .usage = "RUN [--json]",
     .summary = "Verify a run folder and print the digest of its results",
     .sections = "",
-    .details = "The digest is the same for the same study, whatever the rank count, host or time.\n",
+    .details =
+        "The digest is the same for the same study, whatever the rank count, host or time.\n",
     .words_min = 1,
     .words_max = 1,
     .run = run,

@@ -10,8 +10,9 @@ const ub_command ub_cmd_structure = {
     .usage = "-c FILE [--set section.key=value]... --out DIR",
     .summary = "Stage 1: which time steps belong to which task",
     .sections = "run corpus segment structure farm eval",
-    .details = "Leaves structure.h5, membership.csv, steps.csv, pairs.csv, graph.graphml, timeline.svg,\n"
-               "pairs.svg and report.html in the run folder.\n",
+    .details =
+        "Leaves structure.h5, membership.csv, steps.csv, pairs.csv, graph.graphml, timeline.svg,\n"
+        "pairs.svg and report.html in the run folder.\n",
     .needs_out = true,
     .run = run,
 };

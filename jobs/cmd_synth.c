@@ -17,10 +17,10 @@ static ub_status describe(const ub_context *ctx, ub_bytes *origin)
 static ub_status run(ub_context *ctx)
 {
     const ub_comm *c = &ctx->world;
-    ub_range  own = ub_part(ctx->settings.synth.samples, c->size, c->rank);
-    ub_corpus corpus = {0};
-    ub_bytes  origin = {0};
-    ub_status st = ub_synth(&ctx->settings, own.first, own.count, &corpus);
+    ub_range       own = ub_part(ctx->settings.synth.samples, c->size, c->rank);
+    ub_corpus      corpus = {0};
+    ub_bytes       origin = {0};
+    ub_status      st = ub_synth(&ctx->settings, own.first, own.count, &corpus);
     if (st == UB_OK)
         st = describe(ctx, &origin);
     UB_TRY_OUT(ub_comm_agree(c, st));

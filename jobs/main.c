@@ -32,14 +32,17 @@ typedef struct command_line {
 
 static void print_usage(FILE *to)
 {
-    (void)fprintf(to, "unbraid %s: which time steps belong to which task, and which latent\n"
-                      "dimensions each task needs.\n\n"
-                      "usage: unbraid COMMAND [-c FILE] [--set section.key=value]... [--out DIR]\n"
-                      "               [--dry-run] [--json] [--help]\n\n", UB_VERSION);
+    (void)fprintf(to,
+                  "unbraid %s: which time steps belong to which task, and which latent\n"
+                  "dimensions each task needs.\n\n"
+                  "usage: unbraid COMMAND [-c FILE] [--set section.key=value]... [--out DIR]\n"
+                  "               [--dry-run] [--json] [--help]\n\n",
+                  UB_VERSION);
     for (size_t i = 0; ub_command_at(i) != NULL; i++)
         (void)fprintf(to, "  %-12s %s\n", ub_command_at(i)->name, ub_command_at(i)->summary);
-    (void)fprintf(to, "\n'unbraid COMMAND --help' shows the settings of a command; under mpirun or\n"
-                      "srun every command uses all ranks.\n");
+    (void)fprintf(to,
+                  "\n'unbraid COMMAND --help' shows the settings of a command; under mpirun or\n"
+                  "srun every command uses all ranks.\n");
 }
 
 static ub_status print_help(const ub_command *c)
@@ -80,8 +83,8 @@ static ub_status parse_option(int argc, char **argv, int *i, command_line *cl)
         cl->version = true;
     else if (is_option(arg, "--set") || is_option(arg, "--out") || is_option(arg, "-c") ||
              is_option(arg, "--config")) {
-        const char *name = is_option(arg, "--set")    ? "--set"
-                           : is_option(arg, "--out")  ? "--out"
+        const char *name = is_option(arg, "--set")      ? "--set"
+                           : is_option(arg, "--out")    ? "--out"
                            : is_option(arg, "--config") ? "--config"
                                                         : "-c";
         const char *value = value_of(argc, argv, i, name);

@@ -27,8 +27,10 @@ static ub_status check(const ub_context *ctx, const ub_corpus *corpus, int which
     if (!(which & UB_STAGE_DISENTANGLE))
         return UB_OK;
     if (settings->disentangle.steps == UB_STEPS_TRUTH && corpus->truth == NULL)
-        return UB_FAIL(UB_EINPUT, "disentangle.steps: truth, but %s holds no truth; use structure "
-                                  "or all", settings->corpus.path);
+        return UB_FAIL(UB_EINPUT,
+                       "disentangle.steps: truth, but %s holds no truth; use structure "
+                       "or all",
+                       settings->corpus.path);
     return ub_trainer_check(corpus, settings);
 }
 
@@ -58,7 +60,8 @@ static ub_status stages(ub_study *s, ub_corpus *corpus, int which)
     ub_corpus_release(corpus); /* stage 2 has blocks of its own: never both in memory */
     if (which & UB_STAGE_DISENTANGLE)
         UB_TRY_OUT(second_stage(s, found));
-    UB_TRY_OUT(ub_stage_eval(&s->ctx->world, s->dir.path, &s->ctx->settings, &s->ctx->settings, &v));
+    UB_TRY_OUT(
+        ub_stage_eval(&s->ctx->world, s->dir.path, &s->ctx->settings, &s->ctx->settings, &v));
     UB_TRY_OUT(ub_stage_report(s, &v));
     UB_TRY_OUT(ub_study_finish(s));
 out:
@@ -70,7 +73,8 @@ ub_status ub_study_run(ub_context *ctx, const ub_command *command, int which)
 {
     ub_corpus corpus = {0};
     ub_study  s = {0};
-    int64_t   shards = which & UB_STAGE_STRUCTURE ? ctx->settings.run.shards : ctx->settings.disentangle.shards;
+    int64_t   shards =
+        which & UB_STAGE_STRUCTURE ? ctx->settings.run.shards : ctx->settings.disentangle.shards;
     UB_TRY(ub_study_corpus(ctx, shards, &corpus));
     ub_status st = UB_OK;
     if (ctx->dry_run) {

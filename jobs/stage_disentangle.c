@@ -116,8 +116,9 @@ static ub_status train(ub_study *s, training *t)
             UB_TRY(any_stop(c, &stop));
             if (stop) {
                 UB_TRY(save(s, t));
-                return UB_FAIL(UB_ESTOP, "stopped on request in stage 2 at step %lld of %lld, "
-                                         "checkpointed; the same command goes on from there",
+                return UB_FAIL(UB_ESTOP,
+                               "stopped on request in stage 2 at step %lld of %lld, "
+                               "checkpointed; the same command goes on from there",
                                (long long)phase, (long long)total);
             }
         }
@@ -146,7 +147,8 @@ static ub_status conclude(const ub_study *s, const training *t, const ub_corpus 
                                       &model, log, rows, &s->origin));
     UB_TRY_OUT(ub_study_write(s, "training.csv", ub_export_training_csv(log, rows, &b), &b));
     UB_TRY_OUT(ub_study_write(s, "training.svg", ub_draw_training(log, rows, &b), &b));
-    UB_TRY_OUT(ub_study_write(s, "latents.svg", ub_draw_latents(&model, corpus->task_name, &b), &b));
+    UB_TRY_OUT(
+        ub_study_write(s, "latents.svg", ub_draw_latents(&model, corpus->task_name, &b), &b));
 out:
     ub_model_release(&model);
     return st;

@@ -27,8 +27,8 @@ static ub_status choose(const ub_corpus *corpus, const ub_settings *run, bool he
     int64_t shards = run->disentangle.shards;
     for (int64_t s = 0; s < shards; s++) {
         ub_range rows = ub_part(corpus->episodes, shards, s);
-        int64_t  out_from = rows.first + rows.count -
-                           ub_held_out(rows.count, run->disentangle.holdout);
+        int64_t  out_from =
+            rows.first + rows.count - ub_held_out(rows.count, run->disentangle.holdout);
         for (int64_t e = rows.first; e < rows.first + rows.count; e++)
             if ((e >= out_from) == held_out)
                 out->episodes[out->candidates++] = e;
@@ -44,8 +44,8 @@ static ub_status gather(const ub_comm *c, const sample *s, const ub_model *m, do
     const ub_corpus *corpus = s->corpus;
     int32_t          n = m->shape.latents, q = corpus->latent_dim;
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t cell = (int64_t)((double)i * (double)s->candidates * corpus->steps /
-                                 (double)s->count);
+        int64_t cell =
+            (int64_t)((double)i * (double)s->candidates * corpus->steps / (double)s->count);
         int64_t local = s->episodes[cell / corpus->steps] - corpus->first;
         if (local < 0 || local >= corpus->count)
             continue;
@@ -119,8 +119,8 @@ static ub_status judge_latents(const ub_comm *c, const ub_corpus *corpus, const 
     v->kept = keep_relevant(m, train.count, buffer[0]);
     (void)keep_relevant(m, test.count, buffer[2]);
     if (c->rank == 0)
-        st = ub_judge_r2(train.count, test.count, v->kept, corpus->latent_dim, buffer[0],
-                         buffer[1], buffer[2], buffer[3], judge->eval.ridge, r2);
+        st = ub_judge_r2(train.count, test.count, v->kept, corpus->latent_dim, buffer[0], buffer[1],
+                         buffer[2], buffer[3], judge->eval.ridge, r2);
     UB_TRY_OUT(ub_comm_agree(c, st));
     UB_TRY_OUT(ub_comm_bcast(c, r2, q * sizeof *r2));
     average(corpus, r2, v);
@@ -169,8 +169,7 @@ ub_status ub_stage_eval(const ub_comm *c, const char *folder, const ub_settings 
                         const ub_settings *judge, ub_verdicts *out)
 {
     char        graph[2 * UB_TEXT_MAX], model[2 * UB_TEXT_MAX];
-    ub_verdicts v = {.r2_relevant = NAN, .r2_irrelevant = NAN,
-                     .scores = {NAN, NAN, NAN, NAN}};
+    ub_verdicts v = {.r2_relevant = NAN, .r2_irrelevant = NAN, .scores = {NAN, NAN, NAN, NAN}};
     ub_status   st = UB_OK;
     (void)snprintf(graph, sizeof graph, "%s/structure.h5", folder);
     (void)snprintf(model, sizeof model, "%s/model.h5", folder);
@@ -178,8 +177,10 @@ ub_status ub_stage_eval(const ub_comm *c, const char *folder, const ub_settings 
         v.has_graph = ub_file_exists(graph);
         v.has_model = ub_file_exists(model);
         if (!v.has_graph && !v.has_model)
-            st = UB_FAIL(UB_EINPUT, "%s holds neither structure.h5 nor model.h5: not a run folder, "
-                                    "or its first stage has not finished", folder);
+            st = UB_FAIL(UB_EINPUT,
+                         "%s holds neither structure.h5 nor model.h5: not a run folder, "
+                         "or its first stage has not finished",
+                         folder);
         else if (v.has_graph)
             st = score_graph(graph, &v);
     }

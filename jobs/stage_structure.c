@@ -18,10 +18,10 @@
 enum { TEXT_ROWS = 2000000 }; /* pairs beyond this are for programs, not for text files */
 
 typedef struct stage {
-    ub_structure     *plan;
-    ub_solver        *solver;
-    ub_journal       *journal; /* rank 0 */
-    ub_progress       progress;
+    ub_structure      *plan;
+    ub_solver         *solver;
+    ub_journal        *journal; /* rank 0 */
+    ub_progress        progress;
     const ub_settings *settings;
 } stage;
 
@@ -81,7 +81,7 @@ static ub_status invert(const ub_comm *c, const ub_settings *settings, const ub_
                             .grid_rows = (int32_t)settings->structure.grid_rows,
                             .grid_cols = (int32_t)settings->structure.grid_cols,
                             .block = (int32_t)settings->structure.block};
-    double start = ub_clock();
+    double          start = ub_clock();
     UB_TRY_OUT(ub_spd_inverse(c, &plan, p, a, "the covariance of all steps (full conditioning)"));
     ub_log0_info("inverse", "columns=%d by=%s seconds=%.3f", p,
                  p <= plan.serial_max ? "lapack" : "scalapack", ub_clock() - start);
@@ -100,7 +100,7 @@ static ub_status farm(ub_study *s, stage *t)
     char                     path[UB_TEXT_MAX];
     ub_status                st = UB_OK;
     int64_t                  items = ub_structure_items(t->plan), known = 0;
-    double tests = (double)ub_structure_tests(t->plan);
+    double                   tests = (double)ub_structure_tests(t->plan);
     (void)ub_rundir_file(&s->dir, "structure.journal", path, sizeof path);
     if (c->rank == 0)
         st = ub_journal_open(path, s->dir.identity, t->settings->farm.journal_sync_s, replay, t,
@@ -135,7 +135,8 @@ static ub_status conclude(ub_study *s, const ub_structure *plan, const ub_corpus
     UB_TRY(ub_structure_decide(plan, &g));
     UB_TRY_OUT(ub_results_write_graph(ub_rundir_file(&s->dir, "structure.h5", path, sizeof path),
                                       &g, corpus->truth, &s->origin));
-    UB_TRY_OUT(ub_study_write(s, "membership.csv", ub_export_membership_csv(&g, corpus->truth, &b), &b));
+    UB_TRY_OUT(
+        ub_study_write(s, "membership.csv", ub_export_membership_csv(&g, corpus->truth, &b), &b));
     UB_TRY_OUT(ub_study_write(s, "steps.csv", ub_export_steps_csv(&g, &b), &b));
     if (g.pair_stat != NULL)
         UB_TRY_OUT(ub_study_write(s, "pairs.svg", ub_draw_pairs(&g, &b), &b));
@@ -144,13 +145,15 @@ static ub_status conclude(ub_study *s, const ub_structure *plan, const ub_corpus
             UB_TRY_OUT(ub_study_write(s, "pairs.csv", ub_export_pairs_csv(&g, &b), &b));
         UB_TRY_OUT(ub_study_write(s, "graph.graphml", ub_export_graphml(&g, &b), &b));
     } else {
-        ub_log0_info("text-skipped", "files='pairs.csv graph.graphml' rows=%lld "
-                                     "why='too large for text; structure.h5 holds every pair'",
+        ub_log0_info("text-skipped",
+                     "files='pairs.csv graph.graphml' rows=%lld "
+                     "why='too large for text; structure.h5 holds every pair'",
                      (long long)(g.pairs * g.tasks));
     }
     UB_TRY_OUT(ub_study_write(s, "timeline.svg", ub_draw_timeline(&g, corpus->truth, &b), &b));
     if (g.undecided > 0)
-        ub_log0_warn("tests-undecided", "count=%lld of=%lld why='see the verdict column of pairs.csv'",
+        ub_log0_warn("tests-undecided",
+                     "count=%lld of=%lld why='see the verdict column of pairs.csv'",
                      (long long)g.undecided, (long long)g.tests);
     (void)unlink(ub_rundir_file(&s->dir, "structure.journal", path, sizeof path));
 out:

@@ -24,11 +24,11 @@ ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_co
 {
     ub_study *s = out;
     *s = (ub_study){.ctx = ctx};
-    UB_TRY(ub_rundir_enter(&ctx->world, ctx->out, command->name, command->sections,
-                           &ctx->settings, corpus->digest, &s->dir));
+    UB_TRY(ub_rundir_enter(&ctx->world, ctx->out, command->name, command->sections, &ctx->settings,
+                           corpus->digest, &s->dir));
     ub_status st = UB_OK;
-    UB_TRY_OUT(ub_schema_print(ub_settings_schema(), &ctx->settings, command->sections, true,
-                               &s->config));
+    UB_TRY_OUT(
+        ub_schema_print(ub_settings_schema(), &ctx->settings, command->sections, true, &s->config));
     s->origin = (ub_origin){.identity = s->dir.identity,
                             .corpus = s->dir.corpus,
                             .config = (const char *)s->config.data,
@@ -54,8 +54,8 @@ ub_status ub_study_write(const ub_study *s, const char *name, ub_status made, ub
 {
     char path[UB_TEXT_MAX];
     if (made == UB_OK)
-        made = ub_file_write(ub_rundir_file(&s->dir, name, path, sizeof path), text->data,
-                             text->len);
+        made =
+            ub_file_write(ub_rundir_file(&s->dir, name, path, sizeof path), text->data, text->len);
     ub_bytes_release(text);
     return made;
 }

@@ -35,15 +35,15 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_context *ctx, int6
 /* Make or enter the run folder of a command. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_command *command,
                                                     const ub_corpus *corpus, ub_study *out);
-UB_LOCAL void ub_study_end(ub_study *s);
+UB_LOCAL void                        ub_study_end(ub_study *s);
 /* Write text made with status `made` as file `name` of the run folder; releases the text. */
-UB_LOCAL UB_NODISCARD ub_status ub_study_write(const ub_study *s, const char *name,
-                                               ub_status made, ub_bytes *text);
+UB_LOCAL UB_NODISCARD ub_status ub_study_write(const ub_study *s, const char *name, ub_status made,
+                                               ub_bytes *text);
 
 /* Print what a command would do with this corpus (--dry-run); rank 0 prints. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_preview(const ub_context *ctx,
                                                       const ub_command *command,
-                                                      const ub_corpus *corpus);
+                                                      const ub_corpus  *corpus);
 
 /* Stage 1.  use: out, T x M membership on every rank; owned by the caller.  May be NULL. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus,
@@ -54,8 +54,8 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, const ub_
 /* Scores of what lies in a run folder.  run: the settings it was made with; judge: sections
  * eval and run of these. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_eval(const ub_comm *c, const char *folder,
-                                                   const ub_settings *run,
-                                                   const ub_settings *judge, ub_verdicts *out);
+                                                   const ub_settings *run, const ub_settings *judge,
+                                                   ub_verdicts *out);
 /* One JSON object with the names scripts rely on; appended. */
 UB_LOCAL UB_NODISCARD ub_status ub_verdicts_json(const ub_verdicts *v, ub_bytes *out);
 /* Draw and write report.html; print the summary unless json; rank 0 works. */

@@ -42,7 +42,7 @@ static int severity(ub_status st)
     return st == UB_OK ? 2 : st == UB_ESTOP ? 1 : 0;
 }
 
-ub_status ub_comm_agree(const ub_comm *c, ub_status mine)
+ub_status ub_comm_verdict(const ub_comm *c, ub_status mine)
 {
     struct {
         int severity, rank;

@@ -29,11 +29,19 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_init(ub_comm *out, MPI_Comm parent)
 /* Free the duplicate; safe on a zeroed struct. */
 UB_COLLECTIVE void ub_comm_release(ub_comm *c);
 
+/* The communication of ub_comm_agree(), which callers use. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_verdict(const ub_comm *c, ub_status mine);
+
 /* Make one verdict out of many: all ranks return the same status and hold the same sentence,
  * that of the lowest rank that failed (UB_ESTOP yields to any failure; UB_OK if nobody
  * failed).  Call it where a local step inside a collective function may have failed on some
  * ranks, before anybody returns. */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_agree(const ub_comm *c, ub_status mine);
+UB_COLLECTIVE UB_NODISCARD static inline ub_status ub_comm_agree(const ub_comm *c, ub_status mine)
+{
+    ub_status all = ub_comm_verdict(c, mine);
+    UB_ASSERT(mine == UB_OK || all != UB_OK); /* inline: analyzers know it, too */
+    return all;
+}
 
 /* Broadcast a buffer from rank 0; others' content is replaced. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_share(const ub_comm *c, ub_bytes *b);

@@ -198,6 +198,7 @@ static ub_status take_message(master *m, const MPI_Status *found)
     m->present -= tag == TAG_BYE;
     if (st == UB_OK && tag == TAG_FAIL) {
         struct failure f;
+        UB_ASSERT((size_t)n == sizeof f);
         memcpy(&f, m->message.data, sizeof f);
         return fail_with(m, f.status, f.sentence);
     }

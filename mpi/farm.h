@@ -36,11 +36,11 @@ typedef struct ub_farm_ops {
 } ub_farm_ops;
 
 typedef struct ub_farm_stats {
-    int64_t items;         /* answers absorbed in this call */
-    int64_t messages;      /* received by rank 0 */
-    int64_t bytes;         /* payload received by rank 0 */
-    double  seconds;       /* wall clock on rank 0 */
-    double  busy;          /* mean fraction of the time the ranks spent in work() */
+    int64_t items;    /* answers absorbed in this call */
+    int64_t messages; /* received by rank 0 */
+    int64_t bytes;    /* payload received by rank 0 */
+    double  seconds;  /* wall clock on rank 0 */
+    double  busy;     /* mean fraction of the time the ranks spent in work() */
 } ub_farm_stats;
 
 /* Run items 0 .. items-1 that `has` does not know.

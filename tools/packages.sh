@@ -1,10 +1,11 @@
 # tools/packages.sh - sourced: install what is missing on Debian 12, as root or with sudo.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034 # the lists are for those who source this
 
 # What building and running needs, and what testing needs on top.
 UB_BUILD_PACKAGES="gcc libc6-dev make cmake pkg-config openmpi-bin libopenmpi-dev
   libhdf5-openmpi-dev libscalapack-openmpi-dev libopenblas-dev libyaml-dev zlib1g-dev"
-UB_TEST_PACKAGES="libcunit1-dev python3 cppcheck clang-tidy shellcheck libxml2-utils valgrind"
+UB_TEST_PACKAGES="libcunit1-dev python3 cppcheck clang-tidy clang-format
+  shellcheck libxml2-utils valgrind"
 
 say() {
     printf '\n==> %s\n' "$*"

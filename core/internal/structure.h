@@ -29,7 +29,7 @@ struct ub_structure {
     /* The answers, on the master only; layout as in ub_task_graph. */
     ub_task_graph answers;
     double       *marginal_p, *marginal_llr; /* with a contrast: pairs, tested without any task */
-    uint8_t      *answered; /* items */
+    uint8_t      *answered;                  /* items */
     int64_t       answered_count, untestable, undecided;
 };
 

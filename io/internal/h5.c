@@ -63,7 +63,7 @@ static void silence(void)
 static hid_t access_list(const ub_comm *c, MPI_Info info, bool create)
 {
     silence();
-    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t  list = H5Pcreate(H5P_FILE_ACCESS);
     herr_t rc = H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
     if (rc >= 0)
         rc = H5Pset_libver_bounds(list, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110);
@@ -88,9 +88,9 @@ static hid_t creation_list(hid_t kind)
 
 static ub_status create(const ub_comm *c, MPI_Info info, const char *path, hid_t *file)
 {
-    hid_t fapl = access_list(c, info, true), fcpl = creation_list(H5P_FILE_CREATE);
+    hid_t     fapl = access_list(c, info, true), fcpl = creation_list(H5P_FILE_CREATE);
     ub_status st = UB_OK;
-    hid_t f = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
+    hid_t     f = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
     if (f < 0)
         st = ub_h5_fail(UB_EIO, path, NULL, "cannot create the file");
     else
@@ -115,9 +115,9 @@ static ub_status explain_open(const char *path)
 
 static ub_status open_file(const ub_comm *c, const char *path, hid_t *file)
 {
-    hid_t fapl = access_list(c, MPI_INFO_NULL, false);
+    hid_t     fapl = access_list(c, MPI_INFO_NULL, false);
     ub_status st = UB_OK;
-    hid_t f = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    hid_t     f = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     if (f < 0)
         st = explain_open(path);
     else
@@ -236,7 +236,7 @@ ub_status ub_h5_put(hid_t at, const char *name, hid_t type, int rank, const hsiz
                     const void *data)
 {
     ub_status st = UB_OK;
-    hid_t set = ub_h5_make(at, name, type, rank, dims);
+    hid_t     set = ub_h5_make(at, name, type, rank, dims);
     if (set < 0)
         return UB_EIO;
     if (H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
@@ -260,10 +260,10 @@ static ub_status open_dataset(hid_t at, const char *name, hid_t *set)
 
 static ub_status shape_of(hid_t at, hid_t set, const char *name, int *rank, hsize_t dims[8])
 {
-    char file[UB_PATH_MAX];
+    char  file[UB_PATH_MAX];
     hid_t space = H5Dget_space(set);
-    int n = H5Sget_simple_extent_ndims(space);
-    bool fits = n >= 0 && n <= 8 && H5Sget_simple_extent_dims(space, dims, NULL) == n;
+    int   n = H5Sget_simple_extent_ndims(space);
+    bool  fits = n >= 0 && n <= 8 && H5Sget_simple_extent_dims(space, dims, NULL) == n;
     if (H5Sget_simple_extent_type(space) == H5S_NULL)
         fits = false;
     (void)H5Sclose(space);
@@ -297,8 +297,8 @@ static bool convertible(H5T_class_t file, H5T_class_t memory)
 static ub_status get_checked(hid_t at, hid_t set, const char *name, hid_t type, hsize_t count,
                              void *data)
 {
-    char file[UB_PATH_MAX];
-    int rank;
+    char    file[UB_PATH_MAX];
+    int     rank;
     hsize_t dims[8], have = 1;
     UB_TRY(shape_of(at, set, name, &rank, dims));
     for (int i = 0; i < rank; i++)
@@ -307,7 +307,7 @@ static ub_status get_checked(hid_t at, hid_t set, const char *name, hid_t type, 
         return UB_FAIL(UB_ESHAPE, "%s: dataset '%s' holds %llu values where %llu are wanted",
                        ub_h5_file_name(at, file, sizeof file), name, (unsigned long long)have,
                        (unsigned long long)count);
-    hid_t own = H5Dget_type(set);
+    hid_t       own = H5Dget_type(set);
     H5T_class_t kind = H5Tget_class(own);
     (void)H5Tclose(own);
     if (!convertible(kind, H5Tget_class(type)))

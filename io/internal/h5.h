@@ -1,7 +1,7 @@
 /* io/internal/h5.h - the one door to HDF5: short calls, one kind of error.
  *
- * The error stack of the library is silenced; its innermost words go into our sentence, with file and
- * dataset.  Handles are hid_t.  "serial" calls open the file with the default driver for the
+ * The error stack of the library is silenced; its innermost words go into our sentence, with file
+ * and dataset.  Handles are hid_t.  "serial" calls open the file with the default driver for the
  * calling rank alone; "parallel" ones with MPI-IO for all ranks of a communicator, with an MPI-IO
  * component that is known to be sound (see docs/adr on Open MPI's io components).
  *
@@ -28,7 +28,7 @@ UB_LOCAL const char *ub_h5_kind(H5T_class_t kind);
 
 UB_LOCAL UB_NODISCARD ub_status ub_h5_create(const char *path, hid_t *file);
 /* UB_ENOENT (missing), UB_EFORMAT (not HDF5, or truncated: says so), UB_EIO. */
-UB_LOCAL UB_NODISCARD ub_status ub_h5_open(const char *path, hid_t *file);
+UB_LOCAL UB_NODISCARD ub_status      ub_h5_open(const char *path, hid_t *file);
 UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_create_parallel(const ub_comm *c, const char *path,
                                                            hid_t *file);
 /* The same with hints for MPI-IO. */
@@ -36,7 +36,8 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_create_parallel_with(const ub_comm *c
                                                                 const char *path, hid_t *file);
 UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_open_parallel(const ub_comm *c, const char *path,
                                                          hid_t *file);
-/* Close, with every object of it still open; *file becomes -1; a negative handle is fine.  Collective if the file is parallel. */
+/* Close, with every object of it still open; *file becomes -1; a negative handle is fine.
+ * Collective if the file is parallel. */
 UB_NODISCARD ub_status ub_h5_close(hid_t *file, const char *path);
 
 bool ub_h5_has(hid_t at, const char *name);
@@ -45,13 +46,15 @@ bool ub_h5_has(hid_t at, const char *name);
  * the sentence stored (return UB_EIO).  Collective if the file is parallel. */
 hid_t ub_h5_make(hid_t at, const char *name, hid_t type, int rank, const hsize_t *dims);
 
-/* Whole datasets, serial.  `type` is a native memory type; rank <= 8; intermediate groups are made. */
+/* Whole datasets, serial.  `type` is a native memory type; rank <= 8; intermediate groups are made.
+ */
 UB_LOCAL UB_NODISCARD ub_status ub_h5_put(hid_t at, const char *name, hid_t type, int rank,
                                           const hsize_t *dims, const void *data);
 /* Shape of a dataset: rank and up to 8 dims.  UB_ENOENT if it is missing. */
 UB_LOCAL UB_NODISCARD ub_status ub_h5_shape(hid_t at, const char *name, int *rank, hsize_t dims[8]);
 /* Read a whole dataset that must have exactly `count` elements.  Integers and enumerations (numpy's
- * bool) may be read as reals, reals never as integers.  Errors: UB_ENOENT, UB_ESHAPE, UB_EFORMAT. */
+ * bool) may be read as reals, reals never as integers.  Errors: UB_ENOENT, UB_ESHAPE, UB_EFORMAT.
+ */
 UB_LOCAL UB_NODISCARD ub_status ub_h5_get(hid_t at, const char *name, hid_t type, hsize_t count,
                                           void *data);
 

@@ -13,8 +13,8 @@ static ub_status fail_at(ub_status st, hid_t at, const char *name, const char *w
 
 static ub_status put(hid_t at, const char *name, hid_t stored, hid_t memory, const void *value)
 {
-    hid_t space = H5Screate(H5S_SCALAR);
-    hid_t a = H5Acreate2(at, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t  space = H5Screate(H5S_SCALAR);
+    hid_t  a = H5Acreate2(at, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
     herr_t rc = a < 0 ? -1 : H5Awrite(a, memory, value);
     if (a >= 0 && H5Aclose(a) < 0)
         rc = -1;
@@ -45,7 +45,7 @@ static ub_status open_one(hid_t at, const char *name, hid_t *attribute)
     hid_t a = H5Aopen(at, name, H5P_DEFAULT);
     if (a < 0)
         return fail_at(UB_EFORMAT, at, name, "cannot be opened");
-    hid_t space = H5Aget_space(a);
+    hid_t    space = H5Aget_space(a);
     hssize_t count = H5Sget_simple_extent_npoints(space);
     (void)H5Sclose(space);
     if (count != 1) {
@@ -70,7 +70,7 @@ static ub_status read_variable(hid_t a, hid_t type, ub_bytes *out)
 static ub_status read_fixed(hid_t a, hid_t type, ub_bytes *out)
 {
     size_t n = H5Tget_size(type);
-    char *text;
+    char  *text;
     UB_TRY(UB_ALLOC(text, n + 1));
     ub_status st = H5Aread(a, type, text) < 0 ? UB_FAIL(UB_EFORMAT, "cannot be read")
                                               : ub_bytes_printf(out, "%s", text);
@@ -82,7 +82,7 @@ ub_status ub_h5_get_text(hid_t at, const char *name, ub_bytes *out)
 {
     hid_t a;
     UB_TRY(open_one(at, name, &a));
-    hid_t type = H5Aget_type(a);
+    hid_t     type = H5Aget_type(a);
     ub_status st;
     if (H5Tget_class(type) != H5T_STRING)
         st = UB_FAIL(UB_EFORMAT, "is not text");
@@ -97,11 +97,11 @@ ub_status ub_h5_get_text(hid_t at, const char *name, ub_bytes *out)
 
 ub_status ub_h5_get_int(hid_t at, const char *name, int64_t *value)
 {
-    hid_t a;
+    hid_t   a;
     int64_t v = 0;
     UB_TRY(open_one(at, name, &a));
-    hid_t type = H5Aget_type(a);
-    bool fits = H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_ENUM;
+    hid_t  type = H5Aget_type(a);
+    bool   fits = H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_ENUM;
     herr_t rc = fits ? H5Aread(a, H5T_NATIVE_INT64, &v) : -1;
     (void)H5Tclose(type);
     (void)H5Aclose(a);

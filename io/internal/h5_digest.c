@@ -7,19 +7,19 @@
 enum { PIECE = 8 << 20 }; /* bytes of a dataset in memory at a time, at least one row */
 
 typedef struct walk {
-    ub_sha256 *hash;
+    ub_sha256  *hash;
     const char *object; /* name of the object whose attributes are visited */
-    hid_t file;
-    ub_status st;
+    hid_t       file;
+    ub_status   st;
 } walk;
 
 /* Name, type class, size of a value, shape: what must agree before bytes mean the same. */
 static ub_status hash_head(walk *w, char mark, const char *object, const char *attribute,
                            hid_t type, hid_t space)
 {
-    char file[UB_PATH_MAX];
-    hsize_t dims[H5S_MAX_RANK];
-    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    char        file[UB_PATH_MAX];
+    hsize_t     dims[H5S_MAX_RANK];
+    int         rank = H5Sget_simple_extent_dims(space, dims, NULL);
     H5T_class_t kind = H5Tget_class(type);
     if (rank < 0 || H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0)
         return UB_FAIL(UB_EFORMAT, "%s: '%s' %s is of variable length and has no digest",
@@ -39,11 +39,11 @@ static ub_status hash_head(walk *w, char mark, const char *object, const char *a
 static ub_status hash_attribute_of(walk *w, hid_t a, const char *name)
 {
     ub_status st = UB_OK;
-    char file[UB_PATH_MAX];
-    void *value = NULL;
-    hid_t own = H5Aget_type(a), type = H5Tget_native_type(own, H5T_DIR_ASCEND);
-    hid_t space = H5Aget_space(a);
-    size_t n = H5Tget_size(type) * (size_t)H5Sget_simple_extent_npoints(space);
+    char      file[UB_PATH_MAX];
+    void     *value = NULL;
+    hid_t     own = H5Aget_type(a), type = H5Tget_native_type(own, H5T_DIR_ASCEND);
+    hid_t     space = H5Aget_space(a);
+    size_t    n = H5Tget_size(type) * (size_t)H5Sget_simple_extent_npoints(space);
     UB_TRY_OUT(hash_head(w, 'a', w->object, name, type, space));
     UB_TRY_OUT(ub_mem_check(value = ub_alloc(n, 1), n, 1, "attribute"));
     if (H5Aread(a, type, value) < 0)
@@ -76,7 +76,7 @@ static herr_t read_rows(hid_t set, hid_t space, hid_t type, hsize_t first, hsize
 {
     hsize_t start[H5S_MAX_RANK] = {first}, whole = dims[0];
     dims[0] = count;
-    hid_t memory = H5Screate_simple(rank, dims, NULL);
+    hid_t  memory = H5Screate_simple(rank, dims, NULL);
     herr_t rc = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, dims, NULL);
     dims[0] = whole;
     if (rc >= 0)
@@ -87,14 +87,14 @@ static herr_t read_rows(hid_t set, hid_t space, hid_t type, hsize_t first, hsize
 
 static ub_status hash_values(walk *w, hid_t set, hid_t type, hid_t space, const char *name)
 {
-    char file[UB_PATH_MAX];
-    hsize_t dims[H5S_MAX_RANK];
+    char     file[UB_PATH_MAX];
+    hsize_t  dims[H5S_MAX_RANK];
     hssize_t points = H5Sget_simple_extent_npoints(space);
-    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    int      rank = H5Sget_simple_extent_dims(space, dims, NULL);
     if (points <= 0)
         return UB_OK;
     hsize_t rows = rank == 0 ? 1 : dims[0];
-    size_t row = H5Tget_size(type) * (size_t)points / rows;
+    size_t  row = H5Tget_size(type) * (size_t)points / rows;
     hsize_t step = row >= PIECE ? 1 : PIECE / row;
     step = step < rows ? step : rows;
     unsigned char *buffer;
@@ -102,8 +102,8 @@ static ub_status hash_values(walk *w, hid_t set, hid_t type, hid_t space, const 
     ub_status st = UB_OK;
     for (hsize_t at = 0; at < rows && st == UB_OK; at += step) {
         hsize_t n = rows - at < step ? rows - at : step;
-        herr_t rc = rank == 0 ? H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer)
-                              : read_rows(set, space, type, at, n, dims, rank, buffer);
+        herr_t  rc = rank == 0 ? H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer)
+                               : read_rows(set, space, type, at, n, dims, rank, buffer);
         if (rc < 0)
             st = ub_h5_fail(UB_EFORMAT, ub_h5_file_name(w->file, file, sizeof file), name,
                             "cannot be read");
@@ -149,9 +149,9 @@ static herr_t hash_object(hid_t at, const char *name, const H5O_info_t *info, vo
 
 ub_status ub_h5_digest(hid_t file, unsigned char digest[UB_SHA256_BYTES])
 {
-    char name[UB_PATH_MAX];
+    char      name[UB_PATH_MAX];
     ub_sha256 hash;
-    walk w = {.hash = &hash, .file = file, .st = UB_OK};
+    walk      w = {.hash = &hash, .file = file, .st = UB_OK};
     ub_sha256_init(&hash);
     if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, hash_object, &w) < 0) {
         if (w.st != UB_OK)

@@ -126,13 +126,14 @@ void ub_words(ub_pen *p, const ub_report *r, const char *open, const char *close
         say_shape(p, r);
         ub_pen_printf(p, "%s%s", close, open);
         say_members(p, g);
-        ub_pen_printf(p, "%s%s%lld tests; %lld were of adjacent steps, %lld more without an answer.%s",
-                      close, open, (long long)g->tests, (long long)g->untestable,
-                      (long long)g->undecided, close);
+        ub_pen_printf(
+            p, "%s%s%lld tests; %lld were of adjacent steps, %lld more without an answer.%s", close,
+            open, (long long)g->tests, (long long)g->untestable, (long long)g->undecided, close);
     }
     if (g != NULL && g->contrasted > 0)
-        ub_pen_printf(p, "%s%lld of %lld pairs depend on each other without any task too: only what a "
-                         "task adds counted.%s",
+        ub_pen_printf(p,
+                      "%s%lld of %lld pairs depend on each other without any task too: only what a "
+                      "task adds counted.%s",
                       open, (long long)g->contrasted, (long long)g->pairs, close);
     if (g != NULL && r->truth != NULL) {
         ub_pen_put(p, open);

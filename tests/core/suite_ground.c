@@ -81,8 +81,8 @@ static void normals_are_normal(void)
 
 static void streams_are_keyed(void)
 {
-    ub_rng a = ub_rng_make(3, UB_RNG_TEST, 9), b = ub_rng_make(3, UB_RNG_TEST, 9);
-    ub_rng c = ub_rng_make(3, UB_RNG_INIT, 9), d = ub_rng_make(3, UB_RNG_TEST, 10);
+    ub_rng   a = ub_rng_make(3, UB_RNG_TEST, 9), b = ub_rng_make(3, UB_RNG_TEST, 9);
+    ub_rng   c = ub_rng_make(3, UB_RNG_INIT, 9), d = ub_rng_make(3, UB_RNG_TEST, 10);
     uint64_t x = ub_rng_u64(&a);
     CU_ASSERT_EQUAL(x, ub_rng_u64(&b));
     CU_ASSERT_NOT_EQUAL(x, ub_rng_u64(&c));

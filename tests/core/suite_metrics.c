@@ -11,7 +11,7 @@ static void decisions(void)
 {
     static const struct {
         uint8_t truth[12], decision[12];
-        double accuracy, mcc;
+        double  accuracy, mcc;
     } table[] = {
         {{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0},
          {0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 1, 0},
@@ -41,7 +41,7 @@ static void average_precision(void)
 {
     static const struct {
         uint8_t truth[10];
-        double score[10], want;
+        double  score[10], want;
     } table[] = {
         {{1, 0, 1, 1, 0, 0, 1, 0, 0, 0},
          {.9, .8, .7, .6, .55, .5, .3, .2, .1, 0},
@@ -73,7 +73,7 @@ static void adjusted_rand(void)
 {
     static const struct {
         int64_t a[12], b[12];
-        double want;
+        double  want;
     } table[] = {
         {{2, 1, 2, 2, 2, 2, 2, 0, 1, 2, 2, 1},
          {2, 1, 0, 2, 2, 0, 2, 0, 0, 2, 0, 2},
@@ -131,7 +131,7 @@ static ub_status judge(const sample *s, double *r2)
 static void judge_finds_what_is_there(void)
 {
     sample *s = NULL;
-    double r2[Q], again[Q], mean = 0;
+    double  r2[Q], again[Q], mean = 0;
     UB_CHECK(UB_ALLOC(s, 1));
     for (uint64_t item = 0; item < 4; item++) {
         draw(s, item);

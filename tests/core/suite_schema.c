@@ -12,11 +12,11 @@
 typedef struct mine {
     int64_t count;
     int64_t any;
-    double rate;
-    bool loud;
-    int shape;
-    char name[UB_TEXT_MAX];
-    char animal[UB_TEXT_MAX];
+    double  rate;
+    bool    loud;
+    int     shape;
+    char    name[UB_TEXT_MAX];
+    char    animal[UB_TEXT_MAX];
 } mine;
 
 static const char *animal_at(size_t i)
@@ -38,7 +38,7 @@ static const ub_field second[] = {
     {"animal", UB_FIELD_TEXT, AT(animal), "dog", 0, 0, NULL, animal_at, "", 0, "of a registry"},
 };
 static const ub_section parts[] = {{"first", "numbers", first, 3}, {"second", "words", second, 4}};
-static const ub_schema small = {parts, 2};
+static const ub_schema  small = {parts, 2};
 
 #define SET(path, text) ub_schema_set(&small, &m, path, text, "--set")
 
@@ -116,7 +116,7 @@ static void suggestions(void)
 
 static void identity(void)
 {
-    mine m;
+    mine     m;
     ub_bytes all = {0}, same = {0}, part = {0};
     UB_CHECK(ub_schema_defaults(&small, &m));
     UB_CHECK(ub_schema_print(&small, &m, NULL, false, &all));
@@ -160,7 +160,7 @@ static void read_scalar(const char *yaml, char *out)
 static void through_text(const ub_section *s, const ub_field *f, const void *from, void *to)
 {
     ub_bytes a = {0}, b = {0};
-    char path[256], text[5 * UB_TEXT_MAX];
+    char     path[256], text[5 * UB_TEXT_MAX];
     (void)snprintf(path, sizeof path, "%s.%s", s->name, f->key);
     UB_CHECK(ub_schema_format(f, from, &a));
     read_scalar((char *)a.data, text);
@@ -178,7 +178,7 @@ static void through_text(const ub_section *s, const ub_field *f, const void *fro
 /* A random permitted value, awkward where it can be. */
 static void scramble(const ub_field *f, ub_rng *r, void *settings)
 {
-    char *at = (char *)settings + f->offset, name[128];
+    char  *at = (char *)settings + f->offset, name[128];
     double u = ub_rng_uniform(r);
     size_t choices = 0, length = (size_t)ub_rng_below(r, UB_TEXT_MAX);
     switch (f->type) {
@@ -210,8 +210,8 @@ static void scramble(const ub_field *f, ub_rng *r, void *settings)
 static void round_trip(void)
 {
     const ub_schema *s = ub_settings_schema();
-    ub_settings from, to;
-    ub_rng r = ub_rng_make(1, UB_RNG_TEST, 0);
+    ub_settings      from, to;
+    ub_rng           r = ub_rng_make(1, UB_RNG_TEST, 0);
     UB_CHECK(ub_schema_defaults(s, &from));
     for (int round = 0; round < 20; round++) {
         UB_CHECK(ub_schema_defaults(s, &to));
@@ -228,10 +228,10 @@ static void round_trip(void)
 static void tables_are_sound(void)
 {
     const ub_schema *s = ub_settings_schema();
-    static char used[sizeof(ub_settings)];
-    ub_settings a;
-    ub_bytes reference = {0}, help = {0};
-    char line[256];
+    static char      used[sizeof(ub_settings)];
+    ub_settings      a;
+    ub_bytes         reference = {0}, help = {0};
+    char             line[256];
     memset(used, 0, sizeof used);
     UB_CHECK(ub_schema_defaults(s, &a));
     UB_CHECK(ub_schema_reference(s, &reference));
@@ -240,7 +240,7 @@ static void tables_are_sound(void)
         UB_CHECK(ub_schema_help(s, s->sections[i].name, &help));
         for (size_t j = 0; j < s->sections[i].count; j++) {
             static const size_t size[] = {8, 8, sizeof(bool), sizeof(int), UB_TEXT_MAX};
-            const ub_field *f = &s->sections[i].fields[j];
+            const ub_field     *f = &s->sections[i].fields[j];
             CU_ASSERT(strlen(f->help) > 0 && strchr(f->help, '\n') == NULL);
             CU_ASSERT_PTR_NOT_NULL(f->unit);
             CU_ASSERT(f->min <= f->max);
@@ -264,8 +264,8 @@ static void choices_are_their_enumerators(void)
 {
     static const struct {
         const char *path, *text;
-        size_t offset;
-        int want;
+        size_t      offset;
+        int         want;
     } table[] = {
 #define ROW(section, key, text, want)                                                              \
     {#section "." #key, text, offsetof(ub_settings, section.key), want}

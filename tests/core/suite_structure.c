@@ -153,7 +153,8 @@ static int same_graph(const ub_task_graph *a, const ub_task_graph *b)
            equal(a->pair_verdict, b->pair_verdict, tests) &&
            equal(a->direct_stat, b->direct_stat, cells * 8) &&
            equal(a->direct_llr, b->direct_llr, cells * 8) &&
-           equal(a->direct_verdict, b->direct_verdict, cells) && a->undecided == b->undecided && a->untestable == b->untestable;
+           equal(a->direct_verdict, b->direct_verdict, cells) && a->undecided == b->undecided &&
+           a->untestable == b->untestable;
 }
 
 static const char *const studies[][4] = {
@@ -379,8 +380,8 @@ static void contrast_is_idle(void)
     run(&w, &s, false, &with);
     CU_ASSERT(with.tests == without.tests + with.pairs);
     CU_ASSERT_EQUAL(with.contrasted, 0);
-    CU_ASSERT_EQUAL(memcmp(with.pair_llr, without.pair_llr, 2 * (size_t)with.pairs * sizeof(double)),
-                    0);
+    CU_ASSERT_EQUAL(
+        memcmp(with.pair_llr, without.pair_llr, 2 * (size_t)with.pairs * sizeof(double)), 0);
     ub_task_graph_release(&with);
     ub_task_graph_release(&without);
     free_world(&w);

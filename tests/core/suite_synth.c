@@ -57,7 +57,7 @@ static void any_split(void)
     static const int64_t cuts[] = {0, 1, 1, 18, 30, 31}; /* an empty part among them */
     for (int kind = UB_SYNTH_CHAIN; kind <= UB_SYNTH_LATENT; kind++) {
         ub_settings s = settings_of(kind);
-        ub_corpus all = {0}, part = {0};
+        ub_corpus   all = {0}, part = {0};
         s.synth.samples = 31;
         UB_CHECK(ub_synth(&s, 0, 31, &all));
         for (size_t i = 5; i > 0; i--) {
@@ -89,7 +89,7 @@ static void memberships(void)
     static const double probability[] = {0, 0.3, 1};
     for (int p = 0; p < 3; p++) {
         ub_settings s = settings_of(UB_SYNTH_CHAIN);
-        ub_corpus c = {0};
+        ub_corpus   c = {0};
         s.synth.membership = probability[p];
         s.synth.steps = 60;
         s.synth.segment_length = 3;
@@ -114,7 +114,7 @@ static void chain_of_states(void)
 {
     enum { T = 100, N = 4000 };
     ub_settings s = settings_of(UB_SYNTH_CHAIN);
-    ub_corpus c = {0};
+    ub_corpus   c = {0};
     s.synth.steps = T;
     s.synth.samples = N;
     UB_CHECK(ub_synth(&s, 0, N, &c));
@@ -146,11 +146,11 @@ static void tasks_hear_members(void)
 {
     enum { T = 12, N = 20000 };
     const double bar = 4.5 / sqrt(N);
-    double *square = NULL;
+    double      *square = NULL;
     UB_CHECK(UB_ALLOC(square, N * T));
     for (int link = UB_LINK_LINEAR; link <= UB_LINK_TANH; link++) {
         ub_settings s = settings_of(UB_SYNTH_CHAIN);
-        ub_corpus c = {0};
+        ub_corpus   c = {0};
         s.synth.steps = T;
         s.synth.samples = N;
         s.synth.edge = 0;
@@ -162,7 +162,7 @@ static void tasks_hear_members(void)
             for (int32_t t = 0; t < T; t++) {
                 double r = correlation(N, c.states + t, T, c.targets + i, c.tasks);
                 double r2 = correlation(N, square + t, T, c.targets + i, c.tasks);
-                bool heard = c.truth[t * c.tasks + i] != 0, quadratic = link == UB_LINK_QUADRATIC;
+                bool   heard = c.truth[t * c.tasks + i] != 0, quadratic = link == UB_LINK_QUADRATIC;
                 CU_ASSERT_EQUAL(fabs(r) > bar, heard && !quadratic);
                 CU_ASSERT_EQUAL(fabs(r2) > bar, heard && quadratic);
             }
@@ -211,7 +211,7 @@ static void colliders(void)
     int pairs[2] = {0}, rejected[2] = {0};
     for (int seed = 1; seed <= 2; seed++) {
         ub_settings s = settings_of(UB_SYNTH_CHAIN);
-        ub_corpus c = {0};
+        ub_corpus   c = {0};
         s.run.seed = seed;
         UB_CHECK(ub_synth(&s, 0, 10000, &c));
         for (int i = 0; i < c.tasks; i++)
@@ -250,8 +250,8 @@ static double found(const ub_corpus *c, const int *columns, int p, const double 
 static void tasks_need_their_latents(void)
 {
     ub_settings s = settings_of(UB_SYNTH_LATENT);
-    ub_corpus c = {0};
-    double *y = NULL;
+    ub_corpus   c = {0};
+    double     *y = NULL;
     s.synth.tasks = 2;
     s.synth.samples = 1000;
     UB_CHECK(ub_synth(&s, 0, 1000, &c));
@@ -275,8 +275,8 @@ static void tasks_need_their_latents(void)
 static void observation_holds_all_latents(void)
 {
     ub_settings s = settings_of(UB_SYNTH_LATENT);
-    ub_corpus c = {0};
-    double r2[6];
+    ub_corpus   c = {0};
+    double      r2[6];
     s.synth.samples = 1600;
     UB_CHECK(ub_synth(&s, 0, 1600, &c));
     CU_ASSERT(c.steps == 1 && c.dim == 12 && c.segment == 1 && ub_corpus_segments(&c) == 1);
@@ -297,7 +297,7 @@ static void every_relevant_latent_is_needed(void)
     for (int relevant = 1; relevant < 9; relevant++)
         for (int tasks = 1; tasks < 8; tasks++) {
             ub_settings s = settings_of(UB_SYNTH_LATENT);
-            ub_corpus c = {0};
+            ub_corpus   c = {0};
             s.synth.relevant = relevant;
             s.synth.irrelevant = 2;
             s.synth.tasks = tasks;
@@ -317,7 +317,7 @@ static void every_relevant_latent_is_needed(void)
 
 static void refusals(void)
 {
-    ub_corpus c = {0};
+    ub_corpus   c = {0};
     ub_settings s = settings_of(UB_SYNTH_CHAIN);
     UB_CHECK_FAILS(ub_synth(&s, 9999, 2, &c), UB_EARG, "among the 10000");
     UB_CHECK_FAILS(ub_synth(&s, -1, 2, &c), UB_EARG, "-1 .. 0");

@@ -35,7 +35,7 @@ static void sets_values(void)
 static void empty_is_default(void)
 {
     static const char *const texts[] = {"", "# nothing\n", "---\n", "{}", "---\n...\n", "~\n"};
-    static ub_settings s, t;
+    static ub_settings       s, t;
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &t));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         UB_CHECK(parse(texts[i], &s));
@@ -46,7 +46,7 @@ static void empty_is_default(void)
 /* Text, status and the whole sentence. */
 static const struct {
     const char *text;
-    ub_status status;
+    ub_status   status;
     const char *sentence;
 } wrong[] = {
     {"run:\n  seed: 1\nstructure:\n  rul: bh\n", UB_ENOENT,
@@ -95,7 +95,7 @@ static void complains(void)
 static void long_names(void)
 {
     static ub_settings s;
-    static char text[5000];
+    static char        text[5000];
     memset(text, 'x', sizeof text - 1);
     memcpy(text, "run: {", 6);
     memcpy(text + sizeof text - 6, ": 1}", 5);
@@ -106,8 +106,8 @@ static void long_names(void)
 static void round_trip(void)
 {
     static ub_settings s, t;
-    ub_bytes a = {0}, b = {0};
-    char path[UB_PATH_MAX];
+    ub_bytes           a = {0}, b = {0};
+    char               path[UB_PATH_MAX];
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &s));
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &t));
     (void)snprintf(s.corpus.path, UB_TEXT_MAX, "a: \"b\" # \\ \t~ \xc3\xbc");
@@ -131,7 +131,7 @@ static void round_trip(void)
 static void reference_is_valid(void)
 {
     static ub_settings s;
-    ub_bytes text = {0}, printed = {0}, defaults = {0};
+    ub_bytes           text = {0}, printed = {0}, defaults = {0};
     UB_CHECK(ub_schema_reference(ub_settings_schema(), &text));
     UB_CHECK(parse("", &s));
     UB_CHECK(ub_schema_print(ub_settings_schema(), &s, NULL, false, &defaults));

@@ -130,9 +130,9 @@ static void membership_table(void)
     g.direct_stat = g.direct_p = g.direct_llr = direct; /* of the test, not of the graph */
     ub_bytes_clear(&b);
     UB_CHECK(ub_export_membership_csv(&g, NULL, &b));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(text(&b), "confidence,direct_statistic,direct_p_value,direct_llr\n"
-                         "0,0,1,task0,1,0.1,0.3333333333333333,0.6,0.5,0.5,0.5\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b),
+                                  "confidence,direct_statistic,direct_p_value,direct_llr\n"
+                                  "0,0,1,task0,1,0.1,0.3333333333333333,0.6,0.5,0.5,0.5\n"));
     g.direct_stat = g.direct_p = g.direct_llr = NULL;
     ub_bytes_release(&b);
     ub_free(truth);

@@ -14,8 +14,8 @@
 static const char *mine(const char *name)
 {
     static char path[8][UB_PATH_MAX];
-    static int next;
-    char *p = path[next++ % 8];
+    static int  next;
+    char       *p = path[next++ % 8];
     (void)snprintf(p, UB_PATH_MAX, "%s/%d-%s", ub_test_dir(), ub_log_rank(), name);
     return p;
 }
@@ -23,7 +23,7 @@ static const char *mine(const char *name)
 static int holds(const char *path, const char *text)
 {
     ub_bytes b = {0};
-    int same = ub_file_read(path, &b) == UB_OK && b.len == strlen(text) &&
+    int      same = ub_file_read(path, &b) == UB_OK && b.len == strlen(text) &&
                memcmp(b.data, text, b.len) == 0;
     ub_bytes_release(&b);
     return same;
@@ -32,7 +32,7 @@ static int holds(const char *path, const char *text)
 static void replaces(void)
 {
     const char *path = mine("a.txt");
-    char temp[UB_PATH_MAX];
+    char        temp[UB_PATH_MAX];
     UB_CHECK(ub_file_write(path, "one", 3));
     CU_ASSERT(holds(path, "one"));
     UB_CHECK(ub_file_write(path, "three", 5));
@@ -48,7 +48,7 @@ static void large_file(void)
     const char *path = mine("large.bin");
     enum { N = 300001 };
     unsigned char *x;
-    ub_bytes b = {0};
+    ub_bytes       b = {0};
     UB_CHECK(UB_ALLOC(x, N));
     for (int i = 0; i < N; i++)
         x[i] = (unsigned char)(i * 31 >> 3);
@@ -64,10 +64,10 @@ static void large_file(void)
 /* The disk says no: a limit on file sizes stands for a full disk. */
 static void full_disk(void)
 {
-    const char *path = mine("full.txt");
-    char temp[UB_PATH_MAX];
+    const char   *path = mine("full.txt");
+    char          temp[UB_PATH_MAX];
     struct rlimit old, small;
-    static char data[100000];
+    static char   data[100000];
     UB_CHECK(ub_file_write(path, "old", 3));
     UB_CHECK(ub_file_temp(path, temp));
     (void)fflush(NULL);
@@ -111,7 +111,7 @@ static void folders(void)
 static void failed_commit(void)
 {
     const char *folder = mine("folder");
-    char temp[UB_PATH_MAX];
+    char        temp[UB_PATH_MAX];
     UB_CHECK(ub_dir_make(folder));
     UB_CHECK(ub_file_temp(folder, temp));
     UB_CHECK(ub_file_touch(temp));

@@ -14,8 +14,8 @@
 static const char *mine(const char *name)
 {
     static char path[4][UB_PATH_MAX];
-    static int next;
-    char *p = path[next++ % 4];
+    static int  next;
+    char       *p = path[next++ % 4];
     (void)snprintf(p, UB_PATH_MAX, "%s/%d-%s", ub_test_dir(), ub_log_rank(), name);
     return p;
 }
@@ -25,9 +25,9 @@ static const double table[6] = {1.5, -2, 3, 1e300, 0, 6};
 /* A small file: a table, bytes in a group, two attributes. */
 static void small_file(const char *path, double change, int backwards)
 {
-    hid_t f = -1;
+    hid_t   f = -1;
     hsize_t dims[2] = {2, 3}, five = 5;
-    double x[6];
+    double  x[6];
     uint8_t bytes[5] = {1, 0, 1, 1, 7};
     memcpy(x, table, sizeof x);
     x[5] += change;
@@ -49,13 +49,13 @@ static void small_file(const char *path, double change, int backwards)
 static void comes_back(void)
 {
     const char *path = mine("a.h5");
-    hid_t f = -1;
-    double x[6] = {0};
-    uint8_t bytes[5] = {0};
-    hsize_t dims[8];
-    int rank = 0;
-    int64_t count = 0;
-    ub_bytes text = {0};
+    hid_t       f = -1;
+    double      x[6] = {0};
+    uint8_t     bytes[5] = {0};
+    hsize_t     dims[8];
+    int         rank = 0;
+    int64_t     count = 0;
+    ub_bytes    text = {0};
     small_file(path, 0, 0);
     UB_CHECK(ub_h5_open(path, &f));
     UB_CHECK(ub_h5_get(f, "table", H5T_NATIVE_DOUBLE, 6, x));
@@ -82,11 +82,11 @@ static void comes_back(void)
 static void refuses_wrong_requests(void)
 {
     const char *path = mine("b.h5");
-    hid_t f = -1;
-    double x[6];
-    int n[6];
-    int64_t count;
-    ub_bytes text = {0};
+    hid_t       f = -1;
+    double      x[6];
+    int         n[6];
+    int64_t     count;
+    ub_bytes    text = {0};
     small_file(path, 0, 0);
     UB_CHECK(ub_h5_open(path, &f));
     UB_CHECK_FAILS(ub_h5_get(f, "table", H5T_NATIVE_DOUBLE, 5, x), UB_ESHAPE,
@@ -107,13 +107,13 @@ static void reads_what_numpy_writes(void)
 {
     const char *path = mine("np.h5");
     const char *word = "minari";
-    hid_t f = -1;
-    hsize_t three = 3;
-    int8_t no = 0, yes = 1, flags[3] = {1, 0, 1};
-    int n[3] = {9, 9, 9};
-    double x[3] = {9, 9, 9};
-    ub_bytes text = {0};
-    hid_t boolean = H5Tenum_create(H5T_NATIVE_INT8);
+    hid_t       f = -1;
+    hsize_t     three = 3;
+    int8_t      no = 0, yes = 1, flags[3] = {1, 0, 1};
+    int         n[3] = {9, 9, 9};
+    double      x[3] = {9, 9, 9};
+    ub_bytes    text = {0};
+    hid_t       boolean = H5Tenum_create(H5T_NATIVE_INT8);
     CU_ASSERT(H5Tenum_insert(boolean, "FALSE", &no) >= 0);
     CU_ASSERT(H5Tenum_insert(boolean, "TRUE", &yes) >= 0);
     UB_CHECK(ub_h5_create(path, &f));
@@ -141,7 +141,7 @@ static void reads_what_numpy_writes(void)
 static void names_what_is_wrong_with_a_file(void)
 {
     const char *path = mine("c.h5");
-    hid_t f = -1;
+    hid_t       f = -1;
     UB_CHECK_FAILS(ub_h5_open(mine("none.h5"), &f), UB_ENOENT, "there is no such file");
     UB_CHECK(ub_file_write(mine("text.h5"), "no HDF5 at all", 14));
     UB_CHECK_FAILS(ub_h5_open(mine("text.h5"), &f), UB_EFORMAT, "not an HDF5 file");
@@ -163,8 +163,8 @@ static void digest_of(const char *path, unsigned char digest[UB_SHA256_BYTES])
 static void digests(void)
 {
     unsigned char a[UB_SHA256_BYTES], b[UB_SHA256_BYTES];
-    const char *one = mine("d1.h5"), *two = mine("d2.h5");
-    hid_t f = -1;
+    const char   *one = mine("d1.h5"), *two = mine("d2.h5");
+    hid_t         f = -1;
     small_file(one, 0, 0);
     small_file(two, 0, 1);
     digest_of(one, a);
@@ -193,11 +193,11 @@ static void digests(void)
 static void digest_of_a_large_dataset(void)
 {
     enum { ROWS = 3, COLUMNS = 700001 };
-    const char *path = mine("large.h5");
+    const char   *path = mine("large.h5");
     unsigned char a[UB_SHA256_BYTES], b[UB_SHA256_BYTES];
-    hsize_t dims[2] = {ROWS, COLUMNS};
-    hid_t f = -1;
-    double *x;
+    hsize_t       dims[2] = {ROWS, COLUMNS};
+    hid_t         f = -1;
+    double       *x;
     UB_CHECK(UB_ALLOC(x, ROWS * COLUMNS));
     for (int i = 0; i < 2; i++) {
         x[2 * COLUMNS] = i;
@@ -209,7 +209,7 @@ static void digest_of_a_large_dataset(void)
     CU_ASSERT_NOT_EQUAL(memcmp(a, b, sizeof a), 0);
     /* By hand, as the format page says: two objects, one dataset. */
     ub_sha256 s;
-    uint64_t head[5] = {H5T_FLOAT, 8, 2, ROWS, COLUMNS};
+    uint64_t  head[5] = {H5T_FLOAT, 8, 2, ROWS, COLUMNS};
     ub_sha256_init(&s);
     ub_sha256_update(&s, "dx\0", 4);
     ub_sha256_update(&s, head, sizeof head);
@@ -223,19 +223,19 @@ static void digest_of_a_large_dataset(void)
 static void parallel_file(void)
 {
     enum { ROWS = 7, COLUMNS = 5 };
-    char path[UB_PATH_MAX];
-    hid_t f = -1;
-    hsize_t dims[2] = {ROWS, COLUMNS};
-    double x[ROWS * COLUMNS], back[ROWS * COLUMNS] = {0};
+    char     path[UB_PATH_MAX];
+    hid_t    f = -1;
+    hsize_t  dims[2] = {ROWS, COLUMNS};
+    double   x[ROWS * COLUMNS], back[ROWS * COLUMNS] = {0};
     ub_range own = ub_part(ROWS, ub_world->size, ub_world->rank);
     for (int i = 0; i < ROWS * COLUMNS; i++)
         x[i] = i + 0.25;
     (void)snprintf(path, sizeof path, "%s/parallel.h5", ub_test_dir());
     UB_CHECK(ub_h5_create_parallel(ub_world, path, &f));
-    hid_t set = ub_h5_make(f, "g/x", H5T_NATIVE_DOUBLE, 2, dims);
-    hid_t space = H5Dget_space(set), plist = H5Pcreate(H5P_DATASET_XFER);
+    hid_t   set = ub_h5_make(f, "g/x", H5T_NATIVE_DOUBLE, 2, dims);
+    hid_t   space = H5Dget_space(set), plist = H5Pcreate(H5P_DATASET_XFER);
     hsize_t start[2] = {(hsize_t)own.first, 0}, count[2] = {(hsize_t)own.count, COLUMNS};
-    hid_t memory = H5Screate_simple(2, count, NULL);
+    hid_t   memory = H5Screate_simple(2, count, NULL);
     CU_ASSERT(H5Pset_dxpl_mpio(plist, H5FD_MPIO_COLLECTIVE) >= 0);
     CU_ASSERT(own.count == 0
                   ? H5Sselect_none(space) >= 0 && H5Sselect_none(memory) >= 0
@@ -254,7 +254,7 @@ static void parallel_file(void)
 
 static void parallel_errors_agree(void)
 {
-    char path[UB_PATH_MAX];
+    char  path[UB_PATH_MAX];
     hid_t f = -1;
     (void)snprintf(path, sizeof path, "%s/nowhere/x.h5", ub_test_dir());
     UB_CHECK_FAILS(ub_h5_create_parallel(ub_world, path, &f), UB_EIO, "cannot create");

@@ -27,7 +27,7 @@ static void missing_folder(void)
 static void users_choice_stays(void)
 {
     const char *before = getenv("OMPI_MCA_io");
-    char *kept = before == NULL ? NULL : ub_strdup(before);
+    char       *kept = before == NULL ? NULL : ub_strdup(before);
     CU_ASSERT_EQUAL(setenv("OMPI_MCA_io", "mine", 1), 0);
     ub_mpiio_choose();
     CU_ASSERT_STRING_EQUAL(getenv("OMPI_MCA_io"), "mine");

@@ -21,8 +21,8 @@ static const ub_origin origin = {
 static const char *mine(const char *name)
 {
     static char path[4][UB_PATH_MAX];
-    static int next;
-    char *p = path[next++ % 4];
+    static int  next;
+    char       *p = path[next++ % 4];
     (void)snprintf(p, UB_PATH_MAX, "%s/%d-%s", ub_test_dir(), ub_log_rank(), name);
     return p;
 }
@@ -95,8 +95,8 @@ static int same_graph(const ub_task_graph *a, const ub_task_graph *b)
 static void graph_comes_back(void)
 {
     const char *path = mine("graph.h5");
-    uint8_t truth[K * L * M], *back = NULL;
-    char hex[UB_SHA256_HEX];
+    uint8_t     truth[K * L * M], *back = NULL;
+    char        hex[UB_SHA256_HEX];
     fill_bytes(truth, K * L * M, 2);
     for (int kind = 0; kind < 4; kind++) {
         ub_task_graph g, h = {0};
@@ -120,7 +120,7 @@ static void graph_comes_back(void)
 /* One segment has no pairs: an empty dataset. */
 static void single_segment(void)
 {
-    const char *path = mine("single.h5");
+    const char   *path = mine("single.h5");
     ub_task_graph g = {.segments = 1, .length = 2, .tasks = 2}, h = {0};
     UB_CHECK(ub_task_graph_alloc(&g, 1, 0));
     g.score[1] = 3;
@@ -140,7 +140,7 @@ static void make_model(ub_model *m)
                             .head_hidden = 2,
                             .tasks = 2,
                             .targets = 5};
-    int32_t offset[3] = {0, 2, 5};
+    int32_t        offset[3] = {0, 2, 5};
     UB_CHECK(ub_model_alloc(&shape, offset, m));
     fill(m->w, m->weights, -1);
     fill(m->norm, 2 * (shape.dim + shape.targets), 2);
@@ -160,13 +160,13 @@ static void make_log(ub_trainer_row log[ROWS])
 
 static void model_comes_back(void)
 {
-    const char *path = mine("model.h5");
-    ub_model m, n = {0};
+    const char    *path = mine("model.h5");
+    ub_model       m, n = {0};
     ub_trainer_row log[ROWS], *back = NULL;
-    int64_t rows = 0;
-    double w[12], b[2];
-    hid_t f = -1;
-    ub_layer layer[16];
+    int64_t        rows = 0;
+    double         w[12], b[2];
+    hid_t          f = -1;
+    ub_layer       layer[16];
     make_model(&m);
     make_log(log);
     UB_CHECK(ub_results_write_model(path, &m, log, ROWS, &origin));
@@ -213,15 +213,15 @@ static int same_file(const char *a, const char *b)
 /* HDF5 would write times of a second's resolution: the pause makes them show. */
 static void equal_bytes(void)
 {
-    const char *a = mine("a.h5"), *b = mine("b.h5");
-    ub_task_graph g;
-    ub_model m;
+    const char    *a = mine("a.h5"), *b = mine("b.h5");
+    ub_task_graph  g;
+    ub_model       m;
     ub_trainer_row log[ROWS];
     make_graph(&g, 1, 1);
     make_model(&m);
     make_log(log);
     struct timespec pause = {.tv_sec = 1, .tv_nsec = 50000000};
-    char c[UB_PATH_MAX], d[UB_PATH_MAX];
+    char            c[UB_PATH_MAX], d[UB_PATH_MAX];
     (void)snprintf(c, sizeof c, "%s", mine("c.h5"));
     (void)snprintf(d, sizeof d, "%s", mine("d.h5"));
     UB_CHECK(ub_results_write_graph(a, &g, NULL, &origin));
@@ -239,10 +239,10 @@ static void equal_bytes(void)
 /* Every byte of the file that holds a value of `score` is found out. */
 static void damage_is_found(void)
 {
-    const char *path = mine("damaged.h5");
+    const char   *path = mine("damaged.h5");
     ub_task_graph g, h = {0};
-    ub_bytes file = {0};
-    char hex[UB_SHA256_HEX];
+    ub_bytes      file = {0};
+    char          hex[UB_SHA256_HEX];
     make_graph(&g, 1, 0);
     UB_CHECK(ub_results_write_graph(path, &g, NULL, &origin));
     UB_CHECK(ub_file_read(path, &file));
@@ -267,12 +267,12 @@ static void damage_is_found(void)
 
 static void other_files_are_refused(void)
 {
-    const char *path = mine("other.h5");
-    ub_task_graph g, h = {0};
-    ub_model m = {0};
+    const char     *path = mine("other.h5");
+    ub_task_graph   g, h = {0};
+    ub_model        m = {0};
     ub_trainer_row *log = NULL;
-    int64_t rows;
-    hid_t f = -1;
+    int64_t         rows;
+    hid_t           f = -1;
     make_graph(&g, 0, 1);
     UB_CHECK(ub_results_write_graph(path, &g, NULL, &origin));
     UB_CHECK_FAILS(ub_results_read_model(path, &m), UB_EFORMAT,

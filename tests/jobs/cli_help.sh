@@ -1,8 +1,7 @@
 #!/bin/sh
 # Help, lists, configuration: what a new user tries first.
 . "$(dirname "$0")/lib.sh"
-source=$(cd "$(dirname "$0")/../.." 2>/dev/null && pwd || true)
-source=${UB_SOURCE:-$source}
+source=${UB_SOURCE:?}
 
 "$UNBRAID" --help >help.txt || fail "--help"
 for command in run structure disentangle synth eval list config fsck; do

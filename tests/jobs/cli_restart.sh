@@ -15,11 +15,10 @@ whole=$(digest whole)
 # kill_at SECONDS RANKS RUN: start, kill -9 every process of the job after so long.
 kill_at() {
     # shellcheck disable=SC2086
-    setsid $MPIRUN -n "$2" "$UNBRAID" $study --set farm.slow_ms=20 --out "$3" >/dev/null 2>&1 &
+    $MPIRUN -n "$2" "$UNBRAID" $study --set farm.slow_ms=20 --out "$3" >/dev/null 2>&1 &
     job=$!
     sleep "$1"
-    # mpirun leads the session; its ranks are its children
-    ranks=$(ps -o pid= --ppid "$job" || true)
+    ranks=$(cat "/proc/$job/task/$job/children" 2>/dev/null || true)
     # shellcheck disable=SC2086
     kill -9 $ranks "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
