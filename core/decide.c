@@ -84,7 +84,7 @@ static void decide_by_p(const ub_structure *s, ub_task_graph *g)
     for (int64_t c = 0; c < (int64_t)s->segments * s->tasks; c++) {
         g->member[c] = g->p_value[c] < s->settings->structure.alpha;
         g->score[c] = -log10(fmax(g->p_value[c], DBL_TRUE_MIN));
-        g->confidence[c] = 1 - g->p_value[c];
+        g->confidence[c] = g->member[c]; /* a p-value is no probability of membership */
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/internal/gauss.h"
 #include "core/mem.h"
@@ -78,6 +79,22 @@ static ub_status whiten_task(ub_full *f, const ub_moments *m, int32_t task, cons
     return UB_OK;
 }
 
+/* One step of iterative refinement, b += P (c - cov b): an explicit inverse of ill-conditioned
+ * steps (smooth recordings: condition 1e11) otherwise costs the statistic its third digit. */
+static ub_status refine(ub_full *f, const ub_moments *m, const double *c, int64_t w)
+{
+    int     p = (int)f->columns;
+    double *residual;
+    UB_TRY(UB_ALLOC(residual, p * w));
+    memcpy(residual, c, (size_t)(p * w) * sizeof *c);
+    cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, p, (int)w, -1, m->cov, m->columns, f->b,
+                (int)w, 1, residual, (int)w);
+    cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, p, (int)w, 1, f->precision, p, residual,
+                (int)w, 1, f->b, (int)w);
+    ub_free(residual);
+    return UB_OK;
+}
+
 /* beta = P cov(S, g) for all tasks at once, then the part of each task. */
 static ub_status solve_tasks(ub_full *f, const ub_moments *m)
 {
@@ -91,6 +108,8 @@ static ub_status solve_tasks(ub_full *f, const ub_moments *m)
     if (w > 0)
         cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, (int)p, (int)w, 1, f->precision, (int)p,
                     c, (int)w, 0, f->b, (int)w);
+    if (w > 0)
+        UB_TRY_OUT(refine(f, m, c, w));
     for (int32_t i = 0; i < f->tasks; i++)
         UB_TRY_OUT(whiten_task(f, m, i, c));
 out:

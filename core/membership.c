@@ -14,6 +14,12 @@ double ub_membership_llr(double evidence, int64_t n, double rho, double cap)
     return 0.5 * fmin(evidence, cap) * (1 - 1 / t2) - 0.5 * log(t2);
 }
 
+double ub_membership_price(int32_t segments, int32_t members)
+{
+    int32_t m = members < segments / 2 ? members : segments / 2;
+    return lgamma(segments + 1.0) - lgamma(m + 1.0) - lgamma(segments - m + 1.0);
+}
+
 typedef struct ranked {
     double  p;
     int64_t at;
@@ -62,6 +68,8 @@ typedef struct search {
     const double *h;         /* k, or NULL */
     uint8_t      *in, *best; /* k */
     double       *gain;      /* k: sum of w to the members + h */
+    double       *price;     /* k + 1: of a set of so many, see ub_membership_price */
+    int32_t       size;      /* members */
     int64_t      *tabu;      /* k: no flip before this move */
     double        value, best_value;
     double        slack; /* differences up to this are rounding */
@@ -73,6 +81,7 @@ static void search_release(search *s)
     ub_free(s->in);
     ub_free(s->best);
     ub_free(s->gain);
+    ub_free(s->price);
     ub_free(s->tabu);
 }
 
@@ -86,6 +95,9 @@ static ub_status search_init(search *s, int32_t k, const double *pair, const dou
     UB_TRY_OUT(UB_ALLOC(s->best, k));
     UB_TRY_OUT(UB_ALLOC(s->gain, k));
     UB_TRY_OUT(UB_ALLOC(s->tabu, k));
+    UB_TRY_OUT(UB_ALLOC(s->price, (int64_t)k + 1));
+    for (int32_t m = 0; m <= k; m++)
+        s->price[m] = ub_membership_price(k, m);
     for (int32_t a = 0; a < k && pair != NULL; a++)
         for (int32_t b = a + 1; b < k; b++) {
             double l = pair[ub_pair_index(k, a, b)];
@@ -101,11 +113,19 @@ out:
     return st;
 }
 
+/* What flipping a vertex is worth. */
+static double worth(const search *s, int32_t v)
+{
+    return s->in[v] ? s->price[s->size] - s->price[s->size - 1] - s->gain[v]
+                    : s->price[s->size] - s->price[s->size + 1] + s->gain[v];
+}
+
 static void flip(search *s, int32_t v)
 {
     const double *row = s->w + (int64_t)v * s->k;
     double        sign = s->in[v] ? -1 : 1;
-    s->value += sign * s->gain[v];
+    s->value += worth(s, v);
+    s->size += s->in[v] ? -1 : 1;
     s->in[v] = !s->in[v];
     for (int32_t i = 0; i < s->k; i++)
         s->gain[i] += sign * row[i];
@@ -123,6 +143,7 @@ static void keep_best(search *s)
 static void restart(search *s, const uint8_t *from)
 {
     s->value = 0;
+    s->size = 0;
     memset(s->in, 0, (size_t)s->k);
     memset(s->tabu, 0, (size_t)s->k * sizeof *s->tabu);
     for (int32_t i = 0; i < s->k; i++)
@@ -154,7 +175,7 @@ static void tabu(search *s)
         int32_t pick = -1;
         double  most = -INFINITY;
         for (int32_t i = 0; i < s->k; i++) {
-            double delta = s->in[i] ? -s->gain[i] : s->gain[i];
+            double delta = worth(s, i);
             bool   barred = s->tabu[i] > move && s->value + delta <= s->best_value + s->slack;
             if (!barred && delta > most) {
                 most = delta;
@@ -249,12 +270,12 @@ ub_status ub_membership_clique(int32_t segments, const double *pair, const doubl
     restart(&s, member);
     bool empty = memchr(member, 1, (size_t)segments) == NULL;
     for (int32_t a = 0; a < segments; a++) {
-        gain[a] = s.gain[a];
+        gain[a] = s.in[a] ? -worth(&s, a) : worth(&s, a);
         if (empty && direct == NULL && segments > 1) {
             gain[a] = -INFINITY;
             for (int32_t b = 0; b < segments; b++)
                 if (b != a)
-                    gain[a] = fmax(gain[a], s.w[(int64_t)a * segments + b]);
+                    gain[a] = fmax(gain[a], s.w[(int64_t)a * segments + b] - s.price[2]);
         }
     }
 out:

@@ -27,8 +27,14 @@ typedef enum ub_adjustment {
  * entry is no test: it does not count and stays.  O(n log n).  Errors: UB_ENOMEM. */
 UB_NODISCARD ub_status ub_membership_adjust(ub_adjustment how, int64_t n, double *p);
 
-/* The set of segments with the largest sum of pair llr inside it plus direct llr of its
- * members; the empty set counts 0.
+/* What a set of `members` among `segments` costs for having been searched for: log of the number
+ * of sets of its size (of half the segments, if it is larger), so that the best of 2^K sets of
+ * noise does not count as a finding.  A uniform prior over sizes, then over the sets of a size, as
+ * in the extended BIC (Chen and Chen 2008), without its reward for sets of more than half. */
+double ub_membership_price(int32_t segments, int32_t members);
+
+/* The set of segments with the largest sum of pair llr inside it plus direct llr of its members,
+ * less ub_membership_price; the empty set counts 0.
  *   segments  K
  *   pair      K (K - 1) / 2, by ub_pair_index; or NULL
  *   direct    K; or NULL: then a set has no member or at least two

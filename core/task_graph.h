@@ -23,7 +23,8 @@ typedef struct ub_task_graph {
     uint8_t *member;     /* 1 = the segment belongs to the task */
     double  *score;      /* larger = more likely a member; ranks the cells (average precision) */
     double  *p_value;    /* smallest adjusted p-value of a test that speaks for membership */
-    double  *confidence; /* in [0, 1]: 1/(1+exp(-gain)) for the LLR rules, 1 - p_value else */
+    double  *confidence; /* of being a member, in [0, 1]: 1/(1+exp(-score)), the posterior at equal
+                            prior odds, for the LLR rules; else just the decision, 0 or 1 */
 
     /* The pair graph behind it: M x pairs, task-major; NULL without pair tests. */
     int64_t pairs;         /* K(K-1)/2 */

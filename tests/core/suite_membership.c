@@ -9,9 +9,17 @@
 
 enum { MOST = 200, MOST_PAIRS = MOST * (MOST - 1) / 2 };
 
+/* The objective, from its definition. */
 static double value_of(int32_t k, const double *pair, const double *direct, const uint8_t *in)
 {
-    double sum = 0;
+    double  sum = 0, sets = 1;
+    int32_t members = 0;
+    for (int32_t a = 0; a < k; a++)
+        members += in[a];
+    members = members < k / 2 ? members : k / 2;
+    for (int32_t a = 0; a < members; a++) /* k choose members */
+        sets *= (double)(k - a) / (a + 1);
+    sum -= log(sets);
     for (int32_t a = 0; a < k; a++) {
         if (in[a] && direct != NULL)
             sum += direct[a];
@@ -112,18 +120,24 @@ static void gains_are_differences(void)
 
 static void few_or_none(void)
 {
-    double  none[] = {-1, -2, -3}, one[] = {-1, 0.5, -3}, gain[3], direct[] = {-1, 2, -1};
+    double  none[] = {-1, -2, -3}, one[] = {-1, 1.5, -3}, gain[3], direct[] = {-1, 2, -1};
+    double  faint[] = {-1, 1, -3}, price = log(3); /* of one or two among three */
     uint8_t member[3];
     UB_CHECK(ub_membership_clique(3, none, NULL, member, gain));
     CU_ASSERT(!member[0] && !member[1] && !member[2]);
-    CU_ASSERT(gain[0] == -1 && gain[1] == -1 && gain[2] == -2); /* the best pair of each */
+    UB_CHECK_CLOSE(gain[0], -1 - price, 1e-12); /* the best pair of each */
+    UB_CHECK_CLOSE(gain[1], -1 - price, 1e-12);
+    UB_CHECK_CLOSE(gain[2], -2 - price, 1e-12);
+    UB_CHECK(ub_membership_clique(3, faint, NULL, member, gain));
+    CU_ASSERT(!member[0] && !member[1] && !member[2]); /* the best of three is no finding */
     UB_CHECK(ub_membership_clique(3, one, NULL, member, gain));
     CU_ASSERT(member[0] && !member[1] && member[2]);
     UB_CHECK(
         ub_membership_clique(3, none, direct, member, gain)); /* one alone, by direct evidence */
     CU_ASSERT(!member[0] && member[1] && !member[2]);
     UB_CHECK(ub_membership_clique(3, NULL, direct, member, gain));
-    CU_ASSERT(!member[0] && member[1] && !member[2] && gain[1] == 2);
+    CU_ASSERT(!member[0] && member[1] && !member[2]);
+    UB_CHECK_CLOSE(gain[1], 2 - price, 1e-12);
     UB_CHECK(ub_membership_clique(1, NULL, NULL, member, gain));
     CU_ASSERT(!member[0] && gain[0] == 0);
 }
