@@ -94,9 +94,14 @@ static void decide_by_p(const ub_structure *s, ub_task_graph *g)
  * holds, no pair is dependent without a task, and with probability 1 - alpha nothing changes. */
 static ub_status contrast(const ub_structure *s, ub_task_graph *g)
 {
+    size_t  bytes = (size_t)g->pairs * sizeof(double);
     double *p;
+    UB_TRY(UB_ALLOC(g->marginal_p, g->pairs));
+    UB_TRY(UB_ALLOC(g->marginal_llr, g->pairs));
+    memcpy(g->marginal_p, s->marginal_p, bytes);
+    memcpy(g->marginal_llr, s->marginal_llr, bytes);
     UB_TRY(UB_ALLOC(p, g->pairs));
-    memcpy(p, s->marginal_p, (size_t)g->pairs * sizeof *p);
+    memcpy(p, s->marginal_p, bytes);
     ub_status st = ub_membership_adjust(UB_ADJUST_BH, g->pairs, p);
     for (int64_t pair = 0; pair < g->pairs && st == UB_OK; pair++) {
         if (p[pair] >= s->settings->structure.alpha || s->marginal_llr[pair] <= 0)

@@ -189,12 +189,35 @@ static ub_status choose(const ub_field *f, const char *path, const char *text, c
     return UB_FAIL(UB_EARG, "%s: %s = '%s' is none of: %s", where, path, text, list);
 }
 
+/* Is the text UTF-8?  (Lengths and continuation bytes; enough for YAML to read it back.) */
+static bool is_utf8(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p != 0; p++) {
+        int more = *p < 0x80                 ? 0
+                   : *p >= 0xc2 && *p < 0xe0 ? 1
+                   : *p >= 0xe0 && *p < 0xf0 ? 2
+                   : *p >= 0xf0 && *p < 0xf5 ? 3
+                                             : -1;
+        if (more < 0)
+            return false;
+        for (; more > 0; more--)
+            if ((*++p & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
 static ub_status set_text(const ub_field *f, char *to, const char *path, const char *text,
                           const char *where)
 {
     int index;
     if (f->choice_at != NULL) /* a name from a registry */
         UB_TRY(choose(f, path, text, where, &index));
+    if (!is_utf8(text))
+        return UB_FAIL(UB_EARG,
+                       "%s: %s is not UTF-8 text; rename the file or re-code the "
+                       "configuration",
+                       where, path);
     if (strlen(text) >= UB_TEXT_MAX)
         return UB_FAIL(UB_ERANGE, "%s: %s is longer than %d bytes", where, path, UB_TEXT_MAX - 1);
     (void)snprintf(to, UB_TEXT_MAX, "%s", text);

@@ -50,6 +50,8 @@ void ub_task_graph_release(ub_task_graph *g)
     ub_free(g->pair_p);
     ub_free(g->pair_llr);
     ub_free(g->pair_verdict);
+    ub_free(g->marginal_p);
+    ub_free(g->marginal_llr);
     ub_free(g->direct_stat);
     ub_free(g->direct_p);
     ub_free(g->direct_llr);

@@ -27,12 +27,14 @@ typedef struct ub_task_graph {
                             prior odds, for the LLR rules; else just the decision, 0 or 1 */
 
     /* The pair graph behind it: M x pairs, task-major; NULL without pair tests. */
-    int64_t pairs;         /* K(K-1)/2 */
-    int64_t contrasted;    /* of them, found dependent without any task (structure.contrast) */
-    double *pair_stat;     /* the test's statistic */
-    double *pair_p;        /* raw p-value */
-    double *pair_llr;      /* log-likelihood ratio, dependent against independent; 0 if untested;
-                              less what a contrasted pair has without any task */
+    int64_t pairs;      /* K(K-1)/2 */
+    int64_t contrasted; /* of them, found dependent without any task (structure.contrast) */
+    double *pair_stat;  /* the test's statistic */
+    double *pair_p;     /* p-value, times the number of representatives that had one (at most 1) */
+    double *pair_llr;   /* log-likelihood ratio, dependent against independent; 0 if untested;
+                           less what a contrasted pair has without any task */
+    double *marginal_p,
+        *marginal_llr;     /* pairs: the same without any task; NULL without a contrast */
     uint8_t *pair_verdict; /* ub_ci_verdict */
 
     /* Direct tests, K x M; NULL without them. */

@@ -1,8 +1,9 @@
 #include "io/checkpoint.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -169,18 +170,29 @@ static ub_status put_description(hid_t file, const ub_bytes *text)
     return ub_h5_put_int(file, "description_crc32", checksum(text->data, (int64_t)text->len));
 }
 
-/* Rank 0: the folder is there and has room for the file. */
+/* Rank 0: the folder is there and has room for the file.  The room is really taken for a moment: a
+ * disk or a quota that is full must be found here, on one rank, for inside a collective call it
+ * would split the ranks. */
 static ub_status make_room(const char *dir, const ub_ckpt_array *arrays, int count)
 {
-    struct statvfs v;
-    double         need = 65536;
+    char    path[UB_PATH_MAX];
+    int64_t need = 65536;
     for (int i = 0; i < count; i++)
-        need += (double)arrays[i].width * (double)sizeof(double);
+        need += arrays[i].width * (int64_t)sizeof(double);
     UB_TRY(ub_dir_make(dir));
     UB_TRY(ub_dir_sync(dir));
-    if (statvfs(dir, &v) == 0 && v.f_blocks > 0 && (double)v.f_bavail * (double)v.f_frsize < need)
-        return UB_FAIL(UB_EIO, "%s: the disk is full: a checkpoint needs %.1f MB, %.1f MB are free",
-                       dir, need / 1e6, (double)v.f_bavail * (double)v.f_frsize / 1e6);
+    (void)snprintf(path, sizeof path, "%s/.room.new", dir);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0)
+        return UB_FAIL(UB_EIO, "%s: %s", path, strerror(errno));
+    int failed = posix_fallocate(file, 0, need);
+    (void)close(file);
+    (void)unlink(path);
+    if (failed == ENOSPC || failed == EDQUOT || failed == EFBIG)
+        return UB_FAIL(UB_EIO,
+                       "%s: no room for a checkpoint of %.1f MB: %s; the checkpoints before "
+                       "it are untouched",
+                       dir, (double)need / 1e6, strerror(failed));
     return UB_OK;
 }
 
@@ -438,10 +450,11 @@ static ub_status load(const ub_comm *c, const char *path, const ub_bytes *wanted
     return st == UB_OK ? ub_comm_agree(c, closed) : st;
 }
 
-/* Broken files are passed over; another study, no memory, MPI are not. */
+/* Broken files are passed over.  Another study, no memory, MPI are not, nor a file system that
+ * fails for the moment: good files would be thrown away. */
 static bool may_skip(ub_status st)
 {
-    return st == UB_EFORMAT || st == UB_EIO || st == UB_ENOENT || st == UB_ESHAPE;
+    return st == UB_EFORMAT || st == UB_ESHAPE;
 }
 
 static ub_status load_newest(const ub_comm *c, const char *dir, const ub_bytes *list,

@@ -191,6 +191,28 @@ ub_status ub_results_verify(const char *path, char hex[UB_SHA256_HEX])
     return UB_OK;
 }
 
+ub_status ub_results_origin(const char *path, const char *name, ub_bytes *out)
+{
+    hid_t file = H5I_INVALID_HID;
+    UB_TRY(ub_h5_open(path, &file));
+    ub_status st = ub_h5_get_text(file, name, out);
+    ub_status closed = ub_h5_close(&file, path);
+    UB_TRY(st);
+    return closed;
+}
+
+bool ub_results_belongs(const char *path, const char *identity)
+{
+    char     hex[UB_SHA256_HEX];
+    ub_bytes said = {0};
+    bool     ours = ub_results_verify(path, hex) == UB_OK &&
+                ub_results_origin(path, "identity", &said) == UB_OK &&
+                strcmp((const char *)said.data, identity) == 0;
+    ub_err_clear();
+    ub_bytes_release(&said);
+    return ours;
+}
+
 /* Task graph ---------------------------------------------------------------------------------- */
 
 static int graph_fields(const ub_task_graph *g, field out[FIELDS])
@@ -206,6 +228,8 @@ static int graph_fields(const ub_task_graph *g, field out[FIELDS])
         {"pairs/p_value", real, m, p, g->pair_p},
         {"pairs/llr", real, m, p, g->pair_llr},
         {"pairs/verdict", byte, m, p, g->pair_verdict},
+        {"marginal/p_value", real, p, VECTOR, g->marginal_p},
+        {"marginal/llr", real, p, VECTOR, g->marginal_llr},
         {"direct/statistic", real, k, m, g->direct_stat},
         {"direct/p_value", real, k, m, g->direct_p},
         {"direct/llr", real, k, m, g->direct_llr},
@@ -254,6 +278,10 @@ static ub_status get_graph(hid_t file, const char *path, ub_task_graph *g, uint8
     UB_TRY(get_size(file, path, "length", &g->length));
     UB_TRY(get_size(file, path, "tasks", &g->tasks));
     UB_TRY(ub_task_graph_alloc(g, ub_h5_has(file, "pairs"), ub_h5_has(file, "direct")));
+    if (ub_h5_has(file, "marginal")) {
+        UB_TRY(UB_ALLOC(g->marginal_p, g->pairs));
+        UB_TRY(UB_ALLOC(g->marginal_llr, g->pairs));
+    }
     UB_TRY(ub_h5_get_int(file, "tests", &g->tests));
     UB_TRY(ub_h5_get_int(file, "untestable", &g->untestable));
     UB_TRY(ub_h5_get_int(file, "undecided", &g->undecided));

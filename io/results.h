@@ -43,4 +43,10 @@ UB_LOCAL UB_NODISCARD ub_status ub_results_read_log(const char *path, ub_trainer
  * hex: out, that digest.  Errors: UB_EFORMAT naming the file and what is damaged. */
 UB_LOCAL UB_NODISCARD ub_status ub_results_verify(const char *path, char hex[UB_SHA256_HEX]);
 
+/* Is there an undamaged result of this study?  identity: 64 hexadecimal digits. */
+UB_LOCAL bool ub_results_belongs(const char *path, const char *identity);
+/* Attribute of a result file: "identity", "corpus", ...; appended as text. */
+UB_LOCAL UB_NODISCARD ub_status ub_results_origin(const char *path, const char *name,
+                                                  ub_bytes *out);
+
 #endif /* UB_IO_RESULTS_H */

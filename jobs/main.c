@@ -173,11 +173,13 @@ static ub_status share_settings(const command_line *cl, ub_context *ctx)
     st = ub_comm_agree(&ctx->world, st);
     if (st == UB_OK)
         st = ub_comm_share(&ctx->world, &text);
-    if (st == UB_OK && ctx->world.rank != 0)
+    if (st != UB_OK) /* the same on all ranks */
+        goto out;
+    if (ctx->world.rank != 0)
         st = ub_config_parse(schema, &ctx->settings, (const char *)text.data, text.len,
                              "resolved settings");
-    if (st == UB_OK)
-        st = ub_comm_agree(&ctx->world, st);
+    st = ub_comm_agree(&ctx->world, st);
+out:
     ub_bytes_release(&text);
     return st;
 }

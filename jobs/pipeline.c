@@ -1,9 +1,12 @@
 /* A study from corpus to report: both stages or one. */
 #include <stdio.h>
+#include <string.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/structure.h"
 #include "core/trainer.h"
+#include "io/file.h"
 #include "jobs/study.h"
 
 /* Steps at which a task's loss counts.  found: stage 1's answer or NULL. */
@@ -38,9 +41,52 @@ static ub_status second_stage(ub_study *s, const uint8_t *found)
 {
     ub_corpus corpus = {0};
     UB_TRY(ub_study_corpus(s->ctx, s->ctx->settings.disentangle.shards, &corpus));
-    ub_status st =
-        ub_stage_disentangle(s, &corpus, steps_in_use(&s->ctx->settings, &corpus, found));
+    const uint8_t *use = steps_in_use(&s->ctx->settings, &corpus, found);
+    size_t         cells = (size_t)corpus.steps * (size_t)corpus.tasks;
+    ub_status      st = ub_study_same_corpus(s, &corpus);
+    if (st == UB_OK && use != NULL && memchr(use, 1, cells) == NULL)
+        ub_log0_warn("stage-skipped", "stage=disentangle why='no step belongs to any task, so no "
+                                      "latent can be told relevant; disentangle.steps: all would'");
+    else if (st == UB_OK)
+        st = ub_stage_disentangle(s, &corpus, use);
     ub_corpus_release(&corpus);
+    return st;
+}
+
+/* Are the results of a finished run all there? */
+static ub_status is_complete(const ub_study *s, int which, bool *complete)
+{
+    bool first = true, second = true;
+    if (which & UB_STAGE_STRUCTURE)
+        UB_TRY(ub_study_has(s, "structure", "structure.h5", &first));
+    if (which & UB_STAGE_DISENTANGLE) {
+        UB_TRY(ub_rundir_has(&s->ctx->world, &s->dir, "disentangle", &second));
+        if (second)
+            UB_TRY(ub_study_has(s, "disentangle", "model.h5", &second));
+        else
+            second = true; /* it was skipped, with a warning */
+    }
+    *complete = first && second;
+    return UB_OK;
+}
+
+/* What a finished run answers to the same command: its scores, or where they are. */
+static ub_status tell_finished(const ub_study *s)
+{
+    char     path[UB_TEXT_MAX];
+    ub_bytes text = {0};
+    if (s->ctx->world.rank != 0)
+        return UB_OK;
+    ub_status st = UB_OK;
+    if (s->ctx->json)
+        st = ub_file_read(ub_rundir_file(&s->dir, "eval.json", path, sizeof path), &text);
+    else
+        st =
+            ub_bytes_printf(&text, "%s holds this study, finished; nothing to do. See %s\n",
+                            s->dir.path, ub_rundir_file(&s->dir, "report.html", path, sizeof path));
+    if (st == UB_OK)
+        (void)fputs((const char *)text.data, stdout);
+    ub_bytes_release(&text);
     return st;
 }
 
@@ -49,12 +95,11 @@ static ub_status stages(ub_study *s, ub_corpus *corpus, int which)
     uint8_t    *found = NULL;
     ub_verdicts v;
     ub_status   st = UB_OK;
-    if (s->dir.finished) {
-        if (s->ctx->world.rank == 0)
-            (void)printf("%s holds this study, finished; nothing to do. See %s/report.html\n",
-                         s->dir.path, s->dir.path);
-        return UB_OK;
-    }
+    bool        complete = false;
+    if (s->dir.finished)
+        UB_TRY(is_complete(s, which, &complete));
+    if (complete)
+        return ub_comm_agree(&s->ctx->world, tell_finished(s));
     if (which & UB_STAGE_STRUCTURE)
         UB_TRY_OUT(ub_stage_structure(s, corpus, &found));
     ub_corpus_release(corpus); /* stage 2 has blocks of its own: never both in memory */

@@ -191,7 +191,7 @@ ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus, const uint8
     training       t = {0};
     bool           done;
     ub_status      st = UB_OK;
-    UB_TRY(ub_rundir_has(c, &s->dir, "disentangle", &done));
+    UB_TRY(ub_study_has(s, "disentangle", "model.h5", &done));
     if (done) {
         ub_log0_info("stage-skipped", "stage=disentangle why='finished before'");
         return UB_OK;

@@ -15,7 +15,7 @@
 #include "mpi/farm.h"
 #include "mpi/moments.h"
 
-enum { TEXT_ROWS = 2000000 }; /* pairs beyond this are for programs, not for text files */
+enum { TEXT_ROWS = 500000 }; /* pairs beyond this are for programs, not for text files */
 
 typedef struct stage {
     ub_structure      *plan;
@@ -155,7 +155,6 @@ static ub_status conclude(ub_study *s, const ub_structure *plan, const ub_corpus
         ub_log0_warn("tests-undecided",
                      "count=%lld of=%lld why='see the verdict column of pairs.csv'",
                      (long long)g.undecided, (long long)g.tests);
-    (void)unlink(ub_rundir_file(&s->dir, "structure.journal", path, sizeof path));
 out:
     ub_task_graph_release(&g);
     return st;
@@ -219,10 +218,13 @@ out:
 ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus, uint8_t **use)
 {
     bool done;
-    UB_TRY(ub_rundir_has(&s->ctx->world, &s->dir, "structure", &done));
+    UB_TRY(ub_study_has(s, "structure", "structure.h5", &done));
     if (!done) {
         UB_TRY(ask_and_decide(s, corpus));
         UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "structure"));
+        char journal[UB_TEXT_MAX]; /* of no more use: the result is marked */
+        if (s->ctx->world.rank == 0)
+            (void)unlink(ub_rundir_file(&s->dir, "structure.journal", journal, sizeof journal));
     } else {
         ub_log0_info("stage-skipped", "stage=structure why='finished before'");
     }

@@ -50,6 +50,40 @@ void ub_study_end(ub_study *s)
     ub_bytes_release(&s->config);
 }
 
+ub_status ub_study_has(const ub_study *s, const char *stage, const char *result, bool *has)
+{
+    const ub_comm *c = &s->ctx->world;
+    char           path[UB_TEXT_MAX];
+    unsigned char  there = 0;
+    UB_TRY(ub_rundir_has(c, &s->dir, stage, has));
+    if (!*has)
+        return UB_OK;
+    if (c->rank == 0) {
+        there =
+            ub_results_belongs(ub_rundir_file(&s->dir, result, path, sizeof path), s->dir.identity);
+        if (!there)
+            ub_log_warn("result-lost",
+                        "file='%s' why='missing, damaged or of another study' "
+                        "stage=%s is done again",
+                        path, stage);
+    }
+    UB_TRY(ub_comm_bcast(c, &there, 1));
+    *has = there != 0;
+    return UB_OK;
+}
+
+ub_status ub_study_same_corpus(const ub_study *s, const ub_corpus *corpus)
+{
+    char hex[UB_SHA256_HEX];
+    ub_sha256_hex(corpus->digest, hex);
+    if (strcmp(hex, s->dir.corpus) == 0)
+        return UB_OK;
+    return UB_FAIL(UB_EINPUT,
+                   "%s changed during the run: digest %.12s... at the start, %.12s... "
+                   "now; use another --out",
+                   s->ctx->settings.corpus.path, s->dir.corpus, hex);
+}
+
 ub_status ub_study_write(const ub_study *s, const char *name, ub_status made, ub_bytes *text)
 {
     char path[UB_TEXT_MAX];
@@ -58,6 +92,37 @@ ub_status ub_study_write(const ub_study *s, const char *name, ub_status made, ub
             ub_file_write(ub_rundir_file(&s->dir, name, path, sizeof path), text->data, text->len);
     ub_bytes_release(text);
     return made;
+}
+
+/* Tests and items of stage 1; 0 if the command has no such stage. */
+static ub_status count_tests(const ub_context *ctx, const ub_command *command,
+                             const ub_corpus *corpus, int64_t *tests, int64_t *items)
+{
+    ub_structure *plan = NULL;
+    *tests = *items = 0;
+    if (!ub_schema_listed(command->sections, "structure"))
+        return UB_OK;
+    UB_TRY(ub_structure_create(corpus, &ctx->settings, false, &plan));
+    *tests = ub_structure_tests(plan);
+    *items = ub_structure_items(plan);
+    ub_structure_destroy(&plan);
+    return UB_OK;
+}
+
+static ub_status preview_json(const ub_context *ctx, const ub_command *command,
+                              const ub_corpus *corpus, ub_bytes *out)
+{
+    int64_t tests, items;
+    char    hex[UB_SHA256_HEX];
+    UB_TRY(count_tests(ctx, command, corpus, &tests, &items));
+    ub_sha256_hex(corpus->digest, hex);
+    return ub_bytes_printf(out,
+                           "{\"dry_run\": true, \"ranks\": %d, \"episodes\": %lld, \"steps\": %d, "
+                           "\"tasks\": %d, \"segments\": %d, \"tests\": %lld, \"items\": %lld, "
+                           "\"corpus\": \"%s\"}\n",
+                           ctx->world.size, (long long)corpus->episodes, corpus->steps,
+                           corpus->tasks, ub_corpus_segments(corpus), (long long)tests,
+                           (long long)items, hex);
 }
 
 static ub_status preview_text(const ub_context *ctx, const ub_command *command,
@@ -73,13 +138,11 @@ static ub_status preview_text(const ub_context *ctx, const ub_command *command,
                            "%d segments of %d\n",
                            hex, (long long)corpus->episodes, corpus->steps, corpus->dim,
                            corpus->tasks, ub_corpus_segments(corpus), corpus->segment));
-    if (ub_schema_listed(command->sections, "structure")) {
-        ub_structure *plan = NULL;
-        UB_TRY(ub_structure_create(corpus, &ctx->settings, false, &plan));
-        long long tests = ub_structure_tests(plan), items = ub_structure_items(plan);
-        ub_structure_destroy(&plan);
-        UB_TRY(ub_bytes_printf(out, "# stage 1: %lld tests in %lld items of work\n", tests, items));
-    }
+    int64_t tests, items;
+    UB_TRY(count_tests(ctx, command, corpus, &tests, &items));
+    if (items > 0)
+        UB_TRY(ub_bytes_printf(out, "# stage 1: %lld tests in %lld items of work\n",
+                               (long long)tests, (long long)items));
     return ub_bytes_printf(out, "# nothing was run or written (--dry-run)\n");
 }
 
@@ -89,7 +152,8 @@ ub_status ub_study_preview(const ub_context *ctx, const ub_command *command,
     ub_status st = UB_OK;
     if (ctx->world.rank == 0) {
         ub_bytes text = {0};
-        st = preview_text(ctx, command, corpus, &text);
+        st = ctx->json ? preview_json(ctx, command, corpus, &text)
+                       : preview_text(ctx, command, corpus, &text);
         if (st == UB_OK)
             (void)fputs((const char *)text.data, stdout);
         ub_bytes_release(&text);

@@ -36,6 +36,12 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_context *ctx, int6
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_command *command,
                                                     const ub_corpus *corpus, ub_study *out);
 UB_LOCAL void                        ub_study_end(ub_study *s);
+/* Has the stage finished, and is its result there, whole and of this study?  A stage whose result
+ * is gone or damaged is done again, with a warning. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_has(const ub_study *s, const char *stage,
+                                                  const char *result, bool *has);
+/* UB_EINPUT unless the corpus is the one the run began with. */
+UB_LOCAL UB_NODISCARD ub_status ub_study_same_corpus(const ub_study *s, const ub_corpus *corpus);
 /* Write text made with status `made` as file `name` of the run folder; releases the text. */
 UB_LOCAL UB_NODISCARD ub_status ub_study_write(const ub_study *s, const char *name, ub_status made,
                                                ub_bytes *text);

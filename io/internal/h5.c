@@ -86,11 +86,22 @@ static hid_t creation_list(hid_t kind)
     return list;
 }
 
+/* The name MPI-IO gets.  ROMIO takes what stands before a colon for a kind of file system: a path
+ * with a colon must name one itself. */
+static const char *name_for(const ub_comm *c, const char *path, char *buf, size_t cap)
+{
+    if (c == NULL || strchr(path, ':') == NULL)
+        return path;
+    (void)snprintf(buf, cap, "ufs:%s", path);
+    return buf;
+}
+
 static ub_status create(const ub_comm *c, MPI_Info info, const char *path, hid_t *file)
 {
     hid_t     fapl = access_list(c, info, true), fcpl = creation_list(H5P_FILE_CREATE);
     ub_status st = UB_OK;
-    hid_t     f = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
+    char      buf[UB_PATH_MAX + 8];
+    hid_t     f = H5Fcreate(name_for(c, path, buf, sizeof buf), H5F_ACC_TRUNC, fcpl, fapl);
     if (f < 0)
         st = ub_h5_fail(UB_EIO, path, NULL, "cannot create the file");
     else
@@ -117,7 +128,8 @@ static ub_status open_file(const ub_comm *c, const char *path, hid_t *file)
 {
     hid_t     fapl = access_list(c, MPI_INFO_NULL, false);
     ub_status st = UB_OK;
-    hid_t     f = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    char      buf[UB_PATH_MAX + 8];
+    hid_t     f = H5Fopen(name_for(c, path, buf, sizeof buf), H5F_ACC_RDONLY, fapl);
     if (f < 0)
         st = explain_open(path);
     else

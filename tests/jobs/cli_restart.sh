@@ -35,7 +35,8 @@ for moment in 0.4 0.7 1.0 1.5 2.2 3.0; do
 done
 
 # Stopped in time: exit code 75, then it goes on.
-for limit in 0.5 2; do
+stops=0
+for limit in 0.4 1; do
     tries=0
     status=75
     while [ "$status" -eq 75 ] && [ "$tries" -lt 60 ]; do
@@ -47,8 +48,9 @@ for limit in 0.5 2; do
         status=$?
         set -e
     done
-    echo "stopped in time $((tries - 1)) times"
-    [ "$tries" -gt 1 ] || fail "never stopped at $limit s"
+    stops=$((stops + tries - 1))
     same "stopped every $limit s" "$whole" "$(digest "stopped-$limit")"
 done
+echo "stopped in time $stops times"
+[ "$stops" -gt 0 ] || fail "never stopped in time"
 finish

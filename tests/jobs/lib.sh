@@ -33,6 +33,12 @@ digest() {
     json fsck.json sha256
 }
 
+# scratch FILE: overwrite 512 bytes in its middle.
+scratch() {
+    middle=$(($(wc -c <"$1") / 2))
+    head -c 512 /dev/zero | tr '\0' x | dd of="$1" bs=1 seek="$middle" conv=notrunc 2>/dev/null
+}
+
 # same WHAT A B
 same() {
     if [ -n "$2" ] && [ "$2" = "$3" ]; then
