@@ -43,7 +43,8 @@ static void list_rule(void)
         [UB_RULE_BH] = "the same, p adjusted for the false discovery rate over all tests (BH)",
         [UB_RULE_BY] = "the same, p adjusted for it under any dependence of the tests (BY)",
         [UB_RULE_BONFERRONI] = "the same, p adjusted for any false discovery at all (Bonferroni)",
-        [UB_RULE_LLR_CLIQUE] = "the set of segments whose pairs have the most evidence together",
+        [UB_RULE_LLR_CLIQUE] =
+            "the set of segments whose pairs have the most evidence, less its price for the search",
         [UB_RULE_LLR_JOINT] = "the same, with the evidence of each segment against the task added",
     };
     const ub_field *f = ub_schema_find(ub_settings_schema(), "structure.rule");
