@@ -18,6 +18,17 @@ static uint32_t rotr(uint32_t x, int n)
     return x >> n | x << (32 - n);
 }
 
+/* Round i: a .. h of the standard are v[-i mod 8] .. v[(7 - i) mod 8], so that nothing moves; eight
+ * rounds with constant i stay in registers. */
+static inline void turn(uint32_t v[8], unsigned i, uint32_t kw)
+{
+    uint32_t a = v[-i & 7], b = v[(1 - i) & 7], c = v[(2 - i) & 7], e = v[(4 - i) & 7];
+    uint32_t f = v[(5 - i) & 7], g = v[(6 - i) & 7], *d = &v[(3 - i) & 7], *h = &v[(7 - i) & 7];
+    uint32_t t1 = *h + kw + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & f) ^ (~e & g));
+    *d += t1;
+    *h = t1 + (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+}
+
 static void compress(uint32_t h[8], const unsigned char *p)
 {
     uint32_t w[64];
@@ -31,14 +42,15 @@ static void compress(uint32_t h[8], const unsigned char *p)
     }
     uint32_t v[8];
     memcpy(v, h, sizeof v);
-    for (int i = 0; i < 64; i++) {
-        uint32_t s1 = rotr(v[4], 6) ^ rotr(v[4], 11) ^ rotr(v[4], 25);
-        uint32_t t1 = v[7] + s1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + K[i] + w[i];
-        uint32_t s0 = rotr(v[0], 2) ^ rotr(v[0], 13) ^ rotr(v[0], 22);
-        uint32_t t2 = s0 + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof v[0]);
-        v[4] += t1;
-        v[0] = t1 + t2;
+    for (int i = 0; i < 64; i += 8) {
+        turn(v, 0, K[i] + w[i]);
+        turn(v, 1, K[i + 1] + w[i + 1]);
+        turn(v, 2, K[i + 2] + w[i + 2]);
+        turn(v, 3, K[i + 3] + w[i + 3]);
+        turn(v, 4, K[i + 4] + w[i + 4]);
+        turn(v, 5, K[i + 5] + w[i + 5]);
+        turn(v, 6, K[i + 6] + w[i + 6]);
+        turn(v, 7, K[i + 7] + w[i + 7]);
     }
     for (int i = 0; i < 8; i++)
         h[i] += v[i];

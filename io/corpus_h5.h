@@ -5,7 +5,8 @@
  * its own episodes only; nothing is read whole on one rank.  Ragged episodes are cut into
  * segment.count equal parts of their time, and segment.length steps of each are kept: step j
  * of segment k is row floor((k + (j + 1) / L) * T_n / K) - 1, so that the last step of a
- * segment is the last row of its part.  Layouts: docs/formats/corpus.md.
+ * segment is the last row of its part.  Where a task variable is the last row itself, that row is
+ * no step, and T_n counts the rows before it.  Layouts: docs/formats/corpus.md.
  *
  * Every complaint names file, dataset and value: truncated file, no observations, NaN, zero
  * episodes, unequal shapes, missing task variables, unknown layout, too short an episode.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ci_test.h"
+#include "core/penalty.h"
 #include "io/corpus_h5.h"
 #include "jobs/command.h"
 
@@ -32,23 +33,30 @@ static void list_command(void)
         (void)printf("%-14s %s\n", ub_command_at(i)->name, ub_command_at(i)->summary);
 }
 
-/* The choices of a setting. */
-static void list_choices(const char *path)
-{
-    const ub_field *f = ub_schema_find(ub_settings_schema(), path);
-    char            name[128];
-    for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name); i++)
-        (void)printf("%s\n", name);
-}
-
+/* What core/decide.c does. */
 static void list_rule(void)
 {
-    list_choices("structure.rule");
+    static const char *const summary[] = {
+        [UB_RULE_PAPER] =
+            "every segment with a test of raw p < alpha; its last step alone is tested",
+        [UB_RULE_RAW] = "every segment with a test of raw p < alpha",
+        [UB_RULE_BH] = "the same, p adjusted for the false discovery rate over all tests (BH)",
+        [UB_RULE_BY] = "the same, p adjusted for it under any dependence of the tests (BY)",
+        [UB_RULE_BONFERRONI] = "the same, p adjusted for any false discovery at all (Bonferroni)",
+        [UB_RULE_LLR_CLIQUE] =
+            "the set of segments whose pairs have the most evidence, less its price for the search",
+        [UB_RULE_LLR_JOINT] = "the same, with the evidence of each segment against the task added",
+    };
+    const ub_field *f = ub_schema_find(ub_settings_schema(), "structure.rule");
+    char            name[64];
+    for (size_t i = 0; ub_schema_choice(f, i, name, sizeof name); i++)
+        (void)printf("%-14s %s\n", name, summary[i]);
 }
 
 static void list_penalty(void)
 {
-    list_choices("disentangle.penalty");
+    for (size_t i = 0; ub_penalty_at(i) != NULL; i++)
+        (void)printf("%-14s %s\n", ub_penalty_at(i)->name, ub_penalty_at(i)->summary);
 }
 
 static const struct {

@@ -38,11 +38,24 @@ static ub_status choose(const ub_corpus *corpus, const ub_settings *run, bool he
     return UB_OK;
 }
 
+/* Over ranks, in pieces that fit an int.  One rank has a value, the others zero: exact in any
+ * order.
+ */
+static ub_status add_up(const ub_comm *c, int64_t n, double *x)
+{
+    for (int64_t at = 0; at < n; at += 1 << 24) {
+        int piece = n - at < 1 << 24 ? (int)(n - at) : 1 << 24;
+        UB_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, x + at, piece, MPI_DOUBLE, MPI_SUM, c->mpi));
+    }
+    return UB_OK;
+}
+
 /* Estimated latents (count x n) and true ones (count x q) of the chosen samples, on all ranks. */
 static ub_status gather(const ub_comm *c, const sample *s, const ub_model *m, double *x, double *y)
 {
     const ub_corpus *corpus = s->corpus;
     int32_t          n = m->shape.latents, q = corpus->latent_dim;
+    ub_status        st = UB_OK;
     for (int64_t i = 0; i < s->count; i++) {
         int64_t cell =
             (int64_t)((double)i * (double)s->candidates * corpus->steps / (double)s->count);
@@ -50,32 +63,36 @@ static ub_status gather(const ub_comm *c, const sample *s, const ub_model *m, do
         if (local < 0 || local >= corpus->count)
             continue;
         int64_t at = local * corpus->steps + cell % corpus->steps;
-        UB_TRY(ub_model_encode(m, 1, corpus->states + at * corpus->dim, x + i * n));
+        if (st == UB_OK)
+            st = ub_model_encode(m, 1, corpus->states + at * corpus->dim, x + i * n);
         memcpy(y + i * q, corpus->latents + at * q, (size_t)q * sizeof *y);
     }
-    /* Everybody else holds zeros: the sum is exact in any order. */
-    UB_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, x, (int)(s->count * n), MPI_DOUBLE, MPI_SUM, c->mpi));
-    UB_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, y, (int)(s->count * q), MPI_DOUBLE, MPI_SUM, c->mpi));
-    return UB_OK;
+    UB_TRY(ub_comm_agree(c, st));
+    UB_TRY(add_up(c, s->count * n, x));
+    return add_up(c, s->count * q, y);
 }
 
-/* Columns of x that some task keeps, moved together; returns how many. */
-static int32_t keep_relevant(const ub_model *m, int64_t rows, double *x)
+/* Latents that some task keeps, ascending, into which[n]; returns how many. */
+static int32_t find_relevant(const ub_model *m, int32_t *which)
 {
-    int32_t n = m->shape.latents, kept = 0;
-    bool    any[4096] = {false};
-    for (int32_t j = 0; j < n; j++)
+    int64_t n = m->shape.latents;
+    int32_t kept = 0;
+    for (int32_t j = 0; j < n; j++) {
+        bool any = false;
         for (int32_t i = 0; i < m->shape.tasks; i++)
-            any[j] = any[j] || m->relevant[i * n + j] != 0;
-    for (int32_t j = 0; j < n; j++)
-        kept += any[j];
-    for (int64_t r = 0; r < rows; r++) {
-        double *to = x + r * kept; /* never overtakes the column it reads */
-        for (int32_t j = 0, k = 0; j < n; j++)
-            if (any[j])
-                to[k++] = x[r * n + j];
+            any = any || m->relevant[i * n + j] != 0;
+        if (any)
+            which[kept++] = j;
     }
     return kept;
+}
+
+/* Those columns of x, rows x n, moved together: rows x kept. */
+static void keep_columns(int64_t rows, int32_t n, int32_t kept, const int32_t *which, double *x)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int32_t k = 0; k < kept; k++) /* never overtakes the column it reads */
+            x[r * kept + k] = x[r * n + which[k]];
 }
 
 static void average(const ub_corpus *corpus, const double *r2, ub_verdicts *v)
@@ -98,6 +115,7 @@ static ub_status judge_latents(const ub_comm *c, const ub_corpus *corpus, const 
 {
     sample    train = {0}, test = {0};
     double   *buffer[4] = {NULL, NULL, NULL, NULL}, *r2 = NULL;
+    int32_t  *which = NULL;
     size_t    n = (size_t)m->shape.latents, q = (size_t)corpus->latent_dim;
     ub_status st = UB_OK;
     st = choose(corpus, run, false, judge->eval.train, &train);
@@ -113,11 +131,14 @@ static ub_status judge_latents(const ub_comm *c, const ub_corpus *corpus, const 
         st = UB_ALLOC(buffer[3], (size_t)test.count * q);
     if (st == UB_OK)
         st = UB_ALLOC(r2, q);
+    if (st == UB_OK)
+        st = UB_ALLOC(which, n);
     UB_TRY_OUT(ub_comm_agree(c, st));
     UB_TRY_OUT(gather(c, &train, m, buffer[0], buffer[1]));
     UB_TRY_OUT(gather(c, &test, m, buffer[2], buffer[3]));
-    v->kept = keep_relevant(m, train.count, buffer[0]);
-    (void)keep_relevant(m, test.count, buffer[2]);
+    v->kept = find_relevant(m, which);
+    keep_columns(train.count, m->shape.latents, v->kept, which, buffer[0]);
+    keep_columns(test.count, m->shape.latents, v->kept, which, buffer[2]);
     if (c->rank == 0)
         st = ub_judge_r2(train.count, test.count, v->kept, corpus->latent_dim, buffer[0], buffer[1],
                          buffer[2], buffer[3], judge->eval.ridge, r2);
@@ -127,6 +148,7 @@ static ub_status judge_latents(const ub_comm *c, const ub_corpus *corpus, const 
 out:
     for (int i = 0; i < 4; i++)
         ub_free(buffer[i]);
+    ub_free(which);
     ub_free(r2);
     ub_free(train.episodes);
     ub_free(test.episodes);
@@ -155,10 +177,14 @@ static ub_status score_model(const ub_comm *c, const char *path, const ub_settin
     ub_model  m = {0};
     ub_corpus corpus = {0};
     ub_status st = UB_OK;
-    UB_TRY(ub_comm_agree(c, ub_results_read_model(path, &m)));
+    UB_TRY_OUT(ub_comm_agree(c, ub_results_read_model(path, &m)));
     UB_TRY_OUT(ub_corpus_read(c, run, run->disentangle.shards, &corpus));
     UB_TRY_OUT(ub_comm_agree(c, same_corpus(path, run, &corpus)));
-    if (corpus.latents != NULL)
+    if (corpus.latents != NULL && corpus.latent_relevant == NULL)
+        ub_log0_warn("eval-latents",
+                     "path=%s: true latents without truth/latent_relevant, not judged",
+                     run->corpus.path);
+    else if (corpus.latents != NULL)
         UB_TRY_OUT(judge_latents(c, &corpus, &m, run, judge, v));
 out:
     ub_corpus_release(&corpus);

@@ -47,6 +47,7 @@ typedef struct ub_plan {
         int32_t tasks;      /* M */
         int32_t latent_dim; /* n */
         int32_t extra;      /* rows of an episode's observations beyond its steps */
+        int32_t spent;      /* last steps of an episode that are its task variable: 0 or 1 */
         bool    truth, relevant;
         char    group[64];  /* that holds the episodes' groups */
         char    length[64]; /* attribute of an episode that says its steps; or "" */

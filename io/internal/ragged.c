@@ -247,6 +247,23 @@ static ub_status plan_tasks(const survey *v)
     }
 }
 
+static const char *without_root(const char *path)
+{
+    return path + strspn(path, "/");
+}
+
+/* Is the last row of some states a task variable?  As a step it would belong to the task by
+ * construction. */
+static bool last_is_task(const ub_plan *p)
+{
+    for (int64_t i = 0; i < p->head.columns; i++)
+        for (int64_t k = 0; p->column[i].take == UB_TAKE_LAST && k < p->head.columns; k++)
+            if (p->column[k].task < 0 &&
+                strcmp(without_root(p->column[k].path), without_root(p->column[i].path)) == 0)
+                return true;
+    return false;
+}
+
 ub_status ub_ragged_survey(hid_t file, const ub_ragged *layout, const ub_settings *s, ub_plan *plan)
 {
     survey  v = {.file = file, .layout = layout, .settings = s, .plan = plan};
@@ -264,5 +281,7 @@ ub_status ub_ragged_survey(hid_t file, const ub_ragged *layout, const ub_setting
     else
         UB_TRY(ub_h5_join(layout->group, "", v.first));
     UB_TRY(plan_observations(&v));
-    return plan_tasks(&v);
+    UB_TRY(plan_tasks(&v));
+    plan->head.spent = layout->extra == 0 && last_is_task(plan);
+    return UB_OK;
 }

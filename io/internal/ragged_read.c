@@ -18,12 +18,13 @@ typedef struct reader {
     char           name[UB_H5_NAME_MAX];  /* for sentences */
     char           group[UB_H5_NAME_MAX]; /* of its datasets */
     int64_t        base, steps;           /* first row and number of rows, T_n */
+    int64_t        cut;                   /* the first of them, that segments are cut from */
 } reader;
 
 /* Row of kept step j, 0-based: the last step of a segment is the last row of its part. */
 static int64_t kept_row(const reader *r, int64_t j)
 {
-    return (j + 1) * r->steps / r->out->steps - 1;
+    return (j + 1) * r->cut / r->out->steps - 1;
 }
 
 static int64_t rows_at_once(int64_t width)
@@ -70,14 +71,17 @@ static ub_status begin_episode(reader *r)
                                 "episode %s has observations for %lld steps, but its "
                                 "attribute '%s' says %g",
                                 r->name, (long long)r->steps, p->head.length, says);
-    if (r->steps >= r->out->steps)
+    r->cut = r->steps - p->head.spent;
+    if (r->cut >= r->out->steps)
         return UB_OK;
     int64_t length = p->head.segment, count = r->out->steps / length;
-    return ub_format_refuse(r->file,
-                            "episode %s has %lld steps, fewer than segment.count x segment.length "
-                            "= %lld x %lld: lower segment.count to %lld, or segment.length",
-                            r->name, (long long)r->steps, (long long)count, (long long)length,
-                            (long long)(r->steps / length));
+    return ub_format_refuse(
+        r->file,
+        "episode %s has %lld steps%s, fewer than segment.count x segment.length "
+        "= %lld x %lld: lower segment.count to %lld, or segment.length",
+        r->name, (long long)r->cut,
+        p->head.spent > 0 ? " before the last, which is the task variable" : "", (long long)count,
+        (long long)length, (long long)(r->cut / length));
 }
 
 /* Columns at .. at + width - 1 of the states of this episode. */

@@ -7,18 +7,18 @@
 #include "tests/io/corpus_files.h"
 
 /* Lengths of the episodes of all files made here. */
-static const int lengths[] = {12, 9, 15, 8, 30};
+static const int lengths[] = {12, 9, 15, 10, 30};
 enum { EPISODES = 5, K = 4, L = 2, T = K * L };
 
-/* The row that the header promises for step j of segment k. */
+/* The row that the header promises for step j of segment k, of so many steps. */
 static int kept(int rows, int k, int j)
 {
     return (int)floor((k + (j + 1.0) / L) * rows / K + 1e-9) - 1;
 }
 
-/* The states must be the kept rows of value() for all columns; `base` rows before the first
- * episode where they lie one after another. */
-static void check_states(const ub_corpus *c, int dim)
+/* The states must be the kept rows of value() for all columns; the last `spent` rows of an episode
+ * are no steps. */
+static void check_states(const ub_corpus *c, int dim, int spent)
 {
     int64_t wrong = 0;
     CU_ASSERT_EQUAL(c->episodes, EPISODES);
@@ -28,7 +28,7 @@ static void check_states(const ub_corpus *c, int dim)
     for (int64_t e = 0; c->dim == dim && e < c->count; e++)
         for (int t = 0; t < T; t++)
             for (int j = 0; j < dim; j++) {
-                int id = (int)(c->first + e), row = kept(lengths[id], t / L, t % L);
+                int id = (int)(c->first + e), row = kept(lengths[id] - spent, t / L, t % L);
                 wrong += c->states[(e * T + t) * dim + j] != value(id, row, j);
             }
     CU_ASSERT_EQUAL(wrong, 0);
@@ -78,7 +78,7 @@ static double want_goal(int id, int column)
     return value(id, 0, column);
 }
 
-/* Read with these task variables and check everything. */
+/* Read with these task variables and check everything: what is the task must be no step. */
 static void read_as(ub_settings *s, int tasks, const char *task, int dim, const char *name,
                     int width, double (*want)(int, int))
 {
@@ -87,7 +87,7 @@ static void read_as(ub_settings *s, int tasks, const char *task, int dim, const 
     set_text(s->corpus.task, task);
     UB_CHECK(ub_corpus_read(ub_world, s, SHARDS, &c));
     if (c.states != NULL) {
-        check_states(&c, dim);
+        check_states(&c, dim, want == want_last);
         check_targets(&c, name, width, want);
     }
     ub_corpus_release(&c);
@@ -240,7 +240,7 @@ static double want_next(int id, int column)
 /* Flat arrays; `recent` ones with timeouts, next observations and infos, old ones with (N, 1). */
 static void write_flat(const char *path, int recent, int tail)
 {
-    enum { ROWS = 12 + 9 + 15 + 8 + 30 + 3 };
+    enum { ROWS = 12 + 9 + 15 + 10 + 30 + 3 };
     double obs[ROWS * 3] = {0}, next[ROWS * 3] = {0}, reward[ROWS] = {0}, goal[ROWS] = {0};
     double terminal[ROWS] = {0}, timeout[ROWS] = {0}, success[ROWS] = {0};
     int    at = 0;
@@ -288,6 +288,7 @@ static void d4rl_is_read(void)
     CU_ASSERT_EQUAL(*warnings(), ub_world->rank == 0);
     write_flat(s.corpus.path, 0, 0);
     read_as(&s, UB_TASKS_FINAL, "", 3, "final", 3, want_last);
+    read_as(&s, UB_TASKS_DATASET, "/observations", 3, "/observations", 3, want_last);
     read_as(&s, UB_TASKS_RETURN, "", 3, "return", 1, want_return);
     s.corpus.tasks = UB_TASKS_SUCCESS;
     refused(&s, UB_EINPUT,
@@ -369,8 +370,18 @@ static void unequal_is_refused(void)
     ub_corpus_release(&c);
     s.segment.count = 5;
     refused(&s, UB_EINPUT,
+            "episode demo_0 has 8 steps before the last, which is the task variable, fewer than "
+            "segment.count x segment.length = 5 x 2: lower segment.count to 4, or segment.length");
+    s.corpus.tasks = UB_TASKS_DATASET;
+    set_text(s.corpus.task, "goal");
+    refused(&s, UB_EINPUT,
             "episode demo_0 has 9 steps, fewer than segment.count x segment.length = "
             "5 x 2: lower segment.count to 4, or segment.length");
+    s.segment.count = s.segment.length = 3;
+    UB_CHECK(ub_corpus_read(ub_world, &s, SHARDS, &c));
+    ub_corpus_release(&c);
+    s.corpus.tasks = UB_TASKS_FINAL;
+    refused(&s, UB_EINPUT, "episode demo_0 has 8 steps before the last");
     three(&s, 9, 3, NULL, 0);
     refused(&s, UB_EINPUT, "'/data/demo_2/obs/a' has 3 columns, the first episode 2");
     three(&s, 9, 2, NULL, 1);
@@ -398,7 +409,7 @@ static void nan_is_located(void)
 {
     ub_settings s;
     double      x[10] = {0, 1, 2, 3, 4, NAN, 6, 7, 8, 9}, r[5] = {0, 0, 0, INFINITY, 0};
-    settings_for(&s, file_named("nan.h5"), 5, 1);
+    settings_for(&s, file_named("nan.h5"), 4, 1);
     hid_t file = begin_file(s.corpus.path);
     if (file >= 0) {
         put_values(file, "episodes/a/obs", F64, 0, 5, 2, 0);
@@ -448,7 +459,8 @@ static void first_episodes_only(void)
     ub_corpus_release(&c);
 }
 
-/* Shape and the last observation of each local episode of an upstream-made file. */
+/* Shape and the last kept observation (row; < 0: from the end) of each local episode of an
+ * upstream-made file. */
 static void sample(const char *relative, int64_t count, int64_t episodes, int32_t dim,
                    const char *dataset, int64_t episode, int row)
 {
@@ -476,7 +488,7 @@ static void sample(const char *relative, int64_t count, int64_t episodes, int32_
         UB_CHECK(ub_h5_get(file, dataset, H5T_NATIVE_DOUBLE, dims[0] * dims[1], x));
         UB_CHECK(ub_h5_close(&file, inside));
         const double *last = c.states + ((episode - c.first) * c.steps + c.steps - 1) * c.dim;
-        hsize_t       at = row < 0 ? dims[0] - 1 : (hsize_t)row;
+        hsize_t       at = row < 0 ? dims[0] - (hsize_t)-row : (hsize_t)row;
         for (hsize_t j = 0; j < dims[1]; j++)
             CU_ASSERT_EQUAL(last[j], x[at * dims[1] + j]);
     }
@@ -487,13 +499,13 @@ static void samples_are_read(void)
 {
     sample("data/formats/sample_robomimic.hdf5", 4, 3, 19, "data/demo_2/obs/object", 1, 8);
     sample("data/formats/sample_d4rl.hdf5", 5, 3, 6, "observations", 1, 19);
-    sample("data/formats/sample_d4rl_old.hdf5", 4, 2, 4, "observations", 0, 7);
+    sample("data/formats/sample_d4rl_old.hdf5", 3, 2, 4, "observations", 0, 6);
     sample("data/formats/sample_minari_box", 2, 3, 4, "episode_1/observations", 1, 4);
     sample("data/formats/sample_minari_dict", 2, 3, 9, "episode_2/observations/achieved_goal", 2,
            10);
-    sample("data/seltask/seltask_driving.h5", 20, 1020, 3, "episodes/var_000/obs", 1000, -1);
+    sample("data/seltask/seltask_driving.h5", 20, 1020, 3, "episodes/var_000/obs", 1000, -2);
     sample("data/metaworld/metaworld_mt10.h5", 10, 200, 39, "episodes/button_press_topdown_00/obs",
-           0, 180);
+           0, -2);
 }
 
 static void raw_robosuite_is_refused(void)

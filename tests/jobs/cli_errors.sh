@@ -50,4 +50,11 @@ refuses 2 "corpus" structure --set corpus.path=other.h5 --out first
 refuses 2 "disentangle.shards" run --set corpus.path=good.h5 --set disentangle.batch=4 --out run
 [ ! -e run ] || fail "a study refused for its second stage left a run folder behind"
 [ ! -e dry ] || fail "--dry-run wrote something"
+
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=40 --set synth.obs_dim=8 \
+    --out narrow.h5 >/dev/null
+"$UNBRAID" disentangle --set corpus.path=narrow.h5 --set disentangle.epochs=1 \
+    --set disentangle.restarts=1 --set disentangle.steps=all --out model >/dev/null 2>&1
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=40 --out wide.h5 >/dev/null
+refuses 2 "another corpus" eval model --set corpus.path=wide.h5
 finish

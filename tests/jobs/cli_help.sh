@@ -12,6 +12,9 @@ done
 for list in ci rule penalty format command; do
     [ "$("$UNBRAID" list "$list" | wc -l)" -gt 1 ] || fail "list $list"
 done
+for list in rule penalty format command; do
+    "$UNBRAID" list "$list" | awk 'NF < 4 { exit 1 }' || fail "list $list: a name without a summary"
+done
 "$UNBRAID" list ci | grep -q '^fisher_z' || fail "list ci without fisher_z"
 
 "$UNBRAID" config reference >reference.yaml
