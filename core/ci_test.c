@@ -31,6 +31,18 @@ const ub_ci_test *ub_ci_find(const char *name)
     return NULL;
 }
 
+ub_status ub_ci_transform(const ub_ci_test *test, int64_t n, int32_t p, double *x)
+{
+    for (int32_t c = 0; c < p && test->transform != NULL; c++)
+        UB_TRY(test->transform(n, x + c * n));
+    return UB_OK;
+}
+
+bool ub_ci_wants_samples(const ub_ci_test *test)
+{
+    return test->transform != NULL || (test->accepts & UB_CI_SAMPLES) != 0;
+}
+
 const char *ub_ci_verdict_name(ub_ci_verdict v)
 {
     static const char *const names[] = {

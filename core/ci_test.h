@@ -27,7 +27,8 @@ enum {
     UB_CI_SCALAR = 1u << 0,  /* X and Y of one column */
     UB_CI_VECTOR = 1u << 1,  /* X and Y of several columns */
     UB_CI_MOMENTS = 1u << 2, /* needs only the second moments */
-    UB_CI_SAMPLES = 1u << 3  /* needs the samples themselves */
+    UB_CI_SAMPLES = 1u << 3, /* needs the samples themselves */
+    UB_CI_DISCRETE = 1u << 4 /* columns of few distinct values; without it: real numbers */
 };
 
 /* Why a test has no number, or that it has one. */
@@ -47,7 +48,8 @@ typedef enum ub_ci_verdict {
 } ub_ci_verdict;
 const char *ub_ci_verdict_name(ub_ci_verdict v);
 
-/* The data of a study; borrowed by states and queries. */
+/* The data of a study; borrowed by states and queries.  If the test has a transform, these are the
+ * columns after it, and their moments. */
 typedef struct ub_ci_data {
     const ub_moments *moments; /* never NULL */
     const double     *samples; /* column c at samples + c * moments->n; NULL if no test needs it */
@@ -76,6 +78,13 @@ typedef struct ub_ci_test {
     const char *cost;      /* one phrase, e.g. "O(|Z|^3) a test" */
     const char *reference; /* where the method is from */
     unsigned    accepts;   /* OR of the flags above */
+    const char *settings;  /* keys it reads, "ci.a ci.b"; NULL: none */
+
+    /* What the test does to each column by itself before anything else (normal scores of ranks,
+     * codes of values), in place.  Done once by whoever holds the samples: once a node, and in
+     * front of the covariance, so that a linear test of transformed columns is full.c's too.
+     * Not finite values: the whole column becomes NaN.  OPTIONAL (NULL: the columns as they are). */
+    ub_status (*transform)(int64_t n, double *column);
 
     /* Prepare whatever all queries share.  REQUIRED.
      *   data, settings  borrowed; outlive the state
@@ -98,6 +107,10 @@ typedef struct ub_ci_test {
     void (*close)(void *state);
 } ub_ci_test;
 
+/* Apply the test's transform, if it has one, to p columns of n samples, column c at x + c * n. */
+UB_NODISCARD ub_status ub_ci_transform(const ub_ci_test *test, int64_t n, int32_t p, double *x);
+/* Does a study with this test need the samples gathered (mpi/samples.h)? */
+bool ub_ci_wants_samples(const ub_ci_test *test);
 /* Look a test up by name; NULL if there is none.  Static storage. */
 const ub_ci_test *ub_ci_find(const char *name);
 /* The i-th registered test in registry order, or NULL past the end. */

@@ -92,6 +92,15 @@ static const ub_field structure[] = {
     INT("block", structure.block, "64", 1, 4096, "columns", 0, "block size of ScaLAPACK"),
 };
 
+static const ub_field ci[] = {
+    INT("memory_mb", ci.memory_mb, "0", 0, 1e9, "MiB a node", UB_FIELD_FREE,
+        "what tests that need the samples may take for them; 0: half of the node's memory"),
+    INT("max_levels", ci.max_levels, "64", 2, 4096, "", 0,
+        "distinct values a side or a condition may have (gsq)"),
+    REAL("cell_samples", ci.cell_samples, "5", 0, 1e6, "samples", 0,
+         "samples a cell of the table must have on average (gsq)"),
+};
+
 static const ub_field farm[] = {
     REAL("journal_sync_s", farm.journal_sync_s, "1", 0, 3600, "seconds", UB_FIELD_FREE,
          "pause between flushes of the journal to disk: what a power cut may cost"),
@@ -168,6 +177,7 @@ static const ub_section sections[] = {
     SECTION("corpus", "what is read", corpus),
     SECTION("segment", "from time to segments", segment),
     SECTION("structure", "stage 1: which steps belong to which task", structure),
+    SECTION("ci", "the conditional independence tests", ci),
     SECTION("farm", "how tests are handed to ranks", farm),
     SECTION("disentangle", "stage 2: which latents each task needs", disentangle),
     SECTION("synth", "made-up corpora with known truth", synth),

@@ -67,6 +67,11 @@ typedef struct ub_settings {
         int64_t grid_rows, grid_cols, block; /* ScaLAPACK beyond it */
     } structure;
     struct {
+        int64_t memory_mb;    /* of a node, for the samples; 0 = half of it */
+        int64_t max_levels;   /* gsq */
+        double  cell_samples; /* gsq */
+    } ci;
+    struct {
         double journal_sync_s;
         double slow_ms; /* artificial pause per item, for demonstrations and tests */
     } farm;

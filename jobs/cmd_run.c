@@ -9,7 +9,7 @@ const ub_command ub_cmd_run = {
     .name = "run",
     .usage = "-c FILE [--set section.key=value]... --out DIR",
     .summary = "The whole study: structure, disentangle, evaluate, report",
-    .sections = "run corpus segment structure farm disentangle eval",
+    .sections = "run corpus segment structure ci farm disentangle eval",
     .details = "The same command again goes on where a run was cut off.\n",
     .needs_out = true,
     .run = run,

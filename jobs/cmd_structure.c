@@ -9,7 +9,7 @@ const ub_command ub_cmd_structure = {
     .name = "structure",
     .usage = "-c FILE [--set section.key=value]... --out DIR",
     .summary = "Stage 1: which time steps belong to which task",
-    .sections = "run corpus segment structure farm eval",
+    .sections = "run corpus segment structure ci farm eval",
     .details =
         "Leaves structure.h5, membership.csv, steps.csv, pairs.csv, graph.graphml, timeline.svg,\n"
         "pairs.svg and report.html in the run folder.\n",

@@ -14,6 +14,7 @@
 #include "mpi/dmatrix.h"
 #include "mpi/farm.h"
 #include "mpi/moments.h"
+#include "mpi/samples.h"
 
 enum { TEXT_ROWS = 500000 }; /* pairs beyond this are for programs, not for text files */
 
@@ -160,21 +161,46 @@ out:
     return st;
 }
 
+/* The covariance, and the samples where the test needs them; both after its transform. */
+static ub_status gather(const ub_comm *c, const ub_settings *settings, const ub_corpus *corpus,
+                        ub_samples *samples, ub_moments *moments)
+{
+    const ub_ci_test *test = ub_ci_find(settings->structure.test);
+    int64_t           shards = settings->run.shards;
+    double            start = ub_clock();
+    if (ub_ci_wants_samples(test)) {
+        ub_samples_plan plan = {.test = test, .max_bytes = settings->ci.memory_mb << 20};
+        UB_TRY(ub_samples_gather(c, corpus, shards, &plan, samples));
+        ub_log0_info("samples", "columns=%d samples=%lld mb_a_node=%.0f seconds=%.3f",
+                     samples->columns, (long long)samples->n,
+                     (double)samples->n * samples->columns * sizeof(double) / 1048576,
+                     ub_clock() - start);
+        start = ub_clock();
+    }
+    if (test->transform != NULL)
+        UB_TRY(ub_samples_moments(c, samples, corpus, shards, moments));
+    else
+        UB_TRY(ub_moments_gather(c, corpus, shards, moments));
+    ub_log0_info("covariance", "columns=%d samples=%lld seconds=%.3f", moments->columns,
+                 (long long)moments->n, ub_clock() - start);
+    if ((test->accepts & UB_CI_SAMPLES) == 0)
+        ub_samples_release(samples);
+    return UB_OK;
+}
+
 static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
 {
     const ub_comm *c = &s->ctx->world;
     stage          t = {.settings = &s->ctx->settings};
     ub_moments     moments = {0};
+    ub_samples     samples = {0};
     double        *precision = NULL;
     ub_status      st = UB_OK;
-    double         start = ub_clock();
     UB_TRY_OUT(ub_comm_agree(c, ub_structure_create(corpus, t.settings, c->rank == 0, &t.plan)));
-    UB_TRY_OUT(ub_moments_gather(c, corpus, t.settings->run.shards, &moments));
-    ub_log0_info("covariance", "columns=%d samples=%lld seconds=%.3f", moments.columns,
-                 (long long)moments.n, ub_clock() - start);
+    UB_TRY_OUT(gather(c, t.settings, corpus, &samples, &moments));
     if (ub_structure_needs_precision(t.plan))
         UB_TRY_OUT(invert(c, t.settings, &moments, corpus->steps * corpus->dim, &precision));
-    ub_ci_data data = {.moments = &moments};
+    ub_ci_data data = {.moments = &moments, .samples = samples.x};
     UB_TRY_OUT(ub_comm_agree(c, ub_solver_create(t.plan, &data, precision, &t.solver)));
     UB_TRY_OUT(farm(s, &t));
     if (c->rank == 0)
@@ -183,6 +209,8 @@ static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
 out:
     ub_solver_destroy(&t.solver);
     ub_structure_destroy(&t.plan);
+    if (st != UB_EMPI)
+        ub_samples_release(&samples);
     ub_moments_release(&moments);
     ub_free(precision);
     return st;

@@ -71,7 +71,7 @@ static ub_status check_finite(const ub_corpus *c)
     return UB_OK;
 }
 
-static ub_status check(const ub_comm *c, const ub_corpus *corpus, int64_t shards)
+ub_status ub_moments_check(const ub_comm *c, const ub_corpus *corpus, int64_t shards)
 {
     if (shards < 1)
         return UB_FAIL(UB_EARG, "%lld shards", (long long)shards);
@@ -89,7 +89,7 @@ static ub_status check(const ub_comm *c, const ub_corpus *corpus, int64_t shards
 ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus, int64_t shards,
                             ub_moments *out)
 {
-    UB_TRY(ub_comm_agree(c, check(c, corpus, shards)));
+    UB_TRY(ub_comm_agree(c, ub_moments_check(c, corpus, shards)));
     pass       s = {.corpus = corpus, .shards = shards, .p = ub_corpus_columns(corpus)};
     int64_t    n = corpus->episodes;
     size_t     p = (size_t)s.p, packed = p * (p + 1) / 2;

@@ -17,6 +17,11 @@
 UB_COLLECTIVE UB_NODISCARD ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus,
                                                        int64_t shards, ub_moments *out);
 
+/* Can this rank's share be used?  Errors: UB_EINPUT (one episode; a value that is not finite, as
+ * above), UB_EARG (other episodes than the shards of this rank). */
+UB_LOCAL UB_NODISCARD ub_status ub_moments_check(const ub_comm *c, const ub_corpus *corpus,
+                                                 int64_t shards);
+
 /* Combine the ranks' ub_corpus_digest_local values into corpus->digest on all ranks. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_corpus_digest(const ub_comm *c, ub_corpus *corpus);
 

@@ -1,0 +1,181 @@
+/* Samples in shared memory: against the corpus itself, on one node and on several made-up ones. */
+#include <math.h>
+#include <string.h>
+
+#include "core/shard.h"
+#include "mpi/moments.h"
+#include "mpi/samples.h"
+#include "tests/support/suite.h"
+#include "tests/support/world.h"
+
+enum { STEPS = 4, DIM = 2, TASKS = 2, WIDTH = 3, WIDE = STEPS * DIM, P = WIDE + WIDTH };
+
+static double value(int64_t episode, int column)
+{
+    return (double)((episode * 7919 + column * 104729) % 65537) + 0.5;
+}
+
+static ub_status make_corpus(const ub_comm *c, int64_t n, int64_t shards, ub_corpus *out)
+{
+    ub_range own = ub_rows_of_rank(n, shards, c->size, c->rank);
+    *out = (ub_corpus){.episodes = n,
+                       .first = own.first,
+                       .count = own.count,
+                       .steps = STEPS,
+                       .dim = DIM,
+                       .tasks = TASKS,
+                       .segment = 2};
+    UB_TRY(UB_ALLOC(out->task_offset, TASKS + 1));
+    out->task_offset[1] = 1;
+    out->task_offset[2] = WIDTH;
+    UB_TRY(ub_corpus_alloc(out));
+    for (int64_t e = 0; e < own.count; e++)
+        for (int j = 0; j < P; j++)
+            *(j < WIDE ? &out->states[e * WIDE + j] : &out->targets[e * WIDTH + j - WIDE]) =
+                value(own.first + e, j);
+    return UB_OK;
+}
+
+/* A transform that needs the whole column: running sums. */
+static ub_status running_sum(int64_t n, double *column)
+{
+    for (int64_t e = 1; e < n; e++)
+        column[e] += column[e - 1];
+    return UB_OK;
+}
+
+static const ub_ci_test summing = {.name = "summing", .transform = running_sum};
+
+/* Every value as it must be; the ranks of a node look at one memory. */
+static void check_columns(const ub_samples *s, int64_t n, bool sums)
+{
+    int64_t wrong = 0;
+    CU_ASSERT(s->n == n && s->columns == P);
+    for (int j = 0; j < P && s->x != NULL; j++) {
+        double sum = 0;
+        for (int64_t e = 0; e < n; e++) {
+            sum = sums && e > 0 ? sum + value(e, j) : value(e, j);
+            wrong += s->x[j * n + e] != (sums ? sum : value(e, j));
+        }
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+/* Placements: as MPI sees it; pairs of neighbours; every second; one node a rank. */
+static int place(int placement)
+{
+    int rank = ub_world->rank;
+    return placement == 0   ? 0
+           : placement == 1 ? 1 + rank / 2
+           : placement == 2 ? 1 + rank % 2
+                            : 1 + rank;
+}
+
+static void one_shape(int64_t n, int64_t shards)
+{
+    ub_corpus c = {0};
+    UB_CHECK(make_corpus(ub_world, n, shards, &c));
+    for (int placement = 0; placement < 4; placement++)
+        for (int sums = 0; sums < 2; sums++) {
+            ub_samples      s = {0};
+            ub_samples_plan plan = {.test = sums ? &summing : NULL, .node = place(placement)};
+            UB_CHECK(ub_samples_gather(ub_world, &c, shards, &plan, &s));
+            check_columns(&s, n, sums);
+            ub_samples_release(&s);
+            CU_ASSERT_PTR_NULL(s.x);
+        }
+    ub_corpus_release(&c);
+}
+
+static void shapes(void)
+{
+    static const struct {
+        int64_t n, shards;
+    } table[] = {{53, 7}, {53, 1}, {300, 64}, {2, 3}, {70000, 1}, {30000, 5}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        one_shape(table[i].n, table[i].shards);
+}
+
+/* One memory: what the first rank of the node writes, all of it read. */
+static void shared(void)
+{
+    ub_corpus  c = {0};
+    ub_samples s = {0};
+    int        size = 0, rank = 0;
+    UB_CHECK(make_corpus(ub_world, 53, 7, &c));
+    UB_CHECK(ub_samples_gather(ub_world, &c, 7, &(ub_samples_plan){.node = 1}, &s));
+    CU_ASSERT(s.node != MPI_COMM_NULL && MPI_Comm_size(s.node, &size) == MPI_SUCCESS &&
+              MPI_Comm_rank(s.node, &rank) == MPI_SUCCESS && size == ub_world->size);
+    if (rank == 0 && s.x != NULL)
+        *(double *)(uintptr_t)s.x = -1234.5;
+    (void)MPI_Win_fence(0, s.window);
+    CU_ASSERT(s.x != NULL && s.x[0] == -1234.5);
+    ub_samples_release(&s);
+    ub_corpus_release(&c);
+}
+
+/* The same bytes as on one rank alone, and without a transform those of the corpus. */
+static void moments(void)
+{
+    for (int sums = 0; sums < 2; sums++) {
+        ub_comm         alone = {0};
+        ub_corpus       part = {0}, whole = {0};
+        ub_samples      s = {0}, w = {0};
+        ub_moments      m = {0}, v = {0}, raw = {0};
+        ub_samples_plan plan = {.test = sums ? &summing : NULL};
+        UB_CHECK(ub_comm_init(&alone, MPI_COMM_SELF));
+        UB_CHECK(make_corpus(ub_world, 53, 7, &part));
+        UB_CHECK(make_corpus(&alone, 53, 7, &whole));
+        UB_CHECK(ub_samples_gather(ub_world, &part, 7, &plan, &s));
+        UB_CHECK(ub_samples_gather(&alone, &whole, 7, &plan, &w));
+        UB_CHECK(ub_samples_moments(ub_world, &s, &part, 7, &m));
+        UB_CHECK(ub_samples_moments(&alone, &w, &whole, 7, &v));
+        UB_CHECK(ub_moments_gather(ub_world, &part, 7, &raw));
+        CU_ASSERT(m.cov != NULL && v.cov != NULL && raw.cov != NULL);
+        if (m.cov != NULL && v.cov != NULL && raw.cov != NULL) {
+            CU_ASSERT_EQUAL(memcmp(m.mean, v.mean, P * sizeof *m.mean), 0);
+            CU_ASSERT_EQUAL(memcmp(m.cov, v.cov, P * P * sizeof *m.cov), 0);
+            CU_ASSERT_EQUAL(memcmp(m.cov, raw.cov, P * P * sizeof *m.cov) != 0, sums);
+        }
+        ub_moments_release(&m);
+        ub_moments_release(&v);
+        ub_moments_release(&raw);
+        ub_samples_release(&s);
+        ub_samples_release(&w);
+        ub_corpus_release(&part);
+        ub_corpus_release(&whole);
+        ub_comm_release(&alone);
+    }
+}
+
+static ub_status fails_on_one(int64_t n, double *column)
+{
+    if (n > 0 && column[0] == value(0, 3))
+        return UB_FAIL(UB_ENUMERIC, "column 3 is not to its taste");
+    return UB_OK;
+}
+
+static void refused(void)
+{
+    static const ub_ci_test picky = {.name = "picky", .transform = fails_on_one};
+    ub_corpus               c = {0};
+    ub_samples              s = {0};
+    UB_CHECK(make_corpus(ub_world, 20000, 7, &c));
+    UB_CHECK_FAILS(ub_samples_gather(ub_world, &c, 7, &(ub_samples_plan){.max_bytes = 1 << 20}, &s),
+                   UB_EINPUT,
+                   "20000 episodes of 11 columns take 1.67847 MiB of every node, at most 1 may");
+    UB_CHECK_FAILS(ub_samples_gather(ub_world, &c, 7, &(ub_samples_plan){.test = &picky}, &s),
+                   UB_ENUMERIC, "not to its taste");
+    if (c.count > 0 && c.first == 0)
+        c.states[3] = NAN;
+    UB_CHECK_FAILS(ub_samples_gather(ub_world, &c, 7, &(ub_samples_plan){0}, &s), UB_EINPUT,
+                   "episode 0, step 1, component 1 is");
+    CU_ASSERT_PTR_NULL(s.x);
+    ub_corpus_release(&c);
+}
+
+UB_SUITE("samples", {"every rank sees every column, however the nodes lie", shapes},
+         {"the ranks of a node share one memory", shared},
+         {"moments of transformed columns do not depend on the ranks", moments},
+         {"too much memory, values that are not finite and failures are said on all ranks",
+          refused})
