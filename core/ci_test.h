@@ -38,7 +38,8 @@ enum {
     X(UB_CI_COLLINEAR, "collinear")   /* Z determines X or Y, to rounding */                       \
     X(UB_CI_NONFINITE, "nonfinite")   /* NaN or infinity among the values */                       \
     X(UB_CI_TOO_FEW, "too_few")       /* not enough samples for |Z| */                             \
-    X(UB_CI_UNTESTABLE, "untestable") /* adjacent steps: nothing lies between them */
+    X(UB_CI_UNTESTABLE, "untestable") /* adjacent steps: nothing lies between them */              \
+    X(UB_CI_TOO_MANY, "too_many_levels") /* too many distinct values for a table of counts */
 
 typedef enum ub_ci_verdict {
 #define UB_CI_VERDICT_ENUM(name, text) name,

@@ -11,11 +11,12 @@ static void list_ci(void)
 {
     for (size_t i = 0; ub_ci_at(i) != NULL; i++) {
         const ub_ci_test *t = ub_ci_at(i);
-        (void)printf("%-14s %s\n%-14s accepts %s%s%s; needs %s; cost %s\n%-14s %s\n", t->name,
-                     t->summary, "", t->accepts & UB_CI_SCALAR ? "scalars" : "",
+        (void)printf("%-14s %s\n%-14s accepts %s%s%s%s; needs %s; cost %s\n%-14s %s\n", t->name,
+                     t->summary, "", t->accepts & UB_CI_DISCRETE ? "discrete " : "",
+                     t->accepts & UB_CI_SCALAR ? "scalars" : "",
                      (t->accepts & UB_CI_SCALAR) && (t->accepts & UB_CI_VECTOR) ? ", " : "",
                      t->accepts & UB_CI_VECTOR ? "vectors" : "",
-                     t->accepts & UB_CI_SAMPLES ? "samples" : "covariances", t->cost, "",
+                     ub_ci_wants_samples(t) ? "samples" : "covariances", t->cost, "",
                      t->reference);
     }
 }

@@ -10,8 +10,9 @@
 #include "tests/support/suite.h"
 
 /* Columns of the table: z1 z2 z3, x and y (a vector of two each), independent given z under
- * the null, with y = ... + effect * x otherwise; then e1 e2, further conditions on their own. */
-enum { Z = 0, X = 3, Y = 5, E = 7, P = 9, MOST_N = 400 };
+ * the null, with y = ... + effect * x otherwise; then e1 e2, further conditions on their own.
+ * Tests of discrete variables see two values a column, and so many times the samples. */
+enum { Z = 0, X = 3, Y = 5, E = 7, P = 9, MORE = 24, MOST_N = 400 * MORE };
 
 static const int32_t zs[] = {0, 1, 2}, xs[] = {3, 4}, ys[] = {5, 6};
 
@@ -22,28 +23,48 @@ typedef struct table {
     ub_settings       settings;
     const ub_ci_test *test;
     void             *state;
+    int64_t           more; /* 1, or MORE for a test of discrete variables */
 } table;
+
+static double sign(double v)
+{
+    return v < 0 ? -1 : 1;
+}
 
 static void fill(table *t, int64_t n, uint64_t item, double effect)
 {
     ub_rng r = ub_rng_make(3, UB_RNG_TEST, item);
+    bool   discrete = t->more > 1;
+    double part = discrete ? 0.3 : 1; /* so that no cell becomes rare */
+    n *= t->more;
     for (int64_t i = 0; i < n; i++) {
         double v[P];
         for (int c = 0; c < P; c++)
             v[c] = ub_rng_normal(&r);
+        for (int c = 0; c < X && discrete; c++)
+            v[c] = sign(v[c]);
         for (int k = 0; k < 2; k++) {
-            v[X + k] += 0.8 * v[k] - 0.5 * v[2];
-            v[Y + k] += 0.6 * v[k] + 0.7 * v[2] + effect * (v[X + k] - 0.8 * v[k] + 0.5 * v[2]);
+            double own = v[X + k];
+            v[X + k] += part * (0.8 * v[k] - 0.5 * v[2]);
+            v[Y + k] += part * (0.6 * v[k] + 0.7 * v[2]) + effect * own;
         }
         for (int c = 0; c < P; c++)
-            t->x[c * n + i] = v[c];
+            t->x[c * n + i] = discrete ? sign(v[c]) : v[c];
     }
+}
+
+/* Sample i of a column of a table of n samples. */
+static double *cell(table *t, int64_t n, int column, int64_t i)
+{
+    return &t->x[column * n * t->more + i];
 }
 
 static void open_table(table *t, const ub_ci_test *test, int64_t n)
 {
     t->test = test;
+    n *= t->more;
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &t->settings));
+    UB_CHECK(ub_ci_transform(test, n, P, t->x));
     UB_CHECK(ub_moments_of_columns(n, P, t->x, &t->m));
     t->data = (ub_ci_data){&t->m, t->x};
     UB_CHECK(test->open(&t->data, &t->settings, &t->state));
@@ -84,7 +105,10 @@ static table shared; /* large; one suite, one thread */
 
 #define EACH_TEST(test)                                                                            \
     size_t at_ = 0;                                                                                \
-    for (const ub_ci_test *test; (test = ub_ci_at(at_)) != NULL; at_++)
+    for (const ub_ci_test *test;                                                                   \
+         (test = ub_ci_at(at_)) != NULL &&                                                         \
+         (shared.more = test->accepts & UB_CI_DISCRETE ? MORE : 1) > 0;                            \
+         at_++)
 
 static void registry(void)
 {
@@ -116,7 +140,7 @@ static void symmetric_and_repeatable(void)
             ub_ci_result again = ask(&shared, q);
             CU_ASSERT(same(&a, &b));
             CU_ASSERT(same(&a, &again));
-            CU_ASSERT(a.verdict == UB_CI_OK && a.n_used == 150);
+            CU_ASSERT(a.verdict == UB_CI_OK && a.n_used == 150 * shared.more);
             close_table(&shared);
         }
     }
@@ -231,25 +255,27 @@ static void verdicts(void)
     {
         for (int64_t id = 0; id < 2; id++) {
             const double values[] = {0, 0.1, -3e7};
+            const int64_t n = 100 * shared.more;
             for (int v = 0; v < 3; v++) {
                 fill(&shared, 100, 9000, 0);
-                for (int i = 0; i < 200; i++)
-                    shared.x[(v == 1 ? Y : X) * 100 + i] = values[v];
+                for (int64_t i = 0; i < 2 * n; i++)
+                    *cell(&shared, 100, v == 1 ? Y : X, i) = values[v];
                 CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_CONSTANT);
             }
             for (int v = 0; v < 3; v++) { /* X, Y and Z in turn */
                 fill(&shared, 100, 9001, 0);
-                shared.x[(v == 0 ? X : v == 1 ? Y : Z) * 100 + 17] = v == 1 ? INFINITY : NAN;
+                *cell(&shared, 100, v == 0 ? X : v == 1 ? Y : Z, 17) = v == 1 ? INFINITY : NAN;
                 CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_NONFINITE);
             }
             fill(&shared, 100, 9002, 0); /* Z determines X */
-            for (int i = 0; i < 100; i++)
-                for (int k = 0; k < 2; k++)
-                    shared.x[(X + k) * 100 + i] =
-                        3 * shared.x[i] - shared.x[(1 + k) * 100 + i] + 1e3;
+            for (int k = 0; k < 2; k++)
+                for (int64_t i = 0; i < n; i++)
+                    *cell(&shared, 100, X + k, i) = 1e3 - 3 * *cell(&shared, 100, k, i);
             CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_COLLINEAR);
+            shared.more = 1;
             fill(&shared, 5, 9003, 0);
             CU_ASSERT_EQUAL(verdict_of(test, 5, id, 3), UB_CI_TOO_FEW);
+            shared.more = test->accepts & UB_CI_DISCRETE ? MORE : 1;
         }
     }
 }
