@@ -24,6 +24,14 @@ const ub_command *ub_command_find(const char *name)
     return NULL;
 }
 
+const char *ub_context_option(const ub_context *ctx, const char *name)
+{
+    for (int i = 0; i < ctx->options; i++)
+        if (strcmp(ctx->option[i].name, name) == 0)
+            return ctx->option[i].value;
+    return NULL;
+}
+
 /* A handler may only set a flag; the farm and the trainer look at it between items. */
 static volatile sig_atomic_t stop_flag;
 static double                stop_at;

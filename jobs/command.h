@@ -13,6 +13,12 @@
 #include "core/settings.h"
 #include "mpi/comm.h"
 
+/* An option of one command only, --name value. */
+typedef struct ub_option {
+    char        name[16];
+    const char *value;
+} ub_option;
+
 typedef struct ub_context {
     ub_comm            world;
     ub_settings        settings;
@@ -20,6 +26,8 @@ typedef struct ub_context {
     char               config[UB_TEXT_MAX]; /* -c, "" if not given */
     int                words;               /* what is left on the command line */
     const char *const *word;
+    int                options; /* of the command's own */
+    const ub_option   *option;
     bool               json, dry_run;
 } ub_context;
 
@@ -28,6 +36,7 @@ typedef struct ub_command {
     const char *usage;    /* after "unbraid NAME" */
     const char *summary;  /* one line */
     const char *sections; /* settings it reads: "run corpus ..."; "" if none */
+    const char *options;  /* its own, each with a value: "x y"; NULL: none */
     const char *details;  /* a paragraph for --help */
     int         words_min, words_max;
     bool        needs_out;
@@ -42,6 +51,9 @@ typedef struct ub_command {
 /* The i-th command, or NULL past the end. */
 UB_LOCAL const ub_command *ub_command_at(size_t i);
 UB_LOCAL const ub_command *ub_command_find(const char *name);
+
+/* Value of an option of the command's own, or NULL. */
+UB_LOCAL const char *ub_context_option(const ub_context *ctx, const char *name);
 
 /* Has a signal (INT, TERM, USR1) or run.stop_after_s asked this rank to stop? */
 UB_LOCAL bool ub_stop_asked(void);

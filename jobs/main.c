@@ -18,7 +18,7 @@
 #include "io/mpiio.h"
 #include "jobs/command.h"
 
-enum { MAX_SETS = 512, MAX_WORDS = 64 };
+enum { MAX_SETS = 512, MAX_WORDS = 64, MAX_OWN = 16 };
 
 typedef struct command_line {
     const ub_command *command;
@@ -27,6 +27,8 @@ typedef struct command_line {
     int               set_count;
     const char       *words[MAX_WORDS];
     int               word_count;
+    ub_option         own[MAX_OWN];
+    int               own_count;
     bool              json, dry_run, help, version;
 } command_line;
 
@@ -70,6 +72,27 @@ static bool is_option(const char *arg, const char *name)
     return strncmp(arg, name, len) == 0 && (arg[len] == '\0' || arg[len] == '=');
 }
 
+/* An option of the command, which stands before it: --name value. */
+static ub_status parse_own(int argc, char **argv, int *i, command_line *cl)
+{
+    const char *arg = argv[*i], *options = cl->command == NULL ? NULL : cl->command->options;
+    ub_option   own = {.name = ""};
+    if (strncmp(arg, "--", 2) == 0 && strcspn(arg + 2, "=") < sizeof own.name)
+        (void)snprintf(own.name, sizeof own.name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+    if (options == NULL || own.name[0] == '\0' || !ub_schema_listed(options, own.name))
+        return UB_FAIL(UB_EARG, "unknown option '%s'; 'unbraid --help' lists what there is", arg);
+    char flag[sizeof own.name + 2];
+    (void)snprintf(flag, sizeof flag, "--%s", own.name);
+    own.value = value_of(argc, argv, i, flag);
+    if (own.value == NULL)
+        return UB_FAIL(UB_EARG, "%s wants a value", flag);
+    for (int k = 0; k < cl->own_count; k++)
+        if (strcmp(cl->own[k].name, own.name) == 0)
+            return UB_FAIL(UB_EARG, "%s is given twice", flag);
+    cl->own[cl->own_count++] = own;
+    return UB_OK;
+}
+
 static ub_status parse_option(int argc, char **argv, int *i, command_line *cl)
 {
     const char *arg = argv[*i];
@@ -99,7 +122,7 @@ static ub_status parse_option(int argc, char **argv, int *i, command_line *cl)
         else
             cl->config = value;
     } else {
-        return UB_FAIL(UB_EARG, "unknown option '%s'; 'unbraid --help' lists what there is", arg);
+        return parse_own(argc, argv, i, cl);
     }
     return UB_OK;
 }
@@ -199,6 +222,8 @@ static ub_status run_command(int argc, char **argv, ub_context *ctx)
     }
     ctx->words = cl.word_count;
     ctx->word = cl.words;
+    ctx->options = cl.own_count;
+    ctx->option = cl.own;
     ctx->json = cl.json;
     ctx->dry_run = cl.dry_run;
     (void)snprintf(ctx->out, sizeof ctx->out, "%s", cl.out != NULL ? cl.out : "");
