@@ -34,11 +34,11 @@ enum {
 /* Why a test has no number, or that it has one. */
 #define UB_CI_VERDICTS(X)                                                                          \
     X(UB_CI_OK, "ok")                                                                              \
-    X(UB_CI_CONSTANT, "constant")     /* X or Y has no variance */                                 \
-    X(UB_CI_COLLINEAR, "collinear")   /* Z determines X or Y, to rounding */                       \
-    X(UB_CI_NONFINITE, "nonfinite")   /* NaN or infinity among the values */                       \
-    X(UB_CI_TOO_FEW, "too_few")       /* not enough samples for |Z| */                             \
-    X(UB_CI_UNTESTABLE, "untestable") /* adjacent steps: nothing lies between them */              \
+    X(UB_CI_CONSTANT, "constant")        /* X or Y has no variance */                              \
+    X(UB_CI_COLLINEAR, "collinear")      /* Z determines X or Y, to rounding */                    \
+    X(UB_CI_NONFINITE, "nonfinite")      /* NaN or infinity among the values */                    \
+    X(UB_CI_TOO_FEW, "too_few")          /* not enough samples for |Z| */                          \
+    X(UB_CI_UNTESTABLE, "untestable")    /* adjacent steps: nothing lies between them */           \
     X(UB_CI_TOO_MANY, "too_many_levels") /* too many distinct values for a table of counts */
 
 typedef enum ub_ci_verdict {
@@ -84,7 +84,8 @@ typedef struct ub_ci_test {
     /* What the test does to each column by itself before anything else (normal scores of ranks,
      * codes of values), in place.  Done once by whoever holds the samples: once a node, and in
      * front of the covariance, so that a linear test of transformed columns is full.c's too.
-     * Not finite values: the whole column becomes NaN.  OPTIONAL (NULL: the columns as they are). */
+     * Not finite values: the whole column becomes NaN.  OPTIONAL (NULL: the columns as they are).
+     */
     ub_status (*transform)(int64_t n, double *column);
 
     /* Prepare whatever all queries share.  REQUIRED.

@@ -298,6 +298,7 @@ static ub_status load(hid_t file, const ub_names *sets, const choice *c, const s
     double    *all = NULL;
     ub_status  st = UB_OK;
     for (int64_t j = 0, held = -1; j < c->count; j++) {
+        UB_ASSERT(from != NULL); /* a column was chosen, so there are some */
         source s = from[c->of[j]];
         if (s.set != held) {
             UB_TRY_OUT(ub_h5_rows_open(file, sets->at[s.set], &r));
@@ -314,6 +315,7 @@ static ub_status load(hid_t file, const ub_names *sets, const choice *c, const s
             UB_TRY_OUT(ub_h5_rows_get(&r, 0, r.rows, all));
             held = s.set;
         }
+        UB_ASSERT(all != NULL);
         for (int64_t i = 0; i < t->rows; i++)
             t->x[j * t->rows + i] = all[i * r.width + s.part];
     }

@@ -34,11 +34,12 @@ static ub_status print(const ub_context *ctx, const ub_ci_test *test, int64_t ro
     ub_status st = put_variant(test, &ctx->settings, &variant);
     long long n = (long long)(r->verdict == UB_CI_OK ? r->n_used : rows);
     if (st == UB_OK)
-        (void)printf(ctx->json ? "{\"test\": \"%s\", \"variant\": \"%s\", \"statistic\": %.17g, "
-                                 "\"p_value\": %.17g, \"dof\": %.17g, \"n\": %lld, "
-                                 "\"verdict\": \"%s\"}\n"
-                               : "test       %s\nvariant    %s\nstatistic  %.10g\np_value    %.10g\n"
-                                 "dof        %.10g\nn          %lld\nverdict    %s\n",
+        (void)printf(ctx->json
+                         ? "{\"test\": \"%s\", \"variant\": \"%s\", \"statistic\": %.17g, "
+                           "\"p_value\": %.17g, \"dof\": %.17g, \"n\": %lld, "
+                           "\"verdict\": \"%s\"}\n"
+                         : "test       %s\nvariant    %s\nstatistic  %.10g\np_value    %.10g\n"
+                           "dof        %.10g\nn          %lld\nverdict    %s\n",
                      test->name, (const char *)variant.data, r->statistic, r->p_value, r->dof, n,
                      ub_ci_verdict_name(r->verdict));
     ub_bytes_release(&variant);
@@ -103,8 +104,8 @@ static ub_status run(ub_context *ctx)
 {
     const char *name = ub_context_option(ctx, "test");
     if (name != NULL)
-        UB_TRY(ub_schema_set(ub_settings_schema(), &ctx->settings, "structure.test", name,
-                             "--test"));
+        UB_TRY(
+            ub_schema_set(ub_settings_schema(), &ctx->settings, "structure.test", name, "--test"));
     return ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? answer(ctx) : UB_OK);
 }
 
@@ -115,9 +116,12 @@ const ub_command ub_cmd_citest = {
     .sections = "ci",
     .options = "x y z test",
     .details =
-        "FILE: text with a line of names and lines of numbers, separated by commas, or HDF5: a dataset\n"
-        "of two dimensions is the columns NAME.0, NAME.1, ..., of three NAME.0.0, ... (in a corpus,\n"
-        "states.4 is step 4 and tasks/NAME a task). NAMES: comma separated; several, or a NAME that\n"
+        "FILE: text with a line of names and lines of numbers, separated by commas, or HDF5: a "
+        "dataset\n"
+        "of two dimensions is the columns NAME.0, NAME.1, ..., of three NAME.0.0, ... (in a "
+        "corpus,\n"
+        "states.4 is step 4 and tasks/NAME a task). NAMES: comma separated; several, or a NAME "
+        "that\n"
         "stands for several, are one vector variable. --test: 'unbraid list ci'; default\n"
         "structure.test. Prints statistic, p-value, degrees of freedom, n and a verdict; with a\n"
         "verdict other than ok there is no number.\n",

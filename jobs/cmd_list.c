@@ -16,8 +16,7 @@ static void list_ci(void)
                      t->accepts & UB_CI_SCALAR ? "scalars" : "",
                      (t->accepts & UB_CI_SCALAR) && (t->accepts & UB_CI_VECTOR) ? ", " : "",
                      t->accepts & UB_CI_VECTOR ? "vectors" : "",
-                     ub_ci_wants_samples(t) ? "samples" : "covariances", t->cost, "",
-                     t->reference);
+                     ub_ci_wants_samples(t) ? "samples" : "covariances", t->cost, "", t->reference);
     }
 }
 

@@ -35,8 +35,13 @@ static ub_status open_window(const ub_comm *c, int node, ub_samples *s, double *
         UB_TRY_MPI(
             MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &s->node));
     UB_TRY_MPI(MPI_Comm_rank(s->node, &rank));
-    UB_TRY_MPI(MPI_Win_allocate_shared(rank == 0 ? bytes : 0, sizeof(double), MPI_INFO_NULL,
-                                       s->node, &base, &s->window));
+    if (MPI_Win_allocate_shared(rank == 0 ? bytes : 0, sizeof(double), MPI_INFO_NULL, s->node,
+                                &base, &s->window) != MPI_SUCCESS)
+        return UB_FAIL(
+            UB_EMPI,
+            "a node cannot share %.6g MiB of samples among its ranks; Open MPI keeps them "
+            "in the folder osc_sm_backing_directory, usually /dev/shm: is it too small?",
+            (double)bytes / 1048576);
     UB_TRY_MPI(MPI_Win_set_errhandler(s->window, MPI_ERRORS_RETURN));
     UB_TRY_MPI(MPI_Win_shared_query(s->window, 0, &size, &unit, &base));
     *x = base;

@@ -105,9 +105,8 @@ static table shared; /* large; one suite, one thread */
 
 #define EACH_TEST(test)                                                                            \
     size_t at_ = 0;                                                                                \
-    for (const ub_ci_test *test;                                                                   \
-         (test = ub_ci_at(at_)) != NULL &&                                                         \
-         (shared.more = test->accepts & UB_CI_DISCRETE ? MORE : 1) > 0;                            \
+    for (const ub_ci_test *test; (test = ub_ci_at(at_)) != NULL &&                                 \
+                                 (shared.more = test->accepts & UB_CI_DISCRETE ? MORE : 1) > 0;    \
          at_++)
 
 static void registry(void)
@@ -254,7 +253,7 @@ static void verdicts(void)
     EACH_TEST(test)
     {
         for (int64_t id = 0; id < 2; id++) {
-            const double values[] = {0, 0.1, -3e7};
+            const double  values[] = {0, 0.1, -3e7};
             const int64_t n = 100 * shared.more;
             for (int v = 0; v < 3; v++) {
                 fill(&shared, 100, 9000, 0);
