@@ -41,11 +41,13 @@ typedef struct state {
 typedef struct draw {
     ub_cmi  *cmi;
     int64_t  n;
-    int32_t  m;      /* neighbours to choose from; 0: global */
-    int32_t *near;   /* n x m: places */
-    int32_t *choice; /* m */
-    int64_t *order;  /* n: a permutation */
-    uint8_t *used;   /* n */
+    int32_t  m;                    /* neighbours to choose from; 0: global */
+    int32_t *near;                 /* n x m: places */
+    int32_t *choice;               /* m */
+    int64_t *order;                /* n: a permutation */
+    int32_t *taker;                /* n: who has the x of a place, -1: nobody */
+    int32_t *asker, *queue, *seen; /* n each: see rearrange() */
+    int32_t  stamp;
     int32_t *source; /* MOST_GROUPS x n x LANES */
     double  *x;      /* MOST_GROUPS x n x nx x LANES */
     double  *work;   /* m */
@@ -169,7 +171,10 @@ static void release_draw(draw *d)
     ub_free(d->near);
     ub_free(d->choice);
     ub_free(d->order);
-    ub_free(d->used);
+    ub_free(d->taker);
+    ub_free(d->asker);
+    ub_free(d->queue);
+    ub_free(d->seen);
     ub_free(d->source);
     ub_free(d->x);
     ub_free(d->work);
@@ -185,7 +190,10 @@ static ub_status init_draw(draw *d, const state *s, const ub_ci_query *q, ub_cmi
     UB_TRY(UB_ALLOC(d->choice, d->m));
     UB_TRY(UB_ALLOC(d->work, d->m));
     UB_TRY(UB_ALLOC(d->order, n));
-    UB_TRY(UB_ALLOC(d->used, n));
+    UB_TRY(UB_ALLOC(d->taker, n));
+    UB_TRY(UB_ALLOC(d->asker, n));
+    UB_TRY(UB_ALLOC(d->queue, n));
+    UB_TRY(UB_ALLOC(d->seen, n));
     UB_TRY(UB_ALLOC(d->source, MOST_GROUPS * n * LANES));
     UB_TRY(UB_ALLOC(d->x, MOST_GROUPS * n * q->nx * LANES));
     for (int64_t i = 0; d->m > 0 && i < n; i++)
@@ -193,29 +201,62 @@ static ub_status init_draw(draw *d, const state *s, const ub_ci_query *q, ub_cmi
     return UB_OK;
 }
 
-/* A surrogate into lane 0 of source (stride LANES): places in random order take a neighbour not
- * yet taken, in random order; the last one looked at if all are. */
+/* Place `root` finds all its neighbours taken: give it one by letting others take another of
+ * theirs, along the shortest such chain (Kuhn 1955).  There always is one, because everybody could
+ * keep his own. */
+static void rearrange(draw *d, int32_t root, int32_t *source)
+{
+    int32_t head = 0, tail = 0;
+    d->stamp++;
+    d->queue[tail++] = root;
+    while (head < tail) {
+        int32_t place = d->queue[head++];
+        for (int32_t j = 0; j < d->m; j++) {
+            int32_t take = d->near[(int64_t)place * d->m + j];
+            if (d->seen[take] == d->stamp)
+                continue;
+            d->seen[take] = d->stamp;
+            d->asker[take] = place;
+            if (d->taker[take] >= 0) {
+                d->queue[tail++] = d->taker[take];
+                continue;
+            }
+            for (int32_t had; take >= 0; take = had) { /* back along the chain */
+                int32_t who = d->asker[take];
+                had = source[(int64_t)who * LANES];
+                source[(int64_t)who * LANES] = take;
+                d->taker[take] = who;
+            }
+            return;
+        }
+    }
+}
+
+/* A surrogate into source (stride LANES): places in random order take a random neighbour that is
+ * not taken. */
 static void draw_surrogate(draw *d, int32_t *source)
 {
     ub_rng_permutation(&d->rng, d->n, d->order);
-    for (int64_t i = 0; d->m == 0 && i < d->n; i++)
-        source[i * LANES] = (int32_t)d->order[i];
-    for (int64_t i = 0; d->m > 0 && i < d->n; i++)
-        d->used[i] = 0;
+    for (int64_t i = 0; i < d->n; i++) {
+        source[i * LANES] = d->m == 0 ? (int32_t)d->order[i] : -1;
+        d->taker[i] = -1;
+    }
     for (int64_t i = 0; d->m > 0 && i < d->n; i++) {
-        int64_t place = d->order[i];
-        int32_t take = 0;
+        int32_t place = (int32_t)d->order[i], left = d->m, take = -1;
         for (int32_t j = 0; j < d->m; j++)
-            d->choice[j] = d->near[place * d->m + j];
-        for (int32_t left = d->m; left > 0; left--) {
+            d->choice[j] = d->near[(int64_t)place * d->m + j];
+        while (left > 0 && take < 0) {
             int32_t at = (int32_t)ub_rng_below(&d->rng, (uint64_t)left);
-            take = d->choice[at];
-            d->choice[at] = d->choice[left - 1];
-            if (!d->used[take])
-                break;
+            if (d->taker[d->choice[at]] < 0)
+                take = d->choice[at];
+            d->choice[at] = d->choice[--left];
         }
-        d->used[take] = 1;
-        source[place * LANES] = take;
+        if (take >= 0) {
+            source[(int64_t)place * LANES] = take;
+            d->taker[take] = place;
+        } else {
+            rearrange(d, place, source);
+        }
     }
 }
 
@@ -234,7 +275,7 @@ static double p_value(draw *d, double statistic, int64_t most, int64_t enough)
         for (int32_t v = 0; v < groups * LANES && done < most; v++) {
             done++;
             above += value[v] >= statistic;
-            if (above == enough)
+            if (enough > 0 && above == enough)
                 return (double)above / (double)done;
         }
     }

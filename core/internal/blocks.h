@@ -10,7 +10,7 @@
 #include "core/internal/simd.h"
 #include "core/knn.h"
 
-enum { UB_KNN_BLOCK = UB_KNN_ROOM };
+enum { UB_KNN_BLOCK = UB_KNN_ROOM, UB_KNN_GROUPS = 8 };
 
 struct ub_knn {
     int64_t  n, blocks;
@@ -89,14 +89,32 @@ UB_INLINE void ub_knn_insert(int32_t k, double *nearest, int32_t *near, double d
         near[i] = (int32_t)place;
 }
 
-/* Put those of the distances of block b that belong there into the k nearest so far. */
-UB_INLINE void ub_knn_keep(int32_t k, double *nearest, int32_t *near, const double *d, int64_t b,
+/* A distance that at least UB_KNN_GROUPS of the block's do not exceed. */
+UB_INLINE double ub_knn_bound(const double *d)
+{
+    double least[UB_KNN_GROUPS], bound = 0;
+    for (int g = 0; g < UB_KNN_GROUPS; g++)
+        least[g] = d[g];
+    for (int p = UB_KNN_GROUPS; p < UB_KNN_BLOCK; p += UB_KNN_GROUPS)
+        for (int g = 0; g < UB_KNN_GROUPS; g++)
+            least[g] = d[p + g] < least[g] ? d[p + g] : least[g];
+    for (int g = 0; g < UB_KNN_GROUPS; g++)
+        bound = least[g] > bound ? least[g] : bound;
+    return bound;
+}
+
+/* Put those of the distances d of block b that belong there into the k nearest so far.  The own
+ * block, which comes first, finds them infinite; a bound saves most of its insertions. */
+UB_INLINE void ub_knn_keep(int32_t k, double *nearest, int32_t *near, double *d, int64_t b,
                            int64_t self)
 {
-    uint64_t mask = ub_knn_below(d, nearest[k - 1]);
-    if (b == self / UB_KNN_BLOCK)
-        mask &= ~((uint64_t)1 << (self % UB_KNN_BLOCK));
-    while (mask != 0) {
+    double radius = nearest[k - 1];
+    if (b == self / UB_KNN_BLOCK) {
+        d[self % UB_KNN_BLOCK] = INFINITY;
+        if (k <= UB_KNN_GROUPS)
+            radius = nextafter(ub_knn_bound(d), INFINITY);
+    }
+    for (uint64_t mask = ub_knn_below(d, radius); mask != 0;) {
         int p = ub_knn_next(&mask);
         if (d[p] < nearest[k - 1])
             ub_knn_insert(k, nearest, near, d[p], b * UB_KNN_BLOCK + p);
