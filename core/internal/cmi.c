@@ -154,8 +154,8 @@ UB_INLINE void look_in(ub_cmi *s, int64_t b, int64_t i)
     ub_knn_keep(s->k, s->nearest, NULL, d, b, i);
 }
 
-/* Rows of distances of place i from all blocks that may hold one of its k nearest or a point as
- * near in Z as the k-th is; distance of the k-th. */
+/* Rows of distances of place i from all blocks that may hold one of its k nearest or a point no
+ * farther in Z than the k-th; distance of the k-th. */
 UB_INLINE double scan(ub_cmi *s, int64_t i)
 {
     ub_knn *t = s->base;
@@ -167,10 +167,9 @@ UB_INLINE double scan(ub_cmi *s, int64_t i)
     look_in(s, own, i);
     if (sibling < t->blocks)
         look_in(s, sibling, i);
-    double  bound = s->nearest[s->k - 1];
-    int64_t close = ub_knn_close(t, i, bound);
+    int64_t close = ub_knn_close(t, i, nextafter(s->nearest[s->k - 1], INFINITY));
     for (int64_t j = 0; j < close; j++)
-        if (t->gap[j] < s->nearest[s->k - 1] && t->close[j] != own && t->close[j] != sibling)
+        if (t->gap[j] <= s->nearest[s->k - 1] && t->close[j] != own && t->close[j] != sibling)
             look_in(s, t->close[j], i);
     return s->nearest[s->k - 1];
 }
