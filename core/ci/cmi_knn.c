@@ -317,6 +317,8 @@ const ub_ci_test ub_ci_cmi_knn = {
     .cost = "O(n sqrt(n) |Z|) an estimate, a third of that a surrogate",
     .reference = "Kraskov et al. 2004; Frenzel and Pompe 2007; Runge 2018; Besag and Clifford 1991",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
+    .settings = "ci.k ci.estimator ci.scaling ci.permutation ci.k_perm ci.permutations "
+                "ci.stop_after",
     .open = open_state,
     .eval = eval,
     .close = close_state,

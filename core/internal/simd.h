@@ -1,7 +1,7 @@
 /* core/internal/simd.h - the one place that names instruction sets.
  *
  * A function marked UB_SIMD is plain C, compiled once per instruction set; the loader picks one at
- * program start.  Its loops subtract, compare and count but never sum floating point numbers, and
+ * program start.  Its vectors subtract, compare and count; floating point sums stay in order, and
  * the build forbids fused operations, so every variant gives the same bits.  Elsewhere than gcc,
  * x86-64 and glibc it is compiled once.
  *
