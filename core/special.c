@@ -137,8 +137,8 @@ double ub_evidence_of_p(double p)
 double ub_digamma(double x)
 {
     double below = 0;
-    for (; x < 12; x++)
-        below += 1 / x;
+    while (x < 12)
+        below += 1 / x++;
     double u = 1 / (x * x);
     double series =
         u * (1.0 / 12 - u * (1.0 / 120 - u * (1.0 / 252 - u * (1.0 / 240 - u * (1.0 / 132)))));
