@@ -314,7 +314,7 @@ out:
 const ub_ci_test ub_ci_cmi_knn = {
     .name = "cmi_knn",
     .summary = "k-nearest-neighbour conditional mutual information, permutation p-value",
-    .cost = "O(n sqrt(n) |Z|) an estimate, a third of that a surrogate",
+    .cost = "about n^1.5 |Z| an estimate, a quarter of that a surrogate",
     .reference = "Kraskov et al. 2004; Frenzel and Pompe 2007; Runge 2018; Besag and Clifford 1991",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.k ci.estimator ci.scaling ci.permutation ci.k_perm ci.permutations "
