@@ -39,7 +39,8 @@ enum {
     X(UB_CI_NONFINITE, "nonfinite")      /* NaN or infinity among the values */                    \
     X(UB_CI_TOO_FEW, "too_few")          /* not enough samples for |Z| */                          \
     X(UB_CI_UNTESTABLE, "untestable")    /* adjacent steps: nothing lies between them */           \
-    X(UB_CI_TOO_MANY, "too_many_levels") /* too many distinct values for a table of counts */
+    X(UB_CI_TOO_MANY, "too_many_levels") /* too many distinct values for a table of counts */      \
+    X(UB_CI_TIES, "ties")                /* samples coincide: neighbours have no distance */
 
 typedef enum ub_ci_verdict {
 #define UB_CI_VERDICT_ENUM(name, text) name,

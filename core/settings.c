@@ -99,6 +99,19 @@ static const ub_field ci[] = {
         "distinct values a side or a condition may have (gsq)"),
     REAL("cell_samples", ci.cell_samples, "5", 0, 1e6, "samples", 0,
          "samples a cell of the table must have on average (gsq)"),
+    INT("k", ci.k, "5", 1, 1000, "neighbours", 0, "neighbours of an estimate (cmi_knn)"),
+    CHOICE("estimator", ci.estimator, "ksg1", "ksg1|ksg2", 0,
+           "Frenzel-Pompe, or the second algorithm of Kraskov et al. (cmi_knn)"),
+    CHOICE("scaling", ci.scaling, "standardise", "standardise|rank|raw", 0,
+           "what is done to each column before distances are taken (cmi_knn)"),
+    CHOICE("permutation", ci.permutation, "local", "local|global", 0,
+           "surrogates exchange x among neighbours in Z, or anywhere (cmi_knn)"),
+    INT("k_perm", ci.k_perm, "5", 2, 1000, "neighbours", 0,
+        "neighbours in Z, a sample itself among them, that exchange x (permutation: local)"),
+    INT("permutations", ci.permutations, "499", 1, 1000000, "", 0,
+        "surrogates at most; the smallest p-value is 1 / (permutations + 1)"),
+    INT("stop_after", ci.stop_after, "20", 0, 1000000, "surrogates", 0,
+        "stop at so many surrogates that reach the statistic, p = that / drawn; 0: never"),
 };
 
 static const ub_field farm[] = {

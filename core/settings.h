@@ -31,6 +31,9 @@ enum {
 };
 enum { UB_REP_LAST, UB_REP_ALL };
 enum { UB_CONTRAST_AUTO, UB_CONTRAST_NONE, UB_CONTRAST_MARGINAL };
+enum { UB_PERMUTATION_LOCAL, UB_PERMUTATION_GLOBAL };
+enum { UB_ESTIMATOR_KSG1, UB_ESTIMATOR_KSG2 };
+enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
@@ -70,6 +73,11 @@ typedef struct ub_settings {
         int64_t memory_mb;    /* of a node, for the samples; 0 = half of it */
         int64_t max_levels;   /* gsq */
         double  cell_samples; /* gsq */
+        int64_t k;            /* neighbours of an estimate */
+        int64_t k_perm;       /* neighbours in Z whose x may be exchanged */
+        int64_t permutations; /* at most */
+        int64_t stop_after;   /* surrogates at or above the statistic; 0 = never */
+        int     permutation, estimator, scaling;
     } ci;
     struct {
         double journal_sync_s;

@@ -133,3 +133,14 @@ double ub_evidence_of_p(double p)
 {
     return ub_evidence_of_log_p(log(p < DBL_TRUE_MIN ? DBL_TRUE_MIN : p));
 }
+
+double ub_digamma(double x)
+{
+    double below = 0;
+    while (x < 12)
+        below += 1 / x++;
+    double u = 1 / (x * x);
+    double series =
+        u * (1.0 / 12 - u * (1.0 / 120 - u * (1.0 / 252 - u * (1.0 / 240 - u * (1.0 / 132)))));
+    return log(x) - 0.5 / x - series - below;
+}

@@ -1,4 +1,4 @@
-/* core/special.h - tails and quantiles of the normal and chi-square distributions.
+/* core/special.h - normal and chi-square tails and quantiles, digamma.
  *
  * Tails are computed as tails, never as 1 - cdf, and their logarithms without passing
  * through the tail, so that a p-value of 1e-300 keeps its digits and one that underflows
@@ -30,5 +30,9 @@ double ub_chi2_log_tail(double x, double dof);
  * and >= 0 for every finite log p; p = 0 counts as the smallest positive double (about 1480). */
 double ub_evidence_of_log_p(double log_p);
 double ub_evidence_of_p(double p);
+
+/* The digamma function for x > 0: recurrence to x >= 12, then its asymptotic series (DLMF 5.5.2,
+ * 5.11.2).  Absolute error below 1e-14 for x >= 1. */
+double ub_digamma(double x);
 
 #endif /* UB_CORE_SPECIAL_H */

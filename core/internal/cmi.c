@@ -1,0 +1,417 @@
+#include "core/internal/cmi.h"
+
+#include <math.h>
+
+#include "core/internal/blocks.h"
+#include "core/mem.h"
+#include "core/special.h"
+
+enum { LANES = UB_CMI_LANES, BLOCK = UB_KNN_BLOCK };
+
+struct ub_cmi {
+    int64_t n;
+    int32_t nx, ny, nz, k;
+    int     estimator;
+    ub_knn *base;              /* points in Z; in Y if there is no Z */
+    ub_knn *alone;             /* points in X, if there is no Z */
+    double *x, *y;             /* n x nx and n x ny, by place */
+    double *block_x, *block_y; /* the same as blocks x nx (ny) x BLOCK */
+    double *radius;            /* n: holds the k-th neighbour of a place, if guessed well */
+    double *psi;               /* n + 1: digamma */
+    double *best;              /* k x LANES: the nearest so far, sorted in each lane */
+    double *nearest;           /* k: of all lanes */
+    double *point;             /* nx: a query in X */
+
+    /* One place against whole blocks, for the estimate. */
+    double *row_x, *row_y, *row_z; /* rows x BLOCK; row_z stays 0 if there is no Z */
+    int64_t rows;
+
+    /* One place against the points within a radius, for surrogates. */
+    int32_t *place; /* in Z: where they are ... */
+    double  *dz;    /* ... and how far */
+    int64_t  found;
+    int32_t *near_place; /* those of them within it in (y, z) */
+    double  *near, *near_y, *near_z;
+    int64_t  near_found;
+};
+
+void ub_cmi_destroy(ub_cmi **cmi)
+{
+    ub_cmi *s = *cmi;
+    if (s == NULL)
+        return;
+    double *owned[] = {s->x,    s->y,       s->block_x, s->block_y, s->radius, s->psi,
+                       s->best, s->nearest, s->point,   s->row_x,   s->row_y,  s->row_z,
+                       s->dz,   s->near,    s->near_y,  s->near_z};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        ub_free(owned[i]);
+    ub_free(s->place);
+    ub_free(s->near_place);
+    ub_knn_destroy(&s->base);
+    ub_knn_destroy(&s->alone);
+    ub_free(s);
+    *cmi = NULL;
+}
+
+static ub_status allocate(ub_cmi *s)
+{
+    int64_t list = (s->n + BLOCK - 1) / BLOCK * BLOCK + BLOCK; /* and UB_KNN_ROOM */
+    UB_TRY(UB_ALLOC(s->x, s->n * s->nx));
+    UB_TRY(UB_ALLOC(s->y, s->n * s->ny));
+    UB_TRY(UB_ALLOC(s->block_x, list * s->nx));
+    UB_TRY(UB_ALLOC(s->block_y, list * s->ny));
+    UB_TRY(UB_ALLOC(s->radius, s->n));
+    UB_TRY(UB_ALLOC(s->psi, s->n + 1));
+    UB_TRY(UB_ALLOC(s->best, s->k * LANES));
+    UB_TRY(UB_ALLOC(s->nearest, s->k));
+    UB_TRY(UB_ALLOC(s->point, s->nx));
+    UB_TRY(UB_ALLOC(s->row_x, list));
+    UB_TRY(UB_ALLOC(s->row_y, list));
+    UB_TRY(UB_ALLOC(s->row_z, list));
+    UB_TRY(UB_ALLOC(s->place, list));
+    UB_TRY(UB_ALLOC(s->dz, list));
+    UB_TRY(UB_ALLOC(s->near_place, list));
+    UB_TRY(UB_ALLOC(s->near, list));
+    UB_TRY(UB_ALLOC(s->near_y, list));
+    UB_TRY(UB_ALLOC(s->near_z, list));
+    return UB_OK;
+}
+
+/* Columns in the order of places: as rows, and by block, infinite past the last. */
+static void by_place(const ub_cmi *s, int32_t columns, const double *const *column, double *row,
+                     double *block)
+{
+    const int32_t *order = ub_knn_order(s->base);
+    for (int64_t i = 0; i < s->base->blocks * BLOCK; i++)
+        for (int32_t c = 0; c < columns; c++) {
+            double v = i < s->n ? column[c][order[i]] : INFINITY;
+            block[(i / BLOCK * columns + c) * BLOCK + i % BLOCK] = v;
+            if (i < s->n)
+                row[i * columns + c] = v;
+        }
+}
+
+ub_status ub_cmi_create(int64_t n, int32_t nx, int32_t ny, int32_t nz, const double *const *x,
+                        const double *const *y, const double *const *z, int32_t k, int estimator,
+                        ub_cmi **out)
+{
+    ub_cmi   *s = NULL;
+    ub_status st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(s, 1));
+    *s = (ub_cmi){.n = n, .nx = nx, .ny = ny, .nz = nz, .k = k, .estimator = estimator};
+    UB_TRY_OUT(allocate(s));
+    UB_TRY_OUT(ub_knn_create(n, nz > 0 ? nz : ny, nz > 0 ? z : y, &s->base));
+    if (nz == 0)
+        UB_TRY_OUT(ub_knn_create(n, nx, x, &s->alone));
+    by_place(s, nx, x, s->x, s->block_x);
+    by_place(s, ny, y, s->y, s->block_y);
+    for (int64_t i = 1; i <= n; i++)
+        s->psi[i] = ub_digamma((double)i);
+    *out = s;
+    s = NULL;
+out:
+    ub_cmi_destroy(&s);
+    return st;
+}
+
+void ub_cmi_neighbours(ub_cmi *s, int64_t place, int32_t m, double *work, int32_t *near)
+{
+    near[0] = (int32_t)place;
+    if (m > 1)
+        (void)ub_knn_kth(s->base, place, m - 1, work, near + 1);
+}
+
+/* Put a distance into the nearest so far of every lane, by exchanging upwards without branches. */
+UB_INLINE void keep_nearest(int32_t k, double *best, double *d)
+{
+    int64_t any = 0;
+    UB_EACH_LANE(l)
+    any += d[l] < best[(k - 1) * LANES + l];
+    for (int32_t m = 0; any != 0 && m < k; m++)
+        UB_EACH_LANE(l)
+        {
+            double held = best[m * LANES + l], more = held > d[l] ? held : d[l];
+            best[m * LANES + l] = held > d[l] ? d[l] : held;
+            d[l] = more;
+        }
+}
+
+/* Distances of place i from block b in x, y and z as the next row.
+ */
+UB_INLINE void look_in(ub_cmi *s, int64_t b, int64_t i)
+{
+    double *restrict dx = s->row_x + s->rows * BLOCK, *restrict dy = s->row_y + s->rows * BLOCK;
+    double *restrict dz = s->row_z + s->rows * BLOCK, d[BLOCK];
+    s->rows++;
+    ub_knn_distances(s->block_x + b * s->nx * BLOCK, s->nx, s->x + i * s->nx, dx);
+    ub_knn_distances(s->block_y + b * s->ny * BLOCK, s->ny, s->y + i * s->ny, dy);
+    if (s->nz > 0)
+        ub_knn_distances(s->base->x + b * s->nz * BLOCK, s->nz, s->base->at, dz);
+    for (int p = 0; p < BLOCK; p++) {
+        double far = dx[p] > dy[p] ? dx[p] : dy[p];
+        d[p] = dz[p] > far ? dz[p] : far;
+    }
+    ub_knn_keep(s->k, s->nearest, NULL, d, b, i);
+}
+
+/* Rows of distances of place i from all blocks that may hold one of its k nearest or a point no
+ * farther in Z than the k-th; distance of the k-th. */
+UB_INLINE double scan(ub_cmi *s, int64_t i)
+{
+    ub_knn *t = s->base;
+    int64_t own = i / BLOCK, sibling = own ^ 1;
+    for (int32_t m = 0; m < s->k; m++)
+        s->nearest[m] = INFINITY;
+    s->rows = 0;
+    ub_knn_point(t, i, t->at);
+    look_in(s, own, i);
+    if (sibling < t->blocks)
+        look_in(s, sibling, i);
+    int64_t close = ub_knn_close(t, i, nextafter(s->nearest[s->k - 1], INFINITY));
+    for (int64_t j = 0; j < close; j++)
+        if (t->gap[j] <= s->nearest[s->k - 1] && t->close[j] != own && t->close[j] != sibling)
+            look_in(s, t->close[j], i);
+    return s->nearest[s->k - 1];
+}
+
+/* The term of a place from its counts. */
+UB_INLINE double term(const ub_cmi *s, int64_t n_z, int64_t n_xz, int64_t n_yz)
+{
+    const double *psi = s->psi;
+    if (s->nz == 0)
+        return psi[s->n] - psi[n_xz] - psi[n_yz];
+    double more = s->estimator == UB_ESTIMATOR_KSG1 ? 0 : 1 / (double)n_xz + 1 / (double)n_yz;
+    return psi[n_z] - psi[n_xz] - psi[n_yz] + more;
+}
+
+/* The point itself counts in ksg1, and is taken off in ksg2. */
+UB_INLINE double term_of_rows(const ub_cmi *s, double eps)
+{
+    int64_t n_z = 0, n_xz = 0, n_yz = 0, m = s->rows * BLOCK;
+    if (s->estimator == UB_ESTIMATOR_KSG1) {
+        for (int64_t j = 0; j < m; j++) {
+            int64_t in_z = s->row_z[j] < eps;
+            n_z += in_z;
+            n_xz += in_z & (s->row_x[j] < eps);
+            n_yz += in_z & (s->row_y[j] < eps);
+        }
+        return term(s, n_z, s->nz > 0 ? n_xz : ub_knn_count(s->alone, s->point, eps), n_yz);
+    }
+    double above = nextafter(eps, INFINITY), eps_x = 0, eps_y = 0, eps_z = 0;
+    for (int64_t b = 0; b < s->rows; b++) {
+        const double *dx = s->row_x + b * BLOCK, *dy = s->row_y + b * BLOCK,
+                     *dz = s->row_z + b * BLOCK;
+        uint64_t mask = ub_knn_below(dx, above) & ub_knn_below(dy, above) & ub_knn_below(dz, above);
+        while (mask != 0) {
+            int p = ub_knn_next(&mask);
+            eps_x = dx[p] > eps_x ? dx[p] : eps_x;
+            eps_y = dy[p] > eps_y ? dy[p] : eps_y;
+            eps_z = dz[p] > eps_z ? dz[p] : eps_z;
+        }
+    }
+    for (int64_t j = 0; j < m; j++) {
+        int64_t in_z = s->row_z[j] <= eps_z;
+        n_z += in_z;
+        n_xz += in_z & (s->row_x[j] <= eps_x);
+        n_yz += in_z & (s->row_y[j] <= eps_y);
+    }
+    if (s->nz == 0)
+        n_xz = ub_knn_count(s->alone, s->point, nextafter(eps_x, INFINITY));
+    return term(s, n_z - 1, n_xz - 1, n_yz - 1);
+}
+
+UB_SIMD static double evaluate(ub_cmi *s, int64_t i, double *eps)
+{
+    *eps = scan(s, i);
+    for (int32_t c = 0; c < s->nx; c++)
+        s->point[c] = s->x[i * s->nx + c];
+    return term_of_rows(s, *eps);
+}
+
+static double from_sum(const ub_cmi *s, double sum)
+{
+    double k = s->k, shift = s->estimator == UB_ESTIMATOR_KSG1 ? 0 : s->nz > 0 ? 2 / k : 1 / k;
+    return ub_digamma(k) - shift + sum / (double)s->n;
+}
+
+bool ub_cmi_estimate(ub_cmi *s, double *value)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        double eps;
+        sum += evaluate(s, i, &eps);
+        if (eps == 0)
+            return false;
+        s->radius[i] = 1.2 * eps;
+    }
+    *value = from_sum(s, sum);
+    return true;
+}
+
+/* Lists of the points within radius r of place i, itself left out. */
+UB_SIMD static void gather(ub_cmi *s, int64_t i, double r)
+{
+    int64_t       all = ub_knn_within(s->base, i, r, s->place, s->dz), found = 0, near = 0;
+    const double *y = s->y + i * s->ny;
+    for (int64_t j = 0; j < all; j++) {
+        int32_t p = s->place[j];
+        double  dz = s->nz > 0 ? s->dz[j] : 0, dy = 0;
+        for (int32_t c = 0; c < s->ny; c++) {
+            double d = fabs(s->y[(int64_t)p * s->ny + c] - y[c]);
+            dy = d > dy ? d : dy;
+        }
+        int other = p != i;
+        s->place[found] = p;
+        s->dz[found] = dz;
+        found += other;
+        s->near_place[near] = p;
+        s->near_y[near] = dy;
+        s->near_z[near] = dz;
+        s->near[near] = dz > dy ? dz : dy;
+        near += other & (s->near[near] < r);
+    }
+    s->found = found;
+    s->near_found = near;
+}
+
+/* Distances of place p from place i in x, a lane for each surrogate. */
+UB_INLINE void x_distance(int32_t nx, const double *x, int64_t i, int64_t p, double *dx)
+{
+    const double *a = x + i * nx * LANES, *b = x + p * nx * LANES;
+    UB_EACH_LANE(l)
+    dx[l] = fabs(a[l] - b[l]);
+    for (int32_t c = 1; c < nx; c++)
+        UB_EACH_LANE(l)
+        {
+            double d = fabs(a[c * LANES + l] - b[c * LANES + l]);
+            dx[l] = d > dx[l] ? d : dx[l];
+        }
+}
+
+/* Distance to the k-th neighbour among those gathered; infinite if they are fewer. */
+UB_INLINE void kth_distance(const ub_cmi *s, const double *x, int64_t i, double *eps)
+{
+    for (int32_t m = 0; m < s->k * LANES; m++)
+        s->best[m] = INFINITY;
+    for (int64_t j = 0; j < s->near_found; j++) {
+        double d[LANES], dyz = s->near[j];
+        x_distance(s->nx, x, i, s->near_place[j], d);
+        UB_EACH_LANE(l)
+        d[l] = d[l] > dyz ? d[l] : dyz;
+        keep_nearest(s->k, s->best, d);
+    }
+    UB_EACH_LANE(l)
+    eps[l] = s->best[(s->k - 1) * LANES + l];
+}
+
+/* ksg1: how many are nearer than eps in z, (x, z) and (y, z). */
+UB_INLINE void count_below(const ub_cmi *s, const double *x, int64_t i, const double *eps,
+                           int64_t *n_z, int64_t *n_xz, int64_t *n_yz)
+{
+    for (int64_t j = 0; j < s->near_found; j++)
+        UB_EACH_LANE(l)
+    n_yz[l] += s->near[j] < eps[l];
+    for (int64_t j = 0; s->nz > 0 && j < s->found; j++) {
+        double dx[LANES], dz = s->dz[j];
+        x_distance(s->nx, x, i, s->place[j], dx);
+        UB_EACH_LANE(l)
+        {
+            dx[l] = dx[l] > dz ? dx[l] : dz;
+            n_z[l] += dz < eps[l];
+            n_xz[l] += dx[l] < eps[l];
+        }
+    }
+}
+
+/* ksg2: eps becomes that of x; how many are within eps_z, (eps_x, eps_z), (eps_y, eps_z). */
+UB_INLINE void count_within(const ub_cmi *s, const double *x, int64_t i, double *eps, int64_t *n_z,
+                            int64_t *n_xz, int64_t *n_yz)
+{
+    double dx[LANES], eps_x[LANES] = {0}, eps_y[LANES] = {0}, eps_z[LANES] = {0};
+    for (int64_t j = 0; j < s->near_found; j++) {
+        double d = s->near[j], dy = s->near_y[j], dz = s->near_z[j];
+        x_distance(s->nx, x, i, s->near_place[j], dx);
+        UB_EACH_LANE(l)
+        {
+            int inside = (d <= eps[l]) & (dx[l] <= eps[l]);
+            eps_x[l] = inside && dx[l] > eps_x[l] ? dx[l] : eps_x[l];
+            eps_y[l] = inside && dy > eps_y[l] ? dy : eps_y[l];
+            eps_z[l] = inside && dz > eps_z[l] ? dz : eps_z[l];
+        }
+    }
+    for (int64_t j = 0; j < s->near_found; j++)
+        UB_EACH_LANE(l)
+    n_yz[l] += (s->near_y[j] <= eps_y[l]) & (s->near_z[j] <= eps_z[l]);
+    for (int64_t j = 0; s->nz > 0 && j < s->found; j++) {
+        double dz = s->dz[j];
+        x_distance(s->nx, x, i, s->place[j], dx);
+        UB_EACH_LANE(l)
+        {
+            n_z[l] += dz <= eps_z[l];
+            n_xz[l] += (dz <= eps_z[l]) & (dx[l] <= eps_x[l]);
+        }
+    }
+    UB_EACH_LANE(l)
+    eps[l] = eps_x[l];
+}
+
+/* The terms of place i; the largest eps, which must be below the radius of the lists for the terms
+ * to hold. */
+UB_SIMD static double terms(ub_cmi *s, const double *x, int64_t i, double r, double *out)
+{
+    int64_t n_z[LANES] = {0}, n_xz[LANES] = {0}, n_yz[LANES] = {0};
+    int     itself = s->estimator == UB_ESTIMATOR_KSG1; /* is not in the lists */
+    double  eps[LANES], largest = 0;
+    kth_distance(s, x, i, eps);
+    for (int l = 0; l < LANES; l++)
+        largest = eps[l] > largest ? eps[l] : largest;
+    if (!(largest < r))
+        return largest;
+    if (s->estimator == UB_ESTIMATOR_KSG1)
+        count_below(s, x, i, eps, n_z, n_xz, n_yz);
+    else
+        count_within(s, x, i, eps, n_z, n_xz, n_yz);
+    for (int l = 0; l < LANES; l++) {
+        if (s->nz == 0) {
+            double reach = itself ? eps[l] : nextafter(eps[l], INFINITY);
+            for (int32_t c = 0; c < s->nx; c++)
+                s->point[c] = x[(i * s->nx + c) * LANES + l];
+            n_xz[l] = ub_knn_count(s->alone, s->point, reach) - (reach > 0);
+        }
+        out[l] = term(s, n_z[l] + itself, n_xz[l] + itself, n_yz[l] + itself);
+    }
+    return largest;
+}
+
+/* A radius for the next attempt: the k-th neighbour found so far bounds the true one. */
+static double wider(double r, double largest)
+{
+    return isfinite(largest) ? nextafter(largest, INFINITY) : 2 * r;
+}
+
+void ub_cmi_surrogates(ub_cmi *s, int32_t groups, const int32_t *source, double *x, double *value)
+{
+    int64_t size = s->n * LANES;
+    for (int64_t at = 0; at < groups * s->n; at++)
+        for (int32_t c = 0; c < s->nx; c++)
+            for (int l = 0; l < LANES; l++)
+                x[(at * s->nx + c) * LANES + l] = s->x[source[at * LANES + l] * s->nx + c];
+    for (int32_t v = 0; v < groups * LANES; v++)
+        value[v] = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        double r = s->radius[i], largest = 0, eps, add[LANES];
+        gather(s, i, r);
+        for (int32_t g = 0; g < groups; g++) {
+            while (!((eps = terms(s, x + g * size * s->nx, i, r, add)) < r)) {
+                r = wider(r, eps);
+                gather(s, i, r);
+            }
+            largest = eps > largest ? eps : largest;
+            for (int l = 0; l < LANES; l++)
+                value[g * LANES + l] += add[l];
+        }
+        s->radius[i] = largest > 0 ? 1.05 * largest : r;
+    }
+    for (int32_t v = 0; v < groups * LANES; v++)
+        value[v] = from_sum(s, value[v]);
+}
