@@ -49,6 +49,8 @@ void ub_stop_install(double after_s)
     (void)sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         (void)sigaction(numbers[i], &action, NULL);
+    /* A limit on file sizes is an error with a sentence, not a death. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     stop_at = after_s > 0 ? ub_clock() + after_s : 0;
 }
 
