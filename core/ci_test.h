@@ -62,6 +62,9 @@ typedef struct ub_ci_query {
     int64_t        id; /* position in the study; keys the random stream */
     const int32_t *x, *y, *z;
     int32_t        nx, ny, nz; /* nx, ny >= 1 */
+    /* The last so many of Z are moderators: columns along which the dependence may change its
+     * sign (in a study the task's), where tests that look for interactions look.  0: none. */
+    int32_t moderators;
 } ub_ci_query;
 
 /* One answer.  With a verdict other than UB_CI_OK: p_value 1, the rest 0. */
@@ -102,7 +105,7 @@ typedef struct ub_ci_test {
     /* Answer the same X, Y, Z with each of m further conditioning sets, so that
      * the part shared by all tasks is factored once.  OPTIONAL (NULL: eval is
      * called m times).  Set i is extra[offset[i]] .. extra[offset[i+1]-1]; same
-     * answers as eval on Z + set i with id q->id + i, to rounding. */
+     * answers as eval on Z + set i with id q->id + i and set i as moderators, to rounding. */
     ub_status (*eval_each)(void *state, const ub_ci_query *q, int32_t m, const int32_t *extra,
                            const int32_t *offset, ub_ci_result *out);
 

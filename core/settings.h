@@ -37,7 +37,8 @@ enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
-enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH };
+enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
+enum { UB_TRANSITION_LINEAR, UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD };
 
 typedef struct ub_settings {
     struct {
@@ -97,7 +98,7 @@ typedef struct ub_settings {
     struct {
         int     kind;
         int64_t steps, tasks, samples, segment_length;
-        int     link;
+        int     link, transition;
         double  edge;       /* probability of a temporal edge */
         double  membership; /* probability of a link segment - task */
         int64_t relevant, irrelevant, task_dim, obs_dim;

@@ -156,6 +156,7 @@ static ub_status eval_pair(ub_solver *v, int32_t x, int32_t y, int64_t id)
         q.nz = shared;
         for (int32_t j = v->task_end[i]; j < v->task_end[i + 1]; j++)
             v->z[q.nz++] = v->task_column[j];
+        q.moderators = q.nz - shared;
         UB_TRY(s->test->eval(v->state, &q, &v->result[i]));
     }
     return UB_OK;

@@ -7,7 +7,16 @@
 
 /* Independent draws that define a corpus; each has streams of its own (part, index), so that one
  * setting does not move the draws of another. */
-enum { DRAW_EDGE, DRAW_ACTION, DRAW_MEMBER, DRAW_WEIGHT, DRAW_HIDDEN, DRAW_OUT, DRAW_MIX };
+enum {
+    DRAW_EDGE,
+    DRAW_ACTION,
+    DRAW_MEMBER,
+    DRAW_WEIGHT,
+    DRAW_HIDDEN,
+    DRAW_OUT,
+    DRAW_MIX,
+    DRAW_SCALE
+};
 
 static const double noise_action = 0.5, noise_task = 0.5;          /* chain */
 static const double noise_vector = 0.05, noise_observation = 0.01; /* latent */
@@ -29,18 +38,18 @@ static double signed_uniform(ub_rng *r, double low, double high)
 
 typedef struct chain {
     int32_t  steps, tasks;
-    int      link;
-    double  *alpha, *beta; /* T */
-    double  *action_var;   /* T: variance of a_t */
-    double  *weight;       /* T x M */
-    uint8_t *truth;        /* T x M; borrowed from the corpus */
+    int      link, transition;
+    double  *alpha, *beta;  /* T; no edge: alpha = 0 */
+    double  *action_square; /* T: E a_t^2 */
+    double  *weight;        /* T x M */
+    uint8_t *truth;         /* T x M; borrowed from the corpus */
 } chain;
 
 static void chain_release(chain *c)
 {
     ub_free(c->alpha);
     ub_free(c->beta);
-    ub_free(c->action_var);
+    ub_free(c->action_square);
     ub_free(c->weight);
 }
 
@@ -66,26 +75,62 @@ static void draw_members(const ub_settings *s, int32_t task, int32_t segments, u
         truth[t * tasks + task] = truth[t / length * length * tasks + task];
 }
 
+/* Where an edge takes the step before. */
+static double chain_edge(const chain *c, int32_t t, double before)
+{
+    if (c->alpha[t] == 0)
+        return 0;
+    switch (c->transition) {
+    case UB_TRANSITION_TANH:
+        return tanh(1.5 * before);
+    case UB_TRANSITION_SINE:
+        return before + sin(2 * before);
+    case UB_TRANSITION_FOLD:
+        return 0.5 * before * before / (1 + fabs(before));
+    default:
+        return c->alpha[t] * before;
+    }
+}
+
+/* E a_t^2: in closed form for linear edges, else the mean over 4,096 chains of a stream of their
+ * own (one in a hundred; it only sets the scale of a task's terms). */
+static void chain_scale(const ub_settings *s, chain *c)
+{
+    enum { CHAINS = 4096 };
+    ub_rng r = graph_stream(s, DRAW_SCALE, 0);
+    double at = 0, var = 0;
+    for (int64_t n = 0; n < CHAINS && c->transition != UB_TRANSITION_LINEAR; n++)
+        for (int32_t t = 0; t < c->steps; t++) {
+            at = chain_edge(c, t, t > 0 ? at : 0) + ub_rng_normal(&r);
+            c->action_square[t] += at * at / CHAINS;
+        }
+    for (int32_t t = 0; t < c->steps; t++) {
+        if (c->transition == UB_TRANSITION_LINEAR)
+            c->action_square[t] = var = c->alpha[t] * c->alpha[t] * var + 1;
+        c->action_square[t] =
+            c->beta[t] * c->beta[t] * c->action_square[t] + noise_action * noise_action;
+    }
+}
+
 static ub_status chain_draw(const ub_settings *s, const ub_corpus *corpus, chain *c)
 {
     c->steps = corpus->steps;
     c->tasks = corpus->tasks;
     c->link = s->synth.link;
+    c->transition = s->synth.transition;
     c->truth = corpus->truth;
     UB_TRY(UB_ALLOC(c->alpha, c->steps));
     UB_TRY(UB_ALLOC(c->beta, c->steps));
-    UB_TRY(UB_ALLOC(c->action_var, c->steps));
+    UB_TRY(UB_ALLOC(c->action_square, c->steps));
     UB_TRY(UB_ALLOC(c->weight, (int64_t)c->steps * c->tasks));
     ub_rng edge = graph_stream(s, DRAW_EDGE, 0), action = graph_stream(s, DRAW_ACTION, 0);
-    double var = 0;
     for (int32_t t = 0; t < c->steps; t++) {
         bool   there = ub_rng_uniform(&edge) < s->synth.edge;
         double alpha = signed_uniform(&edge, 0.3, 0.9);
         c->alpha[t] = there && t > 0 ? alpha : 0;
         c->beta[t] = signed_uniform(&action, 0.5, 1.5);
-        var = c->alpha[t] * c->alpha[t] * var + 1;
-        c->action_var[t] = c->beta[t] * c->beta[t] * var + noise_action * noise_action;
     }
+    chain_scale(s, c);
     for (int32_t i = 0; i < c->tasks; i++) {
         draw_members(s, i, ub_corpus_segments(corpus), c->truth);
         ub_rng r = graph_stream(s, DRAW_WEIGHT, i);
@@ -96,12 +141,13 @@ static ub_status chain_draw(const ub_settings *s, const ub_corpus *corpus, chain
 }
 
 /* What a task sees of an action.  Quadratic: a^2 / E a^2 - 1 has variance 2 for a normal a, so
- * the root of 2 gives every step unit variance and no step drowns the others. */
+ * the root of 2 gives every step unit variance and no step drowns the others.  Squared sum: the
+ * action itself; the sum is squared at the end. */
 static double chain_link(const chain *c, int32_t t, double a)
 {
     switch (c->link) {
     case UB_LINK_QUADRATIC:
-        return (a * a / c->action_var[t] - 1) / M_SQRT2;
+        return (a * a / c->action_square[t] - 1) / M_SQRT2;
     case UB_LINK_TANH:
         return tanh(a);
     default:
@@ -113,15 +159,18 @@ static void chain_episode(const chain *c, ub_rng r, double *states, double *targ
 {
     double state = 0;
     for (int32_t t = 0; t < c->steps; t++) {
-        state = c->alpha[t] * state + ub_rng_normal(&r);
+        state = chain_edge(c, t, state) + ub_rng_normal(&r);
         states[t] = state;
         double seen = chain_link(c, t, c->beta[t] * state + noise_action * ub_rng_normal(&r));
         for (int32_t i = 0; i < c->tasks; i++)
             if (c->truth[(int64_t)t * c->tasks + i])
                 targets[i] += c->weight[(int64_t)t * c->tasks + i] * seen;
     }
-    for (int32_t i = 0; i < c->tasks; i++)
+    for (int32_t i = 0; i < c->tasks; i++) {
+        if (c->link == UB_LINK_SQUARED_SUM)
+            targets[i] *= targets[i];
         targets[i] += noise_task * ub_rng_normal(&r);
+    }
 }
 
 static ub_status chain_fill(const ub_settings *s, ub_corpus *out)

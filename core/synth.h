@@ -3,8 +3,9 @@
  * `chain` (stage 1, design of the published experiments): s_t = alpha_t s_{t-1} + N(0,1)
  * with alpha = +-U(.3,.9) with probability synth.edge, else no edge; a_t = beta_t s_t +
  * .5 N, beta = +-U(.5,1.5); g_i = sum over member steps of w_ti f(a_t) + .5 N, w = +-U(.5,1.5),
- * f = identity, (a^2 / E a^2 - 1) / sqrt 2, or tanh; every segment belongs to a task with
- * probability synth.membership, at least two segments a task.
+ * f = identity, (a^2 / E a^2 - 1) / sqrt 2, or tanh; `squared_sum`: g_i = (sum w_ti a_t)^2 + .5 N.
+ * Every segment belongs to a task with probability synth.membership, at least two segments a task.
+ * synth.transition puts tanh(1.5 s), s + sin(2 s) or s^2 / (2 + 2 |s|) in place of alpha_t s.
  *
  * `latent` (stage 2), T = L = 1: latents z ~ N(0, I), the relevant ones first; with R of them and
  * M tasks, task i needs w = 1 + ceil((R - 1) / M) latents (at most R), from i (w - 1) on,

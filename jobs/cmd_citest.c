@@ -46,7 +46,7 @@ static ub_status print(const ub_context *ctx, const ub_ci_test *test, int64_t ro
     return st;
 }
 
-/* The columns of x, y and z are 0 .. end[0], .. end[1], .. end[2] of the table. */
+/* The columns of x, y, z and the moderators are 0 .. end[0], .. end[1], .. of the table. */
 static ub_status ask(const ub_ci_test *test, const ub_settings *settings, const ub_table *t,
                      ub_ci_result *r)
 {
@@ -62,7 +62,8 @@ static ub_status ask(const ub_ci_test *test, const ub_settings *settings, const 
                      .z = column + t->end[1],
                      .nx = t->end[0],
                      .ny = t->end[1] - t->end[0],
-                     .nz = t->end[2] - t->end[1]};
+                     .nz = t->end[3] - t->end[1],
+                     .moderators = t->end[3] - t->end[2]};
     UB_TRY_OUT(ub_ci_transform(test, t->rows, t->columns, t->x));
     UB_TRY_OUT(ub_moments_of_columns(t->rows, t->columns, t->x, &m));
     UB_TRY_OUT(test->open(&(ub_ci_data){&m, t->x}, settings, &state));
@@ -77,15 +78,15 @@ out:
 
 static ub_status answer(const ub_context *ctx)
 {
-    static const char *const side[] = {"x", "y", "z"};
-    const char              *path = ctx->word[0], *list[3];
+    static const char *const side[] = {"x", "y", "z", "moderator"};
+    const char              *path = ctx->word[0], *list[4];
     const ub_ci_test        *test = ub_ci_find(ctx->settings.structure.test);
     ub_table                 t = {0};
     ub_ci_result             r = {0};
     ub_status                st = UB_OK;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         list[i] = ub_context_option(ctx, side[i]);
-    UB_TRY(ub_table_read(path, list, 3, &t));
+    UB_TRY(ub_table_read(path, list, 4, &t));
     if (t.end[0] < 1 || t.end[1] == t.end[0])
         UB_TRY_OUT(UB_FAIL(UB_EARG, "citest wants --x and --y: the columns to test"));
     if (t.rows < 2)
@@ -111,10 +112,11 @@ static ub_status run(ub_context *ctx)
 
 const ub_command ub_cmd_citest = {
     .name = "citest",
-    .usage = "FILE --x NAMES --y NAMES [--z NAMES] [--test NAME] [--set ci.key=value]... [--json]",
+    .usage = "FILE --x NAMES --y NAMES [--z NAMES] [--moderator NAMES] [--test NAME] [--set "
+             "ci.key=value]... [--json]",
     .summary = "One conditional independence test on the columns of a table",
     .sections = "ci",
-    .options = "x y z test",
+    .options = "x y z moderator test",
     .details =
         "FILE: text with a line of names and lines of numbers, separated by commas, or HDF5: a "
         "dataset\n"
@@ -123,7 +125,9 @@ const ub_command ub_cmd_citest = {
         "states.4 is step 4 and tasks/NAME a task). NAMES: comma separated; several, or a NAME "
         "that\n"
         "stands for several, are one vector variable. --test: 'unbraid list ci'; default\n"
-        "structure.test. Prints statistic, p-value, degrees of freedom, n and a verdict; with a\n"
+        "structure.test. --moderator: columns to condition on along which the dependence may\n"
+        "change its sign (a study's task variable); tests of the gcm family look there. Prints "
+        "statistic, p-value, degrees of freedom, n and a verdict; with a\n"
         "verdict other than ok there is no number.\n",
     .words_min = 1,
     .words_max = 1,

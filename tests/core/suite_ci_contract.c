@@ -81,7 +81,7 @@ static ub_ci_query query(const ub_ci_test *test, int64_t id, int32_t nz)
     int32_t sides = test->accepts & UB_CI_VECTOR ? 2 : 1;
     if (id % 2 == 0 && (test->accepts & UB_CI_SCALAR))
         sides = 1;
-    return (ub_ci_query){id, xs, ys, zs, sides, sides, nz};
+    return (ub_ci_query){id, xs, ys, zs, sides, sides, nz, 0};
 }
 
 static ub_ci_result ask(table *t, ub_ci_query q)

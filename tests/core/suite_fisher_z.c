@@ -16,7 +16,7 @@
 #define SETS(x, y, z)                                                                              \
     (ub_ci_query)                                                                                  \
     {                                                                                              \
-        0, x, y, z, COUNT(x), COUNT(y), COUNT(z)                                                   \
+        0, x, y, z, COUNT(x), COUNT(y), COUNT(z), 0                                                \
     }
 
 static ub_ci_result ask(const ub_moments *m, ub_ci_query q)
@@ -153,8 +153,8 @@ static void golden_vectors(void)
     if (!golden("golden/lin_n1000.csv", 1000, &m))
         return;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        ub_ci_query  q = {0,           table[i].x,  table[i].y, table[i].z,
-                          table[i].nx, table[i].ny, table[i].nz};
+        ub_ci_query  q = {0,           table[i].x,  table[i].y,  table[i].z,
+                          table[i].nx, table[i].ny, table[i].nz, 0};
         ub_ci_result r = ask(&m, q);
         UB_CHECK_CLOSE(r.statistic, table[i].chi2, 1e-12);
         UB_CHECK_CLOSE(r.evidence, table[i].evidence, 1e-12);
@@ -237,7 +237,7 @@ static void brute_force_scalars(void)
             for (int32_t c = 0; c < P; c++)
                 if (c != a && c != b)
                     z[nz++] = c;
-            ub_ci_result r = ask(&m, (ub_ci_query){0, &a, &b, z, 1, 1, nz});
+            ub_ci_result r = ask(&m, (ub_ci_query){0, &a, &b, z, 1, 1, nz, 0});
             double       partial = -q[a * P + b] / sqrt(q[a * P + a] * q[b * P + b]);
             UB_CHECK_CLOSE(r.statistic, sqrt(N - nz - 3) * atanh(partial), 1e-10);
         }
@@ -284,7 +284,7 @@ static void full_equals_explicit(void)
                         else
                             z[nz++] = S + c;
                     }
-                    want = ask(&m, (ub_ci_query){0, xs, ys, z, nx, ny, nz});
+                    want = ask(&m, (ub_ci_query){0, xs, ys, z, nx, ny, nz, 0});
                     if (a == b)
                         ub_full_direct(full, a, task, &r);
                     else

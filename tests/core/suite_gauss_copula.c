@@ -76,7 +76,7 @@ static void gaussian(double *x, uint64_t item, double effect)
 static void monotone(void)
 {
     static const int32_t x[] = {3}, y[] = {4}, z[] = {0, 1, 2};
-    const ub_ci_query    q = {0, x, y, z, 1, 1, 3};
+    const ub_ci_query    q = {0, x, y, z, 1, 1, 3, 0};
     double              *a = NULL;
     UB_CHECK(UB_ALLOC(a, N * P));
     for (uint64_t item = 0; item < 4; item++) {
@@ -106,7 +106,7 @@ static void monotone(void)
 static void outlier(void)
 {
     static const int32_t x[] = {3}, y[] = {4};
-    const ub_ci_query    q = {0, x, y, NULL, 1, 1, 0};
+    const ub_ci_query    q = {0, x, y, NULL, 1, 1, 0, 0};
     double              *a = NULL;
     UB_CHECK(UB_ALLOC(a, N * P));
     gaussian(a, 7, 1);

@@ -53,7 +53,7 @@ static ub_ci_result ask(ub_ci_query q)
 
 static ub_ci_result ask3(int32_t x, int32_t y, int32_t z)
 {
-    return ask((ub_ci_query){0, &x, &y, &z, 1, 1, z >= 0});
+    return ask((ub_ci_query){0, &x, &y, &z, 1, 1, z >= 0, 0});
 }
 
 /* Berkeley admissions 1973 (Bickel, Hammel, O'Connell, Science 187, 1975), columns department,
@@ -137,7 +137,7 @@ static void brute_force(void)
             }
             add(1, row);
         }
-        ub_ci_result a = ask((ub_ci_query){0, x, y, z, 1, 1, 2});
+        ub_ci_result a = ask((ub_ci_query){0, x, y, z, 1, 1, 2, 0});
         brute(levels, &g, &dof);
         CU_ASSERT_EQUAL(a.verdict, UB_CI_OK);
         UB_CHECK_CLOSE(a.statistic, g, 1e-11);
@@ -161,7 +161,7 @@ static void vectors(void)
             double c = ub_rng_uniform(&r) < 0.2 ? a : (double)ub_rng_below(&r, 2);
             add(1, joined ? (double[]){10 * a + b, c} : (double[]){a, b, c});
         }
-        ub_ci_result q = joined ? ask3(0, 1, -1) : ask((ub_ci_query){0, pair, y, NULL, 2, 1, 0});
+        ub_ci_result q = joined ? ask3(0, 1, -1) : ask((ub_ci_query){0, pair, y, NULL, 2, 1, 0, 0});
         CU_ASSERT(q.verdict == UB_CI_OK && q.dof == 5);
         if (joined)
             UB_CHECK_CLOSE(q.statistic, apart[0], 1e-12);
@@ -182,8 +182,9 @@ static void not_testable(void)
     CU_ASSERT_EQUAL(ask3(0, 1, 2).verdict, UB_CI_TOO_MANY);
     CU_ASSERT_EQUAL(ask3(0, 1, 3).verdict, UB_CI_TOO_FEW); /* 1000 samples for 240 cells */
     CU_ASSERT_EQUAL(ask3(0, 3, -1).verdict, UB_CI_OK);
-    CU_ASSERT_EQUAL(ask((ub_ci_query){0, (int32_t[]){0, 1}, (int32_t[]){3}, NULL, 2, 1, 0}).verdict,
-                    UB_CI_TOO_FEW);
+    CU_ASSERT_EQUAL(
+        ask((ub_ci_query){0, (int32_t[]){0, 1}, (int32_t[]){3}, NULL, 2, 1, 0, 0}).verdict,
+        UB_CI_TOO_FEW);
     shared.settings.ci.cell_samples = 4;
     CU_ASSERT_EQUAL(ask3(0, 1, 3).verdict, UB_CI_OK);
     shared.settings.ci.max_levels = 59;

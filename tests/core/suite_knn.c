@@ -380,7 +380,7 @@ static void golden_values(void)
             set("ci.k", variants[v].k);
             set("ci.scaling", variants[v].scaling);
             set("ci.estimator", variants[v].estimator);
-            ub_ci_query  q = {0, col_x, expected[i].null ? col_y0 : col_y, col_z, 1, 1, 5};
+            ub_ci_query  q = {0, col_x, expected[i].null ? col_y0 : col_y, col_z, 1, 1, 5, 0};
             ub_ci_result r = ask(expected[i].n, 8, x, q);
             CU_ASSERT(r.verdict == UB_CI_OK && r.n_used == expected[i].n);
             UB_CHECK_CLOSE(r.statistic, expected[i].value[v], 1e-12);
@@ -425,7 +425,7 @@ static void uniform_on_a_chain(void)
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &settings));
     set("ci.permutations", "99");
     for (int i = 0; i < RUNS; i++) {
-        ub_ci_query q = {i, col_x, (const int32_t[]){5}, col_z, 1, 1, 3};
+        ub_ci_query q = {i, col_x, (const int32_t[]){5}, col_z, 1, 1, 3, 0};
         chain(N, (uint64_t)i, 1, x);
         set("ci.stop_after", "0");
         full[i] = ask(N, 6, x, q).p_value;
@@ -444,7 +444,7 @@ static void finds_what_is_not_linear(void)
 {
     enum { N = 400 };
     double           *x = samples(N, 6, 0, 0);
-    ub_ci_query       q = {0, col_x, col_y, col_z, 1, 1, 3};
+    ub_ci_query       q = {0, col_x, col_y, col_z, 1, 1, 3, 0};
     const ub_ci_test *linear = ub_ci_find("fisher_z");
     ub_ci_result      r;
     ub_moments        m;
@@ -472,7 +472,7 @@ static void local_keeps_what_z_explains(void)
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &settings));
     set("ci.permutations", "49");
     for (int i = 0; i < RUNS; i++) {
-        ub_ci_query q = {i, col_x, (const int32_t[]){5}, col_z, 1, 1, 3};
+        ub_ci_query q = {i, col_x, (const int32_t[]){5}, col_z, 1, 1, 3, 0};
         chain(N, (uint64_t)(4000 + i), 2.5, x);
         set("ci.permutation", "local");
         local[i] = ask(N, 6, x, q).p_value;
@@ -492,7 +492,7 @@ static void keyed_by_seed_and_question(void)
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &settings));
     set("ci.stop_after", "0");
     for (int i = 0; i < 4; i++) {
-        ub_ci_query q = {i, col_x, (const int32_t[]){5}, col_z, 1, 1, 3};
+        ub_ci_query q = {i, col_x, (const int32_t[]){5}, col_z, 1, 1, 3, 0};
         chain(N, (uint64_t)i, 1, x);
         set("run.seed", "1");
         double p = ask(N, 6, x, q).p_value;
@@ -509,7 +509,7 @@ static void verdicts(void)
 {
     enum { N = 120 };
     double     *x = samples(N, 6, 6, 0);
-    ub_ci_query q = {0, col_x, col_y, col_z, 1, 1, 3};
+    ub_ci_query q = {0, col_x, col_y, col_z, 1, 1, 3, 0};
     ub_moments  m;
     void       *state = NULL;
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &settings));

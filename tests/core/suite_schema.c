@@ -295,6 +295,10 @@ static void choices_are_their_enumerators(void)
         ROW(synth, kind, "latent", UB_SYNTH_LATENT),
         ROW(synth, link, "quadratic", UB_LINK_QUADRATIC),
         ROW(synth, link, "tanh", UB_LINK_TANH),
+        ROW(synth, link, "squared_sum", UB_LINK_SQUARED_SUM),
+        ROW(synth, transition, "tanh", UB_TRANSITION_TANH),
+        ROW(synth, transition, "sine", UB_TRANSITION_SINE),
+        ROW(synth, transition, "fold", UB_TRANSITION_FOLD),
     };
     ub_settings s;
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &s));

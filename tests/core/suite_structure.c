@@ -242,7 +242,7 @@ static void asks_what_it_says(void)
                         else
                             y[ny++] = c->steps * c->dim + j;
                     }
-                    UB_CHECK(test->eval(state, &(ub_ci_query){0, x, y, z, nx, ny, nz}, &r));
+                    UB_CHECK(test->eval(state, &(ub_ci_query){0, x, y, z, nx, ny, nz, 0}, &r));
                     int64_t at = v > k ? task * g.pairs + ub_pair_index(g.segments, k, v)
                                        : (int64_t)k * g.tasks + task;
                     UB_CHECK_CLOSE(v > k ? g.pair_stat[at] : g.direct_stat[at], r.statistic, 1e-9);
@@ -285,7 +285,7 @@ static void representatives(void)
                         if (near[i] >= 0 && near[i] < 12 && !(i == 2 && near[2] == x + 1))
                             z[nz++] = near[i];
                     z[nz++] = 12;
-                    UB_CHECK(test->eval(state, &(ub_ci_query){0, &x, &y, z, 1, 1, nz}, &r));
+                    UB_CHECK(test->eval(state, &(ub_ci_query){0, &x, &y, z, 1, 1, nz, 0}, &r));
                     sum += fmin(r.evidence, 60) / 2 * (1 - 1 / t2) - log(t2) / 2;
                     asked++;
                     if (r.p_value < p) {

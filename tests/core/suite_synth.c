@@ -171,6 +171,61 @@ static void tasks_hear_members(void)
     ub_free(square);
 }
 
+/* What a step adds to the function of the step before is N(0, 1) and independent of it. */
+static void non_linear_edges_follow_their_formulas(void)
+{
+    enum { T = 6, N = 5000 };
+    double *noise = NULL;
+    UB_CHECK(UB_ALLOC(noise, N));
+    for (int kind = UB_TRANSITION_TANH; kind <= UB_TRANSITION_FOLD; kind++) {
+        ub_settings s = settings_of(UB_SYNTH_CHAIN);
+        ub_corpus   c = {0};
+        s.synth.steps = T;
+        s.synth.samples = N;
+        s.synth.edge = 1;
+        s.synth.transition = kind;
+        UB_CHECK(ub_synth(&s, 0, N, &c));
+        double square = 0;
+        for (int64_t n = 0; n < N; n++) {
+            double x = c.states[n * T + T - 2], next = c.states[n * T + T - 1];
+            double f = kind == UB_TRANSITION_TANH   ? tanh(1.5 * x)
+                       : kind == UB_TRANSITION_SINE ? x + sin(2 * x)
+                                                    : 0.5 * x * x / (1 + fabs(x));
+            noise[n] = next - f;
+            square += noise[n] * noise[n] / N;
+        }
+        CU_ASSERT_DOUBLE_EQUAL(square, 1, 5 * sqrt(2.0 / N));
+        CU_ASSERT(fabs(correlation(N, c.states + T - 2, T, noise, 1)) < 4.5 / sqrt(N));
+        ub_corpus_release(&c);
+    }
+    ub_free(noise);
+}
+
+/* (sum w a)^2 correlates with no step, but with products of two members' steps. */
+static void a_squared_sum_hears_products_of_members(void)
+{
+    enum { T = 8, N = 20000 };
+    double     *product = NULL;
+    ub_settings s = settings_of(UB_SYNTH_CHAIN);
+    ub_corpus   c = {0};
+    UB_CHECK(UB_ALLOC(product, N));
+    s.synth.steps = T;
+    s.synth.samples = N;
+    s.synth.edge = 0;
+    s.synth.link = UB_LINK_SQUARED_SUM;
+    UB_CHECK(ub_synth(&s, 0, N, &c));
+    for (int32_t i = 0; i < c.tasks; i++)
+        for (int32_t t = 0; t + 1 < T; t++) {
+            for (int64_t n = 0; n < N; n++)
+                product[n] = c.states[n * T + t] * c.states[n * T + t + 1];
+            double r = correlation(N, product, 1, c.targets + i, c.tasks);
+            bool   both = c.truth[t * c.tasks + i] != 0 && c.truth[(t + 1) * c.tasks + i] != 0;
+            CU_ASSERT_EQUAL(fabs(r) > 5 / sqrt(N), both);
+        }
+    ub_corpus_release(&c);
+    ub_free(product);
+}
+
 /* Partial correlation of the first two of p variables given the others, from their covariance
  * (destroyed): sweep out the others, last to first. */
 static double partial(int p, double *cov)
@@ -335,6 +390,8 @@ UB_SUITE("synth", {"the same corpus whoever makes which part", any_split},
          {"memberships have their probability and at least two segments", memberships},
          {"states are a chain with the stated edges", chain_of_states},
          {"a task hears its members and nobody else", tasks_hear_members},
+         {"non-linear edges follow their formulas", non_linear_edges_follow_their_formulas},
+         {"a squared sum hears products of members", a_squared_sum_hears_products_of_members},
          {"two steps depend given band and task if both are members", colliders},
          {"a task needs all of its latents and no other", tasks_need_their_latents},
          {"an observation holds all latents", observation_holds_all_latents},
