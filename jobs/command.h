@@ -12,6 +12,7 @@
 
 #include "core/settings.h"
 #include "mpi/comm.h"
+#include "mpi/watch.h"
 
 /* An option of one command only, --name value. */
 typedef struct ub_option {
@@ -20,7 +21,8 @@ typedef struct ub_option {
 } ub_option;
 
 typedef struct ub_context {
-    ub_comm            world;
+    ub_comm            world; /* smaller after ranks were lost */
+    ub_watch          *watch; /* of its ranks */
     ub_settings        settings;
     char               out[UB_TEXT_MAX];    /* --out, "" if not given */
     char               config[UB_TEXT_MAX]; /* -c, "" if not given */

@@ -234,10 +234,20 @@ static ub_status run_command(int argc, char **argv, ub_context *ctx)
     return cl.command->run(ctx);
 }
 
+/* With lost ranks MPI_Finalize would wait for them. */
+static _Noreturn void leave_wounded(const ub_context *ctx, ub_status st)
+{
+    if (ctx->world.size > 0)
+        (void)MPI_Barrier(ctx->world.mpi);
+    ub_watch_dismiss();
+    _exit(ub_status_exit_code(st));
+}
+
 /* After a failure of MPI itself nothing collective may be tried. */
 static void leave(ub_context *ctx, ub_status st)
 {
-    if (st == UB_EMPI) {
+    ub_watch_stop(&ctx->watch);
+    if (st == UB_EMPI && !ctx->world.wounded) {
         (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_report());
         (void)MPI_Abort(MPI_COMM_WORLD, ub_status_exit_code(st));
     }
@@ -246,6 +256,8 @@ static void leave(ub_context *ctx, ub_status st)
         (void)fprintf(stderr, "unbraid: %s\n", ours ? ub_err_report() : ub_err_message());
     }
     (void)fflush(NULL);
+    if (ctx->world.wounded)
+        leave_wounded(ctx, st);
     ub_comm_release(&ctx->world);
     (void)MPI_Finalize();
 }
@@ -266,6 +278,9 @@ int main(int argc, char **argv)
     ub_status st = ub_comm_init(&ctx.world, MPI_COMM_WORLD);
     if (st == UB_OK) {
         ub_log_set_rank(ctx.world.rank);
+        st = ub_watch_start(&ctx.world, &ctx.watch);
+    }
+    if (st == UB_OK) {
         st = run_command(argc, argv, &ctx);
     }
     leave(&ctx, st);

@@ -97,7 +97,7 @@ out:
 static ub_status farm(ub_study *s, stage *t)
 {
     static const ub_farm_ops ops = {work, absorb, has, stop, progress};
-    const ub_comm           *c = &s->ctx->world;
+    ub_comm                 *c = &s->ctx->world;
     char                     path[UB_TEXT_MAX];
     ub_status                st = UB_OK;
     int64_t                  items = ub_structure_items(t->plan), known = 0;
@@ -111,13 +111,22 @@ static ub_status farm(ub_study *s, stage *t)
         ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known, (long long)items);
     t->progress = ub_progress_begin("structure", "tests", tests / (double)(items > 0 ? items : 1),
                                     t->settings->run.progress_s);
+    ub_farm_plan  plan = {.watch = s->ctx->watch, .overdue = 4};
     ub_farm_stats stats;
-    ub_status     ran = ub_farm_run(c, items, &ops, t, &stats);
+    int           before = c->size;
+    ub_status     ran = ub_farm_run(c, items, &plan, &ops, t, &stats);
+    if (c->size != before) { /* those left watch each other */
+        ub_watch_stop(&s->ctx->watch);
+        if (ran != UB_EMPI)
+            UB_TRY(ub_watch_start(c, &s->ctx->watch));
+    }
     if (c->rank == 0) {
         ub_progress_end(&t->progress, ub_structure_answered(t->plan), items);
         st = ub_journal_close(&t->journal);
-        ub_log0_info("farm", "items=%lld tests=%.0f ranks=%d seconds=%.3f busy=%.2f",
-                     (long long)stats.items, tests, c->size, stats.seconds, stats.busy);
+        ub_log0_info("farm",
+                     "items=%lld tests=%.0f ranks=%d lost=%d reissued=%lld seconds=%.3f busy=%.2f",
+                     (long long)stats.items, tests, c->size, stats.lost,
+                     (long long)stats.reissued, stats.seconds, stats.busy);
     }
     if (ran == UB_ESTOP)
         return UB_FAIL(UB_ESTOP, "stopped on request in stage 1, answers are in the journal; the "
@@ -209,7 +218,7 @@ static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
 out:
     ub_solver_destroy(&t.solver);
     ub_structure_destroy(&t.plan);
-    if (st != UB_EMPI)
+    if (st != UB_EMPI && !c->wounded) /* a window is freed by all who made it, or not at all */
         ub_samples_release(&samples);
     ub_moments_release(&moments);
     ub_free(precision);

@@ -31,9 +31,26 @@ ub_status ub_comm_init(ub_comm *out, MPI_Comm parent)
 
 void ub_comm_release(ub_comm *c)
 {
-    if (c->size > 0 && c->mpi != MPI_COMM_NULL)
+    if (c->size > 0 && c->mpi != MPI_COMM_NULL && !c->wounded)
         (void)MPI_Comm_free(&c->mpi);
     *c = (ub_comm){.mpi = MPI_COMM_NULL};
+}
+
+ub_status ub_comm_shrink(ub_comm *c, const int *ranks, int count)
+{
+    enum { TAG = 1 };
+    ub_comm   left = {.mpi = MPI_COMM_NULL, .wounded = true};
+    MPI_Group all, some;
+    UB_TRY_MPI(MPI_Comm_group(c->mpi, &all));
+    UB_TRY_MPI(MPI_Group_incl(all, count, ranks, &some));
+    UB_TRY_MPI(MPI_Comm_create_group(c->mpi, some, TAG, &left.mpi));
+    UB_TRY_MPI(MPI_Group_free(&some));
+    UB_TRY_MPI(MPI_Group_free(&all));
+    UB_TRY_MPI(MPI_Comm_set_errhandler(left.mpi, MPI_ERRORS_RETURN));
+    UB_TRY_MPI(MPI_Comm_rank(left.mpi, &left.rank));
+    UB_TRY_MPI(MPI_Comm_size(left.mpi, &left.size));
+    *c = left;
+    return UB_OK;
 }
 
 /* Lowest (severity, rank) wins: 0 failure, 1 stop, 2 fine. */

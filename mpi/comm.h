@@ -10,6 +10,7 @@
 #define UB_MPI_COMM_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,12 +23,21 @@
 typedef struct ub_comm {
     MPI_Comm mpi; /* owned duplicate; errors are returned, not fatal */
     int      rank, size;
+    bool     wounded; /* ranks have died and this is what is left: see ub_comm_shrink() */
 } ub_comm;
 
 /* Duplicate `parent` (not kept) into *out and set MPI_ERRORS_RETURN on it. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_init(ub_comm *out, MPI_Comm parent);
-/* Free the duplicate; safe on a zeroed struct. */
+/* Free the duplicate (unless wounded); safe on a zeroed struct. */
 UB_COLLECTIVE void ub_comm_release(ub_comm *c);
+
+/* Go on without ranks that have died: *c becomes the communicator of `count` of its ranks, in
+ * ascending order.  Only those call it.  Stock MPI has no word for this, but MPI_Comm_create_group
+ * speaks to the members of the group only, so it does not miss the dead (checked with Open MPI
+ * 4.1, shared memory and TCP).  What was made from the old communicator (windows, files,
+ * communicators) must be left as it is, not freed: that would wait for the dead.  The same holds
+ * for MPI_Finalize: *c is marked as wounded, and the program ends by a barrier and _exit. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_shrink(ub_comm *c, const int *ranks, int count);
 
 /* The communication of ub_comm_agree(), which callers use. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_verdict(const ub_comm *c, ub_status mine);

@@ -2,10 +2,13 @@
  *
  * The farm moves bytes and knows nothing of what they mean.  Rank 0 hands out item
  * numbers and works too, between requests; with one rank it works alone, and the results are
- * the same, byte for byte, as with any other number of ranks.  Items are handed out in
- * chunks that shrink towards the end (guided self-scheduling), answers are taken one by one.
+ * the same, byte for byte, as with any other number of ranks.  Who gets which items when is
+ * decided by core/sched.h; answers are taken one by one, the first of an item counts.
  *
- * Point-to-point messages only between the first item and the last.
+ * A worker that dies costs its unfinished items: others do them, and the communicator shrinks to
+ * those who live (the launcher must let the job outlive a rank, see mpi/watch.h).  Between the
+ * first item and the last there are point-to-point messages only, and none waits for a rank that
+ * may be dead.
  *
  * Layer: mpi (may include core).
  */
@@ -19,14 +22,15 @@
 #include "core/bytes.h"
 #include "core/status.h"
 #include "mpi/comm.h"
+#include "mpi/watch.h"
 
 typedef struct ub_farm_ops {
     /* Any rank: do item, append the answer.  Depends on its arguments only. */
     ub_status (*work)(void *self, int64_t item, ub_bytes *answer);
     /* Rank 0: take one answer, exactly once per item, in any order. */
     ub_status (*absorb)(void *self, int64_t item, const unsigned char *answer, size_t len);
-    /* Rank 0: is the item already answered (from a journal)?  Asked a few times, all before the
-     * item is handed out; the answer stays the same.  OPTIONAL. */
+    /* Rank 0: is the item already answered (from a journal)?  Asked once, before the first item
+     * is handed out.  OPTIONAL. */
     bool (*has)(void *self, int64_t item);
     /* Rank 0, between items: true stops handing out work, drains what is in flight (a worker
      * ends its item and drops the rest of its chunk) and returns UB_ESTOP.  OPTIONAL. */
@@ -35,21 +39,40 @@ typedef struct ub_farm_ops {
     void (*progress)(void *self, int64_t done, int64_t items);
 } ub_farm_ops;
 
+/* How items are handed out; the results do not depend on it. */
+typedef struct ub_farm_plan {
+    const char *policy;     /* a name of core/sched.h; NULL: "fac2" */
+    int64_t     floor;      /* smallest chunk; 0: 1 */
+    int         retry;      /* times an item may fail until it is set aside; 0: 3 */
+    double      overdue;    /* see core/sched.h; 0: nothing is given twice */
+    double      patience_s; /* when all is done: how long a silent rank is waited for; 0: 60 */
+    bool        only_master; /* rank 0 hands out and does no item, if there are others */
+    ub_watch   *watch;      /* of this communicator; borrowed; NULL: no death is seen */
+} ub_farm_plan;
+
 typedef struct ub_farm_stats {
-    int64_t items;    /* answers absorbed in this call */
-    int64_t messages; /* received by rank 0 */
-    int64_t bytes;    /* payload received by rank 0 */
-    double  seconds;  /* wall clock on rank 0 */
-    double  busy;     /* mean fraction of the time the ranks spent in work() */
+    int64_t items;      /* answers absorbed in this call */
+    int64_t messages;   /* received by rank 0 */
+    int64_t bytes;      /* payload received by rank 0 */
+    int64_t reissued;   /* items handed out again: overdue, or their rank died */
+    int64_t duplicates; /* answers that came second */
+    int64_t failures;   /* tries that failed */
+    int     lost;       /* ranks that died, or were silent for too long */
+    double  seconds;    /* wall clock on rank 0 */
+    double  busy;       /* mean fraction of the time the ranks spent in work() */
 } ub_farm_stats;
 
 /* Run items 0 .. items-1 that `has` does not know.
+ *   c          if ranks were lost, in the end the communicator of those left (ub_comm_shrink)
+ *   plan       may be NULL: defaults; looked at on rank 0, except for its watch
  *   ops, self  borrowed; `self` may differ between ranks
  *   stats      out, may be NULL; set on rank 0, zeroed elsewhere
- * Returns the same status on all ranks: UB_OK (every item absorbed), UB_ESTOP, or the first
- * failure rank 0 heard of; work in flight is drained and no message is left behind. */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_farm_run(const ub_comm *c, int64_t items,
-                                                 const ub_farm_ops *ops, void *self,
-                                                 ub_farm_stats *stats);
+ * Returns the same status on all ranks left: UB_OK (every item absorbed), UB_ESTOP, or a failure:
+ * that of absorb; the first of work() that no other try can mend (UB_EINPUT, UB_EARG, UB_EBUG); or
+ * that of the first item that was set aside, after all others were done.  A rank that was given up
+ * and still lives gets UB_EMPI and a wounded communicator of no ranks: it must leave. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_farm_run(ub_comm *c, int64_t items,
+                                                 const ub_farm_plan *plan, const ub_farm_ops *ops,
+                                                 void *self, ub_farm_stats *stats);
 
 #endif /* UB_MPI_FARM_H */

@@ -1,0 +1,39 @@
+/* mpi/watch.h - is every rank of this node still alive?
+ *
+ * Stock MPI does not tell a rank that another has died; the kernel does.  A thread looks at the
+ * process of the next rank of the node (in a ring, so a death is seen by one) a few times a
+ * second.  It calls no MPI.  While deaths are tolerated (the farm) they are noted for the main
+ * thread to report; otherwise, and if it is rank 0, nobody could go on - the next collective would
+ * wait for ever - and the watch ends the job: a sentence, a signal to the launcher, _exit.
+ *
+ * Without a launcher that lets a job outlive a rank (mpirun --enable-recovery, srun
+ * --kill-on-bad-exit=0) the job is gone before the watch sees anything.
+ *
+ * Layer: mpi.
+ */
+#ifndef UB_MPI_WATCH_H
+#define UB_MPI_WATCH_H
+
+#include <stdbool.h>
+
+#include "mpi/comm.h"
+
+typedef struct ub_watch ub_watch;
+
+/* Begin.  Ranks that see each other's processes (same node, same process namespace) watch each
+ * other; *out is NULL where there is nobody to watch.  Deaths are not tolerated at first. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_watch_start(const ub_comm *c, ub_watch **out);
+/* End; call it on every rank before anyone leaves on purpose.  NULL is fine. */
+UB_LOCAL void ub_watch_stop(ub_watch **w);
+
+/* From now on, are deaths somebody's business?  NULL is fine. */
+UB_LOCAL void ub_watch_tolerate(ub_watch *w, bool tolerate);
+/* A rank (of the communicator it was started on) that this rank was the first to miss, each once;
+ * -1: none.  NULL is fine. */
+UB_LOCAL int ub_watch_missing(ub_watch *w);
+/* At the end of a job that lost ranks, after the last barrier: mpirun of Open MPI 4.1 sees that it
+ * is over on one node, but waits for ever on several; so each rank tells the daemon of its node to
+ * go, if there is one.  mpirun then ends with 1, whatever the ranks' exit code. */
+UB_LOCAL void ub_watch_dismiss(void);
+
+#endif /* UB_MPI_WATCH_H */

@@ -1,0 +1,70 @@
+#!/bin/sh
+# kill -9 of workers in the middle of the farm, where the launcher lets the job outlive them: it
+# finishes by itself, with the same bytes.  Of rank 0: the job ends by itself, a restart resumes.
+. "$(dirname "$0")/lib.sh"
+
+"$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
+    >/dev/null
+study="--set corpus.path=c.h5 --set structure.tile=2 --set disentangle.epochs=2
+       --set disentangle.restarts=1 --set disentangle.latents=3 --set disentangle.hidden=16"
+# shellcheck disable=SC2086 # words, here and below
+{
+    on 2 structure $study --out first >/dev/null 2>&1
+    on 2 run $study --out both >/dev/null 2>&1
+}
+first=$(digest first)
+both=$(digest both)
+
+# strike COMMAND RANKS RUN VICTIM...: kill -9 those ranks when the farm has begun; $status: how it
+# ended.
+strike() {
+    command=$1
+    count=$2
+    run=$3
+    shift 3
+    # shellcheck disable=SC2086
+    timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$command" $study \
+        --set farm.slow_ms=60 --out "$run" >"$run.out" 2>"$run.log" &
+    job=$!
+    tries=0
+    until grep -q ' covariance ' "$run.log" || [ "$tries" -gt 400 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    sleep 0.4
+    launcher=$(cat "/proc/$job/task/$job/children") # timeout's child
+    place=0
+    # shellcheck disable=SC2013 # words
+    for pid in $(cat "/proc/${launcher% }/task/${launcher% }/children"); do
+        for victim in "$@"; do
+            [ "$victim" -ne "$place" ] || kill -9 "$pid"
+        done
+        place=$((place + 1))
+    done
+    set +e
+    wait "$job"
+    status=$?
+    set -e
+}
+
+strike structure 3 one 2
+same "one of 3 died: exit code" 0 "$status"
+same "one of 3 died: results" "$first" "$(digest one)"
+same "one of 3 died: noticed" 1 "$(grep -c 'rank-lost' one.log)"
+
+strike structure 6 four 1 2 3 4
+same "4 of 6 died: exit code" 0 "$status"
+same "4 of 6 died: results" "$first" "$(digest four)"
+same "4 of 6 died: noticed" 4 "$(grep -c 'rank-lost' four.log)"
+
+strike run 4 later 1
+same "one of 4 died, then both stages: exit code" 0 "$status"
+same "one of 4 died, then both stages: results" "$both" "$(digest later)"
+
+strike structure 3 headless 0
+[ "$status" -ne 0 ] && [ "$status" -ne 124 ] || fail "without rank 0: exit code $status"
+grep -q 'the same command resumes' headless.log || fail "no sentence: $(cat headless.log)"
+# shellcheck disable=SC2086
+on 2 structure $study --out headless >/dev/null 2>log.txt || fail "$(cat log.txt)"
+same "rank 0 died, resumed: results" "$first" "$(digest headless)"
+finish
