@@ -92,21 +92,35 @@ static ub_status run(const ub_rehearsal *p, const float *seconds, uint8_t *done,
     return UB_OK;
 }
 
-ub_status ub_rehearse(const ub_rehearsal *plan, ub_rehearsed *out)
+ub_status ub_rehearse_draw(const ub_rehearsal *plan, float **out)
 {
-    float       *seconds = NULL;
-    uint8_t     *done = NULL;
-    ub_rehearsed r = {0};
-    ub_status    st = UB_OK;
-    UB_TRY(check(plan));
-    UB_TRY_OUT(UB_ALLOC(seconds, plan->items));
-    UB_TRY_OUT(UB_ALLOC(done, plan->items));
+    float *seconds = NULL;
+    UB_TRY(UB_ALLOC(seconds, plan->items));
     for (int64_t i = 0; i < plan->items; i++)
         seconds[i] = (float)draw(plan, i);
-    UB_TRY_OUT(run(plan, seconds, done, &r));
-    *out = r;
-out:
-    ub_free(seconds);
+    *out = seconds;
+    return UB_OK;
+}
+
+ub_status ub_rehearse_on(const ub_rehearsal *plan, const float *seconds, ub_rehearsed *out)
+{
+    uint8_t     *done = NULL;
+    ub_rehearsed r = {0};
+    UB_TRY(check(plan));
+    UB_TRY(UB_ALLOC(done, plan->items));
+    ub_status st = run(plan, seconds, done, &r);
+    if (st == UB_OK)
+        *out = r;
     ub_free(done);
+    return st;
+}
+
+ub_status ub_rehearse(const ub_rehearsal *plan, ub_rehearsed *out)
+{
+    float *seconds = NULL;
+    UB_TRY(check(plan));
+    UB_TRY(ub_rehearse_draw(plan, &seconds));
+    ub_status st = ub_rehearse_on(plan, seconds, out);
+    ub_free(seconds);
     return st;
 }

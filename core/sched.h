@@ -57,7 +57,7 @@ typedef struct ub_sched_policy {
     const char *name, *summary;
     int64_t (*chunk)(ub_sched_shape *shape); /* step: chunks since `total`, kept by the caller */
     bool weighted;                           /* times the measured speed of the rank */
-    bool constant;                           /* chunks do not shrink towards the end */
+    bool scales; /* what it loses at the end grows with the length of the run */
 } ub_sched_policy;
 
 /* The policies, as published (N items, R left, P ranks):

@@ -67,7 +67,7 @@ static const ub_sched_policy policies[] = {
     {"self", "one item at a time", chunk_self, false, true},
     {"fsc", "equal chunks by cost and spread (Kruskal, Weiss 1985)", chunk_fsc, false, true},
     {"gss", "guided self-scheduling (Polychronopoulos, Kuck 1987)", chunk_gss, false, false},
-    {"tss", "trapezoid self-scheduling (Tzeng, Ni 1993)", chunk_tss, false, false},
+    {"tss", "trapezoid self-scheduling (Tzeng, Ni 1993)", chunk_tss, false, true},
     {"fac2", "factoring by halves (Hummel, Schonberg, Flynn 1992)", chunk_fac2, false, false},
     {"awf", "adaptive weighted factoring, variant C (Banicescu et al. 2003)", chunk_awf, true,
      false},

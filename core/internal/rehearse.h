@@ -7,7 +7,7 @@
 
 #include "core/rehearse.h"
 
-enum { BATCH_ANSWERS = 51, GATHER_ANSWERS = 1024 }; /* 2048 bytes of 40; of a sub-master */
+enum { BATCH_ANSWERS = 51, GATHER_ANSWERS = 16384 }; /* 2048 bytes of 40; of a sub-master */
 static const double BATCH_SECONDS = 50e-3;
 
 typedef enum event_kind { ARRIVES, SERVED, STEP, WAKE, GATHERED, DIES, STOPPED } event_kind;
@@ -85,6 +85,11 @@ typedef struct session {
     int64_t             delivered;
     ub_status           failure;
 } session;
+
+/* rehearse.c: the times of the items, owned by the caller; a rehearsal with such times. */
+UB_NODISCARD ub_status ub_rehearse_draw(const ub_rehearsal *plan, float **seconds);
+UB_NODISCARD ub_status ub_rehearse_on(const ub_rehearsal *plan, const float *seconds,
+                                      ub_rehearsed *out);
 
 /* rehearse_pool.c */
 UB_NODISCARD ub_status ub_session_event(session *s, double time, event_kind kind, int who);
