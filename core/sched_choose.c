@@ -8,6 +8,7 @@
 
 enum { SHARE = 128, LONG = 16, MANY = 2048, FEW = 256, GROUP = 128, SIMULATED = 20 };
 static const double MESSAGES = 2.5; /* to its master, of a rank for one chunk: measured */
+static const double MARGIN = 1e-3; /* a later, less simple candidate must gain so much */
 
 typedef struct search {
     ub_rehearsal   plan; /* of the candidate; items: those that are simulated */
@@ -51,7 +52,7 @@ static ub_status consider(search *s)
         s->sub_masters = e;
         s->groups = r.groups;
     }
-    if (best->tried > 1 && e <= best->expected)
+    if (best->tried > 1 && e <= best->expected + MARGIN)
         return UB_OK;
     best->expected = e;
     best->policy = s->plan.policy;
