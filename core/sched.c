@@ -306,11 +306,11 @@ static ub_status serve(ub_sched *s, int rank, double now, ub_sched_action *actio
     span           w = {0}, *from = NULL;
     look(s);
     before = s->shape;
-    if (s->stats.waiting > 0) {
+    if (s->stats.waiting > 0)
         from = ub_sched_find(s, rank);
-        if (from != NULL)
-            w = ub_sched_take(
-                s, from, chunk_size(s, r, &s->shape, from->back ? s->stats.waiting : 0), action);
+    if (from != NULL) {
+        int64_t back = from->back ? s->stats.waiting : 0;
+        w = ub_sched_take(s, from, chunk_size(s, r, &s->shape, back), action);
     } else if (r->state == IDLE && s->config.overdue > 0) {
         w = ub_sched_steal(s, rank, chunk_size(s, r, &s->shape, s->stats.out), now, action);
         s->shape = before;
@@ -394,7 +394,7 @@ ub_status ub_sched_next(ub_sched *s, double now, ub_sched_action *action)
 
 double ub_sched_wake(const ub_sched *s)
 {
-    if (s->queue_count == 0 || s->stopping || ub_sched_finished(s) || s->stats.waiting > 0)
+    if (s->queue_count == 0 || s->stopping || ub_sched_finished(s))
         return INFINITY;
     return fmax(ub_sched_due(s), s->tried);
 }
