@@ -314,6 +314,7 @@ static ub_status end_own(session *s, int index)
     part p = s->part[m->own.head];
     p.factor = s->process[m->rank].factor;
     p.count = 1;
+    p.failed = ub_session_fails(s, m->rank, p.first);
     UB_TRY(ub_session_part(s, &done, p));
     part *head = &s->part[m->own.head];
     head->first++;

@@ -10,8 +10,7 @@ static ub_status tell(session *s, int rank, message_kind kind)
     return ub_session_send(s, s->now + s->plan->message_s, m, &p->batch);
 }
 
-/* Does this try fail?  Keyed by the item, the rank and the session. */
-static bool fails(const session *s, int rank, int64_t item)
+bool ub_session_fails(const session *s, int rank, int64_t item)
 {
     if (s->plan->fail_fraction <= 0)
         return false;
@@ -23,7 +22,7 @@ static bool fails(const session *s, int rank, int64_t item)
 /* Add one answered item to the batch. */
 static ub_status answered(session *s, process *p, int rank, int64_t item)
 {
-    bool  failed = fails(s, rank, item);
+    bool  failed = ub_session_fails(s, rank, item);
     part *last = p->batch.items > 0 ? &s->part[p->batch.tail] : NULL;
     if (last != NULL && last->first + last->count == item && last->failed == failed) {
         last->count++;

@@ -102,6 +102,8 @@ UB_NODISCARD ub_status ub_session_send(session *s, double time, message m, list 
 void                   ub_session_free(session *s, int message);
 
 /* rehearse_work.c: a rank at work. */
+/* Does this try fail?  Keyed by the item, the rank and the session. */
+bool                   ub_session_fails(const session *s, int rank, int64_t item);
 UB_NODISCARD ub_status ub_session_grant(session *s, int rank, list *parts);
 UB_NODISCARD ub_status ub_session_step(session *s, int rank);
 
