@@ -135,7 +135,7 @@ static const ub_field farm[] = {
 };
 
 static const ub_field rehearse[] = {
-    INT("items", rehearse.items, "0", 0, 1e9, "", UB_FIELD_FREE,
+    INT("items", rehearse.items, "0", 0, 2e8, "", UB_FIELD_FREE,
         "items of work; 0: those of the corpus, without one 1000 a rank"),
     REAL("item_ms", rehearse.item_ms, "1", 1e-6, 1e9, "ms", UB_FIELD_FREE, "mean time of an item"),
     REAL("item_cv", rehearse.item_cv, "0.5", 0, 100, "", UB_FIELD_FREE,

@@ -8,7 +8,7 @@
 #include "core/structure.h"
 #include "jobs/study.h"
 
-enum { ITEMS_A_RANK = 1000, MOST_RANKS = 1000000, MOST_ITEMS = 1000000000 };
+enum { ITEMS_A_RANK = 1000, MOST_RANKS = 1000000, MOST_ITEMS = 200000000 };
 
 static ub_status count_ranks(const ub_context *ctx, int *ranks)
 {
