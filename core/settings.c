@@ -1,6 +1,7 @@
 #include "core/settings.h"
 
 #include "core/ci_test.h"
+#include "core/sched.h"
 
 #define AT(member) offsetof(ub_settings, member)
 #define INT(key, member, preset, min, max, unit, flags, help)                                      \
@@ -15,9 +16,9 @@
     {                                                                                              \
         key, UB_FIELD_CHOICE, AT(member), preset, 0, 0, choices, NULL, "", flags, help             \
     }
-#define NAME(key, member, preset, at, help)                                                        \
+#define NAME(key, member, preset, at, flags, help)                                                 \
     {                                                                                              \
-        key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, at, "", 0, help                        \
+        key, UB_FIELD_TEXT, AT(member), preset, 0, 0, NULL, at, "", flags, help                    \
     }
 #define TEXT(key, member, preset, flags, help)                                                     \
     {                                                                                              \
@@ -64,7 +65,7 @@ static const ub_field segment[] = {
 };
 
 static const ub_field structure[] = {
-    NAME("test", structure.test, "fisher_z", ub_ci_name_at,
+    NAME("test", structure.test, "fisher_z", ub_ci_name_at, 0,
          "conditional independence test ('unbraid list ci')"),
     CHOICE("conditioning", structure.conditioning, "band", "band|full|direct", 0,
            "what is conditioned on: the four neighbours, all other steps, or step against task"),
@@ -119,6 +120,54 @@ static const ub_field farm[] = {
          "pause between flushes of the journal to disk: what a power cut may cost"),
     REAL("slow_ms", farm.slow_ms, "0", 0, 1e6, "ms", UB_FIELD_FREE,
          "pause before each item, to watch or test the farm"),
+    NAME("policy", farm.policy, "auto", ub_sched_choice_at, UB_FIELD_FREE,
+         "how many items a rank is given at once; auto: the best of a simulation"),
+    INT("floor", farm.floor, "0", 0, 1e9, "items", UB_FIELD_FREE, "smallest chunk; 0: chosen"),
+    INT("group", farm.group, "0", 0, 1000000, "ranks", UB_FIELD_FREE,
+        "ranks of a sub-master, itself among them; 0: chosen, 1: one master for all"),
+    INT("retry", farm.retry, "3", 1, UB_SCHED_TRIES, "tries", UB_FIELD_FREE,
+        "an item that fails so often is set aside and reported"),
+    REAL("overdue", farm.overdue, "3", 0, 1e6, "spreads", UB_FIELD_FREE,
+         "items so much later than usual are given to idle ranks as well; 0: never"),
+    INT("simulate", farm.simulate, "4000000", 0, 1e12, "items", UB_FIELD_FREE,
+        "items the automatic choice may simulate (at least 128 a rank, 16 times the floor); "
+        "0: no simulation, factoring with a floor by formula"),
+};
+
+static const ub_field rehearse[] = {
+    INT("items", rehearse.items, "0", 0, 2e8, "", UB_FIELD_FREE,
+        "items of work; 0: those of the corpus, without one 1000 a rank"),
+    REAL("item_ms", rehearse.item_ms, "1", 1e-6, 1e9, "ms", UB_FIELD_FREE, "mean time of an item"),
+    REAL("item_cv", rehearse.item_cv, "0.5", 0, 100, "", UB_FIELD_FREE,
+         "standard deviation of an item's time over its mean"),
+    CHOICE("times", rehearse.times, "lognormal", "lognormal|gamma|equal", UB_FIELD_FREE,
+           "distribution of the times"),
+    REAL("message_us", rehearse.message_us, "2", 0, 1e9, "us", UB_FIELD_FREE,
+         "a message on its way"),
+    REAL("request_us", rehearse.request_us, "5", 0, 1e9, "us", UB_FIELD_FREE,
+         "a master's time for a message"),
+    REAL("answer_us", rehearse.answer_us, "0.02", 0, 1e9, "us", UB_FIELD_FREE,
+         "a master's time for each answer in it"),
+    REAL("slow_fraction", rehearse.slow_fraction, "0", 0, 1, "of the ranks", UB_FIELD_FREE,
+         "ranks that are slow"),
+    REAL("slow_factor", rehearse.slow_factor, "3", 1, 1e6, "times", UB_FIELD_FREE,
+         "how much longer they take"),
+    REAL("fail_fraction", rehearse.fail_fraction, "0", 0, 1, "of the tries", UB_FIELD_FREE,
+         "tries of an item that fail"),
+    INT("deaths", rehearse.deaths, "0", 0, 1000000, "ranks", UB_FIELD_FREE,
+        "ranks that die during the run"),
+    REAL("rank_mtbf_h", rehearse.rank_mtbf_h, "0", 0, 1e12, "hours", UB_FIELD_FREE,
+         "mean time until a rank dies; 0: never"),
+    REAL("node_mtbf_h", rehearse.node_mtbf_h, "0", 0, 1e12, "hours", UB_FIELD_FREE,
+         "mean time until a node dies with its ranks; 0: never"),
+    INT("node_ranks", rehearse.node_ranks, "128", 1, 1000000, "ranks", UB_FIELD_FREE,
+        "ranks of a node"),
+    REAL("detect_s", rehearse.detect_s, "1", 0, 1e6, "seconds", UB_FIELD_FREE,
+         "until a death is noticed"),
+    REAL("preempt_s", rehearse.preempt_s, "0", 0, 1e9, "seconds", UB_FIELD_FREE,
+         "all ranks are stopped then; 0: never"),
+    REAL("restart_s", rehearse.restart_s, "60", 0, 1e9, "seconds", UB_FIELD_FREE,
+         "until they are back"),
 };
 
 static const ub_field disentangle[] = {
@@ -194,6 +243,7 @@ static const ub_section sections[] = {
     SECTION("structure", "stage 1: which steps belong to which task", structure),
     SECTION("ci", "the conditional independence tests", ci),
     SECTION("farm", "how tests are handed to ranks", farm),
+    SECTION("rehearse", "the machine and the mishaps of a rehearsal", rehearse),
     SECTION("disentangle", "stage 2: which latents each task needs", disentangle),
     SECTION("synth", "made-up corpora with known truth", synth),
     SECTION("eval", "the independent judge", eval),

@@ -81,9 +81,25 @@ typedef struct ub_settings {
         int     permutation, estimator, scaling;
     } ci;
     struct {
-        double journal_sync_s;
-        double slow_ms; /* artificial pause per item, for demonstrations and tests */
+        double  journal_sync_s;
+        double  slow_ms;             /* artificial pause per item, for demonstrations and tests */
+        char    policy[UB_TEXT_MAX]; /* "auto" or a name of core/sched.h */
+        int64_t floor;               /* smallest chunk; 0 = chosen */
+        int64_t group;               /* ranks a sub-master; 0 = chosen, 1 = one master */
+        int64_t retry;
+        double  overdue;
+        int64_t simulate; /* items the automatic choice may simulate; 0 = by formula */
     } farm;
+    struct {
+        int64_t items; /* 0 = of the corpus, else 1000 a rank */
+        int     times; /* ub_times of core/rehearse.h */
+        double  item_ms, item_cv;
+        double  message_us, request_us, answer_us;
+        double  slow_fraction, slow_factor, fail_fraction;
+        int64_t deaths, node_ranks;
+        double  rank_mtbf_h, node_mtbf_h; /* 0 = never */
+        double  detect_s, preempt_s, restart_s;
+    } rehearse;
     struct {
         int     penalty;
         int64_t latents, hidden, layers, head_hidden;

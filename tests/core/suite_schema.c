@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/rehearse.h"
 #include "core/rng.h"
 #include "core/settings.h"
 #include "tests/support/suite.h"
@@ -288,6 +289,8 @@ static void choices_are_their_enumerators(void)
         ROW(structure, rule, "llr_joint", UB_RULE_LLR_JOINT),
         ROW(structure, representatives, "all", UB_REP_ALL),
         ROW(structure, contrast, "marginal", UB_CONTRAST_MARGINAL),
+        ROW(rehearse, times, "gamma", UB_TIMES_GAMMA),
+        ROW(rehearse, times, "equal", UB_TIMES_EQUAL),
         ROW(disentangle, penalty, "mask", UB_PENALTY_MASK),
         ROW(disentangle, penalty, "jacobian", UB_PENALTY_JACOBIAN),
         ROW(disentangle, steps, "all", UB_STEPS_ALL),
