@@ -200,7 +200,7 @@ void ub_sched_request(ub_sched *s, int rank, ub_sched_want want, double now)
 
 ub_sched_verdict ub_sched_answer(ub_sched *s, int rank, int64_t item, double seconds, double now)
 {
-    (void)now;
+    s->quiet = now;
     int state = is_item(s, item) ? ub_sched_state(s, item) : ABSENT;
     revive(s, rank);
     if (seconds > 0) {
@@ -220,7 +220,7 @@ ub_sched_verdict ub_sched_answer(ub_sched *s, int rank, int64_t item, double sec
 
 ub_status ub_sched_fail(ub_sched *s, int rank, int64_t item, double now, bool *aside)
 {
-    (void)now;
+    s->quiet = now;
     int state = is_item(s, item) ? ub_sched_state(s, item) : ABSENT;
     revive(s, rank);
     if (aside != NULL)
@@ -243,7 +243,7 @@ ub_status ub_sched_fail(ub_sched *s, int rank, int64_t item, double now, bool *a
 ub_status ub_sched_dead(ub_sched *s, int rank, double now)
 {
     rank_info *r = &s->rank[rank];
-    (void)now;
+    s->quiet = now;
     if (r->state == DEAD || r->state == ENDED)
         return UB_OK;
     UB_TRY(ub_sched_revoke(s, rank));
@@ -307,7 +307,7 @@ static ub_status serve(ub_sched *s, int rank, double now, ub_sched_action *actio
     look(s);
     before = s->shape;
     if (s->stats.waiting > 0)
-        from = ub_sched_find(s, rank);
+        from = ub_sched_find(s, rank, now);
     if (from != NULL) {
         int64_t back = from->back ? s->stats.waiting : 0;
         w = ub_sched_take(s, from, chunk_size(s, r, &s->shape, back), action);
@@ -396,6 +396,8 @@ double ub_sched_wake(const ub_sched *s)
 {
     if (s->queue_count == 0 || s->stopping || ub_sched_finished(s))
         return INFINITY;
+    if (s->stats.out == 0) /* what waits has failed on those who ask */
+        return s->stats.waiting > 0 ? s->quiet + s->config.lag : INFINITY;
     return fmax(ub_sched_due(s), s->tried);
 }
 

@@ -95,9 +95,12 @@ static bool advance(const ub_sched *s, span *w)
     return w->lo < w->hi;
 }
 
-span *ub_sched_find(ub_sched *s, int rank)
+/* A rank on which the items failed gets them only when nobody else will come: it is alone, or no
+ * message can be under way any more. */
+span *ub_sched_find(ub_sched *s, int rank, double now)
 {
-    bool anybody = s->stats.alive <= 1 || s->stats.out == 0; /* nobody else will come for it */
+    bool anybody =
+        s->stats.alive <= 1 || (s->stats.out == 0 && now >= s->quiet + s->config.lag);
     while (s->pool_count > 0 && !advance(s, pool_at(s, 0))) {
         s->pool_at = (s->pool_at + 1) % s->pool_cap;
         s->pool_count--;

@@ -111,7 +111,12 @@ static ub_status farm(ub_study *s, stage *t)
         ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known, (long long)items);
     t->progress = ub_progress_begin("structure", "tests", tests / (double)(items > 0 ? items : 1),
                                     t->settings->run.progress_s);
-    ub_farm_plan  plan = {.watch = s->ctx->watch, .overdue = 4};
+    ub_farm_plan  plan = {.policy = t->settings->farm.policy,
+                          .floor = t->settings->farm.floor,
+                          .simulate = t->settings->farm.simulate,
+                          .retry = (int)t->settings->farm.retry,
+                          .overdue = t->settings->farm.overdue,
+                          .watch = s->ctx->watch};
     ub_farm_stats stats;
     int           before = c->size;
     ub_status     ran = ub_farm_run(c, items, &plan, &ops, t, &stats);

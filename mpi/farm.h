@@ -41,25 +41,28 @@ typedef struct ub_farm_ops {
 
 /* How items are handed out; the results do not depend on it. */
 typedef struct ub_farm_plan {
-    const char *policy;     /* a name of core/sched.h; NULL: "fac2" */
-    int64_t     floor;      /* smallest chunk; 0: 1 */
-    int         retry;      /* times an item may fail until it is set aside; 0: 3 */
-    double      overdue;    /* see core/sched.h; 0: nothing is given twice */
-    double      patience_s; /* when all is done: how long a silent rank is waited for; 0: 60 */
-    bool        only_master; /* rank 0 hands out and does no item, if there are others */
-    ub_watch   *watch;      /* of this communicator; borrowed; NULL: no death is seen */
+    const char *policy;    /* a name of core/sched.h; NULL: "fac2"; "auto": chosen, with the
+                              floor, by what the first items tell (core/rehearse.h) */
+    int64_t   floor;       /* smallest chunk; 0: 1, or chosen */
+    int64_t   simulate;    /* auto: items that may be simulated for the choice */
+    int       retry;       /* times an item may fail until it is set aside; 0: 3 */
+    double    overdue;     /* see core/sched.h; 0: nothing is given twice */
+    double    patience_s;  /* when all is done: how long a silent rank is waited for; 0: 60 */
+    bool      only_master; /* rank 0 hands out and does no item, if there are others */
+    ub_watch *watch;       /* of this communicator; borrowed; NULL: no death is seen */
 } ub_farm_plan;
 
 typedef struct ub_farm_stats {
-    int64_t items;      /* answers absorbed in this call */
-    int64_t messages;   /* received by rank 0 */
-    int64_t bytes;      /* payload received by rank 0 */
-    int64_t reissued;   /* items handed out again: overdue, or their rank died */
-    int64_t duplicates; /* answers that came second */
-    int64_t failures;   /* tries that failed */
-    int     lost;       /* ranks that died, or were silent for too long */
-    double  seconds;    /* wall clock on rank 0 */
-    double  busy;       /* mean fraction of the time the ranks spent in work() */
+    int64_t items;                 /* answers absorbed in this call */
+    int64_t messages;              /* received by rank 0 */
+    int64_t bytes;                 /* payload received by rank 0 */
+    int64_t reissued;              /* items handed out again: overdue, or their rank died */
+    int64_t duplicates;            /* answers that came second */
+    int64_t failures;              /* tries that failed */
+    int     lost;                  /* ranks that died, or were silent for too long */
+    double  item_mean, item_sigma; /* seconds of an item, and their standard deviation */
+    double  seconds;               /* wall clock on rank 0 */
+    double  busy;                  /* mean fraction of the time the ranks spent in work() */
 } ub_farm_stats;
 
 /* Run items 0 .. items-1 that `has` does not know.

@@ -332,6 +332,8 @@ static void judge(master *m, ub_farm_close *verdict)
     ub_sched_measure(m->sched, &s);
     m->stats->reissued = s.reissued;
     m->stats->duplicates = s.duplicates;
+    m->stats->item_mean = s.mean;
+    m->stats->item_sigma = s.sigma;
     verdict->status = m->failure;
     if (m->failure != UB_OK && s.aside > 0 && !m->deaf && !is_final(m->failure))
         (void)snprintf(verdict->sentence, sizeof verdict->sentence,
@@ -378,7 +380,7 @@ static void set_silent(peer *p)
         p->post[i].sent = MPI_REQUEST_NULL;
 }
 
-static ub_status prepare(master *m, const ub_sched_config *config)
+static ub_status prepare(master *m, int64_t first, const ub_sched_config *config)
 {
     UB_TRY(ub_sched_create(config, &m->sched));
     UB_TRY(UB_ALLOC(m->peers, m->c->size));
@@ -386,8 +388,8 @@ static ub_status prepare(master *m, const ub_sched_config *config)
     for (int rank = 0; rank < m->c->size; rank++)
         set_silent(&m->peers[rank]);
     ub_sched_limit(m->sched, 0, 1);
-    for (int64_t item = 0; item < m->items && m->ops->has != NULL; item++)
-        if (m->ops->has(m->self, item)) {
+    for (int64_t item = 0; item < m->items && (item < first || m->ops->has != NULL); item++)
+        if (item < first || m->ops->has(m->self, item)) {
             ub_sched_known(m->sched, item);
             m->done++;
         }
@@ -411,7 +413,7 @@ static void release(master *m)
     ub_sched_destroy(&m->sched);
 }
 
-ub_status ub_farm_master(const ub_comm *c, int64_t items, const ub_farm_plan *plan,
+ub_status ub_farm_master(const ub_comm *c, int64_t first, int64_t items, const ub_farm_plan *plan,
                          const ub_farm_ops *ops, void *self, ub_farm_stats *stats,
                          ub_farm_close *verdict, int **lost)
 {
@@ -434,7 +436,7 @@ ub_status ub_farm_master(const ub_comm *c, int64_t items, const ub_farm_plan *pl
                               .overdue = p.overdue,
                               .lag = 1};
     double          start = m.now;
-    ub_status       st = prepare(&m, &config);
+    ub_status       st = prepare(&m, first, &config);
     if (st == UB_OK)
         st = loop(&m);
     if (st == UB_OK) {

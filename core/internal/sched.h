@@ -66,6 +66,7 @@ struct ub_sched {
     int64_t        refreshed;    /* items measured at the last refresh of mean and q95 */
     double         speeds;       /* sum over the ranks heard of, */
     int            heard;        /* and their number */
+    double         quiet;        /* since then nothing is out */
     double         tried;        /* not again before: no overdue lease could be given */
 };
 
@@ -84,7 +85,7 @@ void                   ub_sched_move(ub_sched *s, int64_t item, int to);
 UB_NODISCARD ub_status ub_sched_touch(ub_sched *s, int64_t first, int64_t count);
 UB_NODISCARD ub_status ub_sched_push(ub_sched *s, span w, bool front);
 /* The waiting span the rank may be given from, or NULL. */
-span *ub_sched_find(ub_sched *s, int rank);
+span *ub_sched_find(ub_sched *s, int rank, double now);
 /* Take up to `want` waiting items of that span into action->range: they are out.  Returns the
  * stretch they lie in. */
 span ub_sched_take(ub_sched *s, span *from, int64_t want, ub_sched_action *action);

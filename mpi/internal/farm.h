@@ -58,9 +58,16 @@ typedef struct ub_farm_close {
     char      sentence[UB_FARM_SENTENCE];
 } ub_farm_close;
 
-/* Rank 0.  *verdict: how the farm ended; *lost: ub_alloc'ed, ranks in ascending order.  Fails
- * itself only when MPI or memory does. */
-UB_LOCAL UB_NODISCARD ub_status ub_farm_master(const ub_comm *c, int64_t items,
+/* A plan for policy "auto": does the first items, if there are enough of them, and chooses.  On
+ * rank 0 *plan is right and items 0 .. *done-1 are answered.  Fails as ub_farm_run does. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_farm_tuned(ub_comm *c, int64_t items,
+                                                   const ub_farm_plan *wanted,
+                                                   const ub_farm_ops *ops, void *self,
+                                                   ub_farm_plan *plan, int64_t *done,
+                                                   ub_farm_stats *stats);
+/* Rank 0; items before `first` are answered.  *verdict: how the farm ended; *lost: ub_alloc'ed,
+ * ranks in ascending order.  Fails itself only when MPI or memory does. */
+UB_LOCAL UB_NODISCARD ub_status ub_farm_master(const ub_comm *c, int64_t first, int64_t items,
                                                const ub_farm_plan *plan, const ub_farm_ops *ops,
                                                void *self, ub_farm_stats *stats,
                                                ub_farm_close *verdict, int **lost);

@@ -150,11 +150,11 @@ static int one_sentence(void)
 static void every_item_once(void)
 {
     static const int64_t counts[] = {0, 1, 2, 3, 4, 5, 6, 7, 11, 100, 1000, MOST};
-    for (size_t i = 0; ub_sched_policy_at(i) != NULL; i++)
+    for (size_t i = 0; ub_sched_choice_at(i) != NULL; i++)
         for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
             bench         b = fresh();
             ub_farm_stats stats;
-            policy = ub_sched_policy_at(i)->name;
+            policy = ub_sched_choice_at(i);
             UB_CHECK(run_farm(counts[k], &plain, &b, &stats));
             CU_ASSERT(all_once(&b, counts[k]));
             CU_ASSERT_EQUAL(stats.items, ub_world->rank == 0 ? counts[k] : 0);
