@@ -82,7 +82,8 @@ typedef struct ub_sched_pick {
  *   budget    items to simulate in all; 0: no simulation, FAC2 and a floor by formula.  Runs that
  *             do not fit are simulated with fewer items a rank, at least 128, and extrapolated:
  *             what a policy loses at its end is the same in a longer run, or grows with it
- *             (ub_sched_policy.scales); what masters lose by not working grows with it
+ *             (ub_sched_policy.scales); what masters lose by not working grows with it, and
+ *             where a master sets the pace two lengths are simulated
  * Every candidate sees the same item times and slow ranks.  Without deaths and preemption. */
 UB_NODISCARD ub_status ub_sched_choose(const ub_rehearsal *plan, int64_t budget,
                                        ub_sched_pick *out);

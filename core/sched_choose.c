@@ -8,7 +8,7 @@
 
 enum { SHARE = 128, LONG = 16, MANY = 2048, FEW = 256, GROUP = 128, SIMULATED = 20 };
 static const double MESSAGES = 2.5; /* to its master, of a rank for one chunk: measured */
-static const double MARGIN = 1e-3; /* a later, less simple candidate must gain so much */
+static const double MARGIN = 1e-3;  /* a later, less simple candidate must gain so much */
 
 typedef struct search {
     ub_rehearsal   plan; /* of the candidate; items: those that are simulated */
@@ -27,24 +27,36 @@ static int64_t floor_at(const ub_rehearsal *p, double workers, double load)
     return (int64_t)fmax(1, fmin(f, floor((double)p->items / p->ranks / LONG)));
 }
 
-/* Efficiency of the whole run from that of a shorter one. */
-static double extrapolate(const search *s, const ub_rehearsed *r)
+/* Efficiency of the whole run from that of a shorter one.  Where a master sets the pace, messages
+ * count, and a run of half the items says how many come with each item. */
+static ub_status extrapolate(search *s, const ub_rehearsed *r, double *e)
 {
-    bool in_proportion = s->plan.policy->scales || r->master > 0.95;
-    if (in_proportion || s->plan.items == s->items || !(r->efficiency > 0))
-        return r->efficiency;
     double ideal = r->makespan * r->efficiency, longer = (double)s->items / (double)s->plan.items;
     double idle =
         s->plan.works ? 0 : (r->groups + 1.0) / s->plan.ranks; /* masters that only serve */
-    return longer * ideal / (r->makespan + (longer - 1) * ideal / (1 - idle));
+    double more = ideal / (1 - idle);                          /* seconds for as many items again */
+    if (r->master > 0.95 && s->plan.items > 1) {
+        ub_rehearsal shorter = s->plan;
+        ub_rehearsed half;
+        shorter.items /= 2;
+        UB_TRY(ub_rehearse_on(&shorter, s->seconds, &half));
+        more = fmax(more, 2 * (r->makespan - half.makespan));
+    } else if (s->plan.policy->scales) {
+        more = r->makespan;
+    }
+    *e = ideal > 0 ? longer * ideal / (r->makespan + (longer - 1) * more) : r->efficiency;
+    return UB_OK;
 }
 
 static ub_status consider(search *s)
 {
     ub_sched_pick *best = s->pick;
     ub_rehearsed   r;
+    double         e;
     UB_TRY(ub_rehearse_on(&s->plan, s->seconds, &r));
-    double e = extrapolate(s, &r);
+    e = r.efficiency;
+    if (s->plan.items < s->items)
+        UB_TRY(extrapolate(s, &r, &e));
     best->tried++;
     if (r.groups == 0 && !(e <= best->one_master))
         best->one_master = e;
