@@ -12,5 +12,12 @@ void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *inf
 /* Solve A X = B from the factor of dpotrf_; B is overwritten with X. */
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info);
+/* Inverse of a triangle, in place. */
+void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda,
+             int *info);
+/* Eigenvalues (jobz "N"), ascending, of a symmetric matrix, which is overwritten; work: lwork >=
+ * 3 n - 1. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+            double *work, const int *lwork, int *info);
 
 #endif /* UB_CORE_LAPACK_H */

@@ -112,6 +112,9 @@ static const ub_field ci[] = {
         "surrogates at most; the smallest p-value is 1 / (permutations + 1)"),
     INT("stop_after", ci.stop_after, "20", 0, 1000000, "surrogates", 0,
         "stop at so many surrogates that reach the statistic, p = that / drawn; 0: never"),
+    INT("features_xy", ci.features_xy, "5", 1, 32, "", 0, "random features of X, and of Y (rcot)"),
+    INT("features_z", ci.features_z, "100", 0, 10000, "", 0,
+        "random features of Z at most; a fourth of the samples bounds them, too (rcot)"),
 };
 
 static const ub_field farm[] = {

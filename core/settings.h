@@ -79,6 +79,7 @@ typedef struct ub_settings {
         int64_t permutations; /* at most */
         int64_t stop_after;   /* surrogates at or above the statistic; 0 = never */
         int     permutation, estimator, scaling;
+        int64_t features_xy, features_z; /* rcot */
     } ci;
     struct {
         double journal_sync_s;
