@@ -112,6 +112,9 @@ static const ub_field ci[] = {
         "surrogates at most; the smallest p-value is 1 / (permutations + 1)"),
     INT("stop_after", ci.stop_after, "20", 0, 1000000, "surrogates", 0,
         "stop at so many surrogates that reach the statistic, p = that / drawn; 0: never"),
+    CHOICE("form", ci.form, "interaction", "product|interaction", 0,
+           "covariance of residuals alone, or also of squares and along moderators (gcm)"),
+    INT("degree", ci.degree, "3", 1, 6, "", 0, "of the polynomials (gcm_poly)"),
 };
 
 static const ub_field farm[] = {

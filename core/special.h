@@ -26,6 +26,11 @@ double ub_normal_quantile(double p);
 double ub_chi2_tail(double x, double dof);
 double ub_chi2_log_tail(double x, double dof);
 
+/* log P(X > f) of the F distribution with d1, d2 > 0 degrees of freedom: the regularised incomplete
+ * beta function I_x(d2/2, d1/2), x = d2 / (d2 + d1 f), by its continued fraction (DLMF 8.17.22).
+ * f <= 0 gives 0. */
+double ub_f_log_tail(double f, double d1, double d2);
+
 /* Evidence: the chi-square(1) quantile whose upper tail is p, from log p or from p.  Finite
  * and >= 0 for every finite log p; p = 0 counts as the smallest positive double (about 1480). */
 double ub_evidence_of_log_p(double log_p);
