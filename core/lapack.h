@@ -16,5 +16,9 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
  * counts pivots above tol, work has 2 n.  *info > 0: deficient, *rank says how far it went. */
 void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *piv, int *rank,
              const double *tol, double *work, int *info);
+/* Eigenvalues (ascending, w) and, jobz V, eigenvectors (over a) of a symmetric matrix; lwork >= 3 n
+ * - 1. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+            double *work, const int *lwork, int *info);
 
 #endif /* UB_CORE_LAPACK_H */
