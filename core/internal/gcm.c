@@ -222,11 +222,11 @@ static ub_status make_products(state *s, const ub_ci_query *q, int32_t ng, doubl
 static ub_status r_square(state *s, int32_t k, double *value, int32_t *rank, double *sign)
 {
     int64_t n = s->data->moments->n;
-    int     info, kk = k, one = 1;
-    UB_TRY(reserve(&s->gram, (int64_t)k * k + 5 * k));
-    double  *a = s->gram.x, *sum = a + k * k, *sorted = sum + k, *work = sorted + k;
-    int32_t *pivot = (int32_t *)(work + 2 * k);
-    double   tol = 1e-10;
+    int     info, *pivot;
+    UB_TRY(reserve(&s->gram, ((int64_t)k + 4) * k));
+    UB_TRY(UB_ALLOC(pivot, k));
+    double *a = s->gram.x, *sum = a + (int64_t)k * k, *sorted = sum + k, *work = sorted + k;
+    double  tol = 1e-10;
     for (int32_t j = 0; j < k; j++) { /* columns of unit length: A a correlation matrix */
         double *u = s->u.x + j * n, size = sqrt(mean_square(n, u) * (double)n);
         cblas_dscal((int)n, size > 0 ? 1 / size : 0, u, 1);
@@ -236,12 +236,13 @@ static ub_status r_square(state *s, int32_t k, double *value, int32_t *rank, dou
     }
     *sign = sum[0] < 0 ? -1 : 1;
     cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, k, (int)n, 1, s->u.x, (int)n, 0, a, k);
-    dpstrf_("L", &kk, a, &kk, pivot, rank, &tol, work, &info);
+    dpstrf_("L", &k, a, &k, pivot, rank, &tol, work, &info);
     for (int32_t j = 0; j < *rank; j++)
         sorted[j] = sum[pivot[j] - 1];
     if (*rank > 0)
         cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, *rank, a, k, sorted, 1);
-    *value = cblas_ddot(*rank, sorted, 1, sorted, one) / (double)n;
+    ub_free(pivot);
+    *value = cblas_ddot(*rank, sorted, 1, sorted, 1) / (double)n;
     return UB_OK;
 }
 
