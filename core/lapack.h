@@ -15,8 +15,12 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
 /* Inverse of a triangle, in place. */
 void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda,
              int *info);
-/* Eigenvalues (jobz "N"), ascending, of a symmetric matrix, which is overwritten; work: lwork >=
- * 3 n - 1. */
+/* Cholesky factorisation with complete pivoting, P' A P = L L' (uplo L); piv (n) is 1-based, *rank
+ * counts pivots above tol, work has 2 n.  *info > 0: deficient, *rank says how far it went. */
+void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *piv, int *rank,
+             const double *tol, double *work, int *info);
+/* Eigenvalues (ascending, w) and, jobz V, eigenvectors (over a) of a symmetric matrix; lwork >= 3 n
+ * - 1. */
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
             double *work, const int *lwork, int *info);
 

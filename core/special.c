@@ -159,6 +159,41 @@ double ub_chi2_tail(double x, double dof)
     return p > 1 ? 1 : p;
 }
 
+/* I_x(a, b) / (x^a (1 - x)^b / (a B(a, b))), Lentz's method; for x < (a + 1) / (a + b + 2). */
+static double beta_fraction(double a, double b, double x)
+{
+    double c = 1, d = 1 / (1 - (a + b) / (a + 1) * x), h = d;
+    for (int i = 1; i < MOST_TERMS; i++) {
+        double even = i * (b - i) * x / ((a + 2 * i - 1) * (a + 2 * i));
+        double odd = -(a + i) * (a + b + i) * x / ((a + 2 * i) * (a + 2 * i + 1));
+        d = 1 / (1 + even * d);
+        c = 1 + even / c;
+        h *= d * c;
+        d = 1 / (1 + odd * d);
+        c = 1 + odd / c;
+        h *= d * c;
+        if (fabs(d * c - 1) < DBL_EPSILON)
+            break;
+    }
+    return h;
+}
+
+double ub_f_log_tail(double f, double d1, double d2)
+{
+    int sign;
+    if (isnan(f) || f <= 0)
+        return isnan(f) ? f : 0;
+    if (isinf(f))
+        return -INFINITY;
+    double a = d2 / 2, b = d1 / 2, odds = d1 / d2 * f; /* (1 - x) / x */
+    double log_x = -log1p(odds), log_y = -log1p(1 / odds), x = 1 / (1 + odds);
+    double prefix =
+        a * log_x + b * log_y + lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign);
+    if (x < (a + 1) / (a + b + 2))
+        return prefix - log(a) + log(beta_fraction(a, b, x));
+    return log1p(-exp(prefix - log(b)) * beta_fraction(b, a, odds / (1 + odds)));
+}
+
 double ub_evidence_of_log_p(double log_p)
 {
     if (log_p >= 0)

@@ -34,6 +34,10 @@ double ub_chi2_log_tail(double x, double dof);
  * absolute error is below .015, the relative one below 3 % for p in [.01, .5] and, as p goes to 0,
  * below 17 % (Stirling's formula for gamma(1/2)). */
 double ub_chi2_mixture_log_tail(double x, int32_t count, const double *weight);
+/* log P(X > f) of the F distribution with d1, d2 > 0 degrees of freedom: the regularised incomplete
+ * beta function I_x(d2/2, d1/2), x = d2 / (d2 + d1 f), by its continued fraction (DLMF 8.17.22).
+ * f <= 0 gives 0. */
+double ub_f_log_tail(double f, double d1, double d2);
 
 /* Evidence: the chi-square(1) quantile whose upper tail is p, from log p or from p.  Finite
  * and >= 0 for every finite log p; p = 0 counts as the smallest positive double (about 1480). */
