@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/internal/gauss.h"
+#include "core/internal/sweep.h"
 #include "core/mem.h"
 
 struct ub_full {
@@ -18,6 +19,11 @@ struct ub_full {
     double       *b;    /* columns x width: beta L^-T of each task, v = L L'; first rank[i] used */
     double       *sd;   /* columns: before conditioning */
     double       *joint, *work; /* (d + max(d, q))^2 */
+    /* Of rows, or NULL: tests by lane, tasks and then the contrast, in whole vectors. */
+    int32_t lanes;
+    double *lane_b;    /* steps x lanes: b, 0 for the contrast */
+    double *lane_q;    /* steps x lanes: precision given the test; NaN if it may be determined */
+    double *lane_root; /* tasks + 1 */
 };
 
 void ub_full_destroy(ub_full **f)
@@ -31,6 +37,9 @@ void ub_full_destroy(ub_full **f)
     ub_free((*f)->sd);
     ub_free((*f)->joint);
     ub_free((*f)->work);
+    ub_free((*f)->lane_b);
+    ub_free((*f)->lane_q);
+    ub_free((*f)->lane_root);
     ub_free(*f);
     *f = NULL;
 }
@@ -251,4 +260,43 @@ void ub_full_direct(ub_full *f, int32_t x, int32_t task, ub_ci_result *out)
             f->joint[(d + j) * m + i] = f->joint[i * m + d + j] = value;
         }
     answer(f, x, -1, q, (f->steps - 1) * d, out);
+}
+
+ub_status ub_full_prepare_rows(ub_full *f)
+{
+    f->lanes = ub_lanes(f->tasks + 1);
+    UB_TRY(UB_ALLOC(f->lane_b, (int64_t)f->steps * f->lanes));
+    UB_TRY(UB_ALLOC(f->lane_q, (int64_t)f->steps * f->lanes));
+    UB_TRY(UB_ALLOC(f->lane_root, f->tasks + 1));
+    for (int32_t j = 0; j <= f->tasks; j++) {
+        int32_t nz = f->steps - 2 + (j < f->tasks ? f->rank[j] : 0);
+        f->lane_root[j] = sqrt((double)(f->n - nz - 3));
+    }
+    for (int32_t t = 0; t < f->steps; t++) {
+        double *b = f->lane_b + (int64_t)t * f->lanes, *q = f->lane_q + (int64_t)t * f->lanes;
+        for (int32_t j = 0; j < f->lanes; j++) {
+            if (j < f->tasks && f->rank[j] > 0)
+                b[j] = f->b[(int64_t)t * f->width + j];
+            q[j] = f->precision[(int64_t)t * f->columns + t] + b[j] * b[j];
+            /* the bound of `answer` for r = 0, where it is sharpest */
+            if (!(q[j] * UB_GAUSS_DETERMINED * f->sd[t] * f->sd[t] < 1))
+                q[j] = NAN;
+        }
+    }
+    return UB_OK;
+}
+
+void ub_full_row(const ub_full *f, int32_t x, int32_t y, int32_t stride, int32_t n, bool contrast,
+                 double *r, double *root)
+{
+    const double *p = f->precision + (int64_t)x * f->columns;
+    const double *b = f->lane_b, *q = f->lane_q;
+    int32_t       tests = f->tasks + contrast, lanes = ub_lanes(tests);
+    int64_t       w = f->lanes;
+    for (int32_t i = 0; i < n; i++, y += stride) {
+        ub_sweep_full(p[y], lanes, b + x * w, b + y * w, q + x * w, q + y * w, r);
+        memcpy(root, f->lane_root, (size_t)tests * sizeof *root);
+        r += tests; /* what was written past them, the next pair overwrites */
+        root += tests;
+    }
 }

@@ -1,0 +1,191 @@
+#include "core/band.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/internal/gauss.h"
+#include "core/internal/sweep.h"
+#include "core/mem.h"
+
+enum {
+    LANES = UB_LANES,
+    FEW = 4, /* tests a pair up to which pairs fill the lanes */
+    MOST = 5 /* conditioning columns */
+};
+
+/* Tables by step have one more entry, or row, before step 0 and after the last: zeros, the
+ * neighbour that is not there.  It has correlation 0 with everything, and takes part in the
+ * arithmetic without changing a bit. */
+struct ub_band {
+    const ub_moments *m;                     /* borrowed */
+    int32_t           steps, tests, width;   /* tests of a pair; in whole vectors */
+    double           *inv_sd;                /* steps + 2 */
+    double           *var, *before, *across; /* steps + 2: cov(t, t), (t, t - 1), (t - 1, t + 1) */
+    double           *task;                  /* (steps + 2) x width: correlations with the tasks */
+    double           *by_task;               /* tests x (steps + 2): the same, if tests <= FEW */
+    bool             *varies;                /* tests: the task counts as a column of Z */
+    double           *root;                  /* (MOST + 1) x tests, by the neighbours that vary */
+    ub_band_block     block;
+    double            lane_r[LANES];
+};
+
+void ub_band_destroy(ub_band **b)
+{
+    if (b == NULL || *b == NULL)
+        return;
+    ub_free((*b)->inv_sd);
+    ub_free((*b)->var);
+    ub_free((*b)->before);
+    ub_free((*b)->across);
+    ub_free((*b)->task);
+    ub_free((*b)->by_task);
+    ub_free((*b)->varies);
+    ub_free((*b)->root);
+    ub_free(*b);
+    *b = NULL;
+}
+
+static ub_status alloc_tables(ub_band *b)
+{
+    int64_t t = b->steps + 2;
+    UB_TRY(UB_ALLOC(b->inv_sd, t));
+    UB_TRY(UB_ALLOC(b->var, t));
+    UB_TRY(UB_ALLOC(b->before, t));
+    UB_TRY(UB_ALLOC(b->across, t));
+    UB_TRY(UB_ALLOC(b->task, t * b->width));
+    UB_TRY(UB_ALLOC(b->by_task, b->tests <= FEW ? t * b->tests : 0));
+    UB_TRY(UB_ALLOC(b->varies, b->tests));
+    return UB_ALLOC(b->root, (int64_t)(MOST + 1) * b->tests);
+}
+
+static void fill_tables(ub_band *b)
+{
+    const ub_moments *m = b->m;
+    int64_t           p = m->columns, tasks = p - b->steps;
+    for (int64_t j = 0; j < tasks; j++)
+        b->varies[j] = ub_gauss_inv_sd(m, (int32_t)(b->steps + j)) != 0;
+    for (int64_t t = 0; t < b->steps; t++) {
+        const double *row = m->cov + t * p;
+        b->inv_sd[t + 1] = ub_gauss_inv_sd(m, (int32_t)t);
+        b->var[t + 1] = row[t];
+        b->before[t + 1] = t > 0 ? row[t - 1] : 0;
+        b->across[t + 1] = t > 0 && t + 1 < b->steps ? row[t + 1 - p] : 0;
+        for (int64_t j = 0; j < tasks; j++) {
+            double inv_sd = ub_gauss_inv_sd(m, (int32_t)(b->steps + j));
+            double r = row[b->steps + j] * (b->inv_sd[t + 1] * inv_sd);
+            b->task[(t + 1) * b->width + j] = r;
+            if (b->tests <= FEW)
+                b->by_task[j * (b->steps + 2) + t + 1] = r;
+        }
+    }
+    for (int32_t nz = 0; nz <= MOST; nz++)
+        for (int32_t j = 0; j < b->tests; j++)
+            b->root[nz * b->tests + j] = sqrt((double)(m->n - nz - b->varies[j] - 3));
+}
+
+ub_status ub_band_create(const ub_moments *m, int32_t steps, bool contrast, ub_band **out)
+{
+    ub_band  *b = NULL;
+    ub_status st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(b, 1));
+    b->m = m;
+    b->steps = steps;
+    b->tests = m->columns - steps + contrast;
+    b->width = ub_lanes(b->tests);
+    UB_TRY_OUT(alloc_tables(b));
+    fill_tables(b);
+    *out = b;
+    return UB_OK;
+out:
+    ub_band_destroy(&b);
+    return st;
+}
+
+/* Correlations of the pairs of a block; y[l] + 1 is the place of step y in the tables, c[l] that
+ * of y - 1, or 0 if it is b = x + 1 too. */
+static void load_block(ub_band *b, int32_t x, const int32_t *y, const int32_t *c)
+{
+    ub_band_block *k = &b->block;
+    int64_t        p = b->m->columns;
+    const double  *of_x = b->m->cov + x * p, *of_b = of_x + p, *of_a = x > 0 ? of_x - p : of_x;
+    const double  *inv_sd = b->inv_sd + 1;
+    double         sa = inv_sd[x - 1], sx = inv_sd[x], sb = inv_sd[x + 1];
+    k->xa = b->before[x + 1] * (sx * sa);
+    k->xb = b->before[x + 2] * (sx * sb);
+    k->ba = b->across[x + 1] * (sb * sa);
+    for (int l = 0; l < LANES; l++) {
+        int32_t t = y[l];
+        double  sc = b->inv_sd[c[l]], sy = inv_sd[t], sd = inv_sd[t + 1];
+        k->ca[l] = of_a[t - 1] * (sc * sa);
+        k->cb[l] = of_b[t - 1] * (sc * sb);
+        k->xc[l] = of_x[t - 1] * (sx * sc);
+        k->ya[l] = of_a[t] * (sy * sa);
+        k->yb[l] = of_b[t] * (sy * sb);
+        k->xy[l] = of_x[t] * (sy * sx);
+        k->da[l] = of_a[t + 1] * (sd * sa); /* behind the last step: a task's, times 0 */
+        k->db[l] = of_b[t + 1] * (sd * sb);
+        k->xd[l] = of_x[t + 1] * (sx * sd);
+        k->yc[l] = b->before[t + 1] * (sy * sc);
+        k->yd[l] = b->before[t + 2] * (sd * sy);
+        k->dc[l] = b->across[t + 1] * (sd * sc);
+        k->xx[l] = b->var[x + 1] * (sx * sx);
+        k->yy[l] = b->var[t + 1] * (sy * sy);
+    }
+}
+
+/* Few tests a pair: a task at a time, the pairs of the block in the lanes. */
+static void pairs_in_lanes(ub_band *b, int32_t x, const int32_t *y, const int32_t *c, int32_t n,
+                           double *r)
+{
+    for (int32_t j = 0; j < b->tests; j++) {
+        const double *of = b->by_task + (int64_t)j * (b->steps + 2);
+        ub_band_lanes g = {.a = of[x], .b = of[x + 2], .x = of[x + 1]};
+        for (int l = 0; l < LANES; l++) {
+            g.c[l] = of[c[l]];
+            g.y[l] = of[y[l] + 1];
+            g.d[l] = of[y[l] + 2];
+        }
+        ub_sweep_pairs(&b->block, &g, b->lane_r);
+        for (int32_t l = 0; l < n; l++)
+            r[l * b->tests + j] = b->lane_r[l];
+    }
+}
+
+/* Many: a pair at a time.  What is written past its tests, the next pair overwrites. */
+static void tasks_in_lanes(ub_band *b, int32_t x, const int32_t *y, const int32_t *c, int32_t n,
+                           double *r)
+{
+    const double *at = b->task;
+    int64_t       w = b->width;
+    for (int32_t l = 0; l < n; l++) {
+        ub_band_tasks g = {at + x * w,          at + (x + 2) * w, at + c[l] * w,
+                           at + (y[l] + 2) * w, at + (x + 1) * w, at + (y[l] + 1) * w};
+        ub_sweep_tasks(&b->block, l, b->width, &g, r + (int64_t)l * b->tests);
+    }
+}
+
+void ub_band_row(ub_band *b, int32_t x, int32_t y, int32_t stride, int32_t n, double *r,
+                 double *root)
+{
+    const double *s = b->inv_sd;
+    int32_t       beside_x = (s[x] != 0) + (s[x + 2] != 0);
+    for (int32_t first = 0; first < n; first += LANES) {
+        int32_t used = n - first < LANES ? n - first : LANES, t[LANES], c[LANES];
+        for (int32_t l = 0; l < LANES; l++) { /* idle lanes repeat the last pair */
+            t[l] = y + (first + (l < used ? l : used - 1)) * stride;
+            c[l] = t[l] - 1 == x + 1 ? 0 : t[l];
+        }
+        load_block(b, x, t, c);
+        ub_sweep_factor(&b->block);
+        if (b->tests <= FEW)
+            pairs_in_lanes(b, x, t, c, used, r);
+        else
+            tasks_in_lanes(b, x, t, c, used, r);
+        for (int32_t l = 0; l < used; l++) {
+            int32_t nz = beside_x + (s[c[l]] != 0) + (s[t[l] + 2] != 0);
+            for (int32_t j = 0; j < b->tests; j++)
+                *root++ = b->root[nz * b->tests + j];
+        }
+        r += (int64_t)used * b->tests;
+    }
+}
