@@ -8,7 +8,6 @@
 #include "core/mem.h"
 
 enum {
-    LANES = UB_LANES,
     FEW = 4, /* tests a pair up to which pairs fill the lanes */
     MOST = 5 /* conditioning columns */
 };
@@ -26,7 +25,7 @@ struct ub_band {
     bool             *varies;                /* tests: the task counts as a column of Z */
     double           *root;                  /* (MOST + 1) x tests, by the neighbours that vary */
     ub_band_block     block;
-    double            lane_r[LANES];
+    double            lane_r[UB_BAND_PAIRS];
 };
 
 void ub_band_destroy(ub_band **b)
@@ -101,35 +100,39 @@ out:
     return st;
 }
 
-/* Correlations of the pairs of a block; y[l] + 1 is the place of step y in the tables, c[l] that
- * of y - 1, or 0 if it is b = x + 1 too. */
+/* The pairs of a block; y[l] + 1 is the place of step y in the tables, c[l] that of y - 1, or 0 if
+ * it is b = x + 1 too. */
 static void load_block(ub_band *b, int32_t x, const int32_t *y, const int32_t *c)
 {
     ub_band_block *k = &b->block;
     int64_t        p = b->m->columns;
     const double  *of_x = b->m->cov + x * p, *of_b = of_x + p, *of_a = x > 0 ? of_x - p : of_x;
-    const double  *inv_sd = b->inv_sd + 1;
-    double         sa = inv_sd[x - 1], sx = inv_sd[x], sb = inv_sd[x + 1];
-    k->xa = b->before[x + 1] * (sx * sa);
-    k->xb = b->before[x + 2] * (sx * sb);
-    k->ba = b->across[x + 1] * (sb * sa);
-    for (int l = 0; l < LANES; l++) {
+    const double  *s = b->inv_sd;
+    k->sa = s[x];
+    k->sx = s[x + 1];
+    k->sb = s[x + 2];
+    k->xa = b->before[x + 1];
+    k->xb = b->before[x + 2];
+    k->ba = b->across[x + 1];
+    k->var_x = b->var[x + 1];
+    for (int l = 0; l < UB_BAND_PAIRS; l++) {
         int32_t t = y[l];
-        double  sc = b->inv_sd[c[l]], sy = inv_sd[t], sd = inv_sd[t + 1];
-        k->ca[l] = of_a[t - 1] * (sc * sa);
-        k->cb[l] = of_b[t - 1] * (sc * sb);
-        k->xc[l] = of_x[t - 1] * (sx * sc);
-        k->ya[l] = of_a[t] * (sy * sa);
-        k->yb[l] = of_b[t] * (sy * sb);
-        k->xy[l] = of_x[t] * (sy * sx);
-        k->da[l] = of_a[t + 1] * (sd * sa); /* behind the last step: a task's, times 0 */
-        k->db[l] = of_b[t + 1] * (sd * sb);
-        k->xd[l] = of_x[t + 1] * (sx * sd);
-        k->yc[l] = b->before[t + 1] * (sy * sc);
-        k->yd[l] = b->before[t + 2] * (sd * sy);
-        k->dc[l] = b->across[t + 1] * (sd * sc);
-        k->xx[l] = b->var[x + 1] * (sx * sx);
-        k->yy[l] = b->var[t + 1] * (sy * sy);
+        k->sc[l] = s[c[l]];
+        k->sy[l] = s[t + 1];
+        k->sd[l] = s[t + 2];
+        k->ca[l] = of_a[t - 1];
+        k->ya[l] = of_a[t];
+        k->da[l] = of_a[t + 1]; /* behind the last step: a task's, times 0 */
+        k->cb[l] = of_b[t - 1];
+        k->yb[l] = of_b[t];
+        k->db[l] = of_b[t + 1];
+        k->xc[l] = of_x[t - 1];
+        k->xy[l] = of_x[t];
+        k->xd[l] = of_x[t + 1];
+        k->yc[l] = b->before[t + 1];
+        k->yd[l] = b->before[t + 2];
+        k->dc[l] = b->across[t + 1];
+        k->yy[l] = b->var[t + 1];
     }
 }
 
@@ -140,7 +143,7 @@ static void pairs_in_lanes(ub_band *b, int32_t x, const int32_t *y, const int32_
     for (int32_t j = 0; j < b->tests; j++) {
         const double *of = b->by_task + (int64_t)j * (b->steps + 2);
         ub_band_lanes g = {.a = of[x], .b = of[x + 2], .x = of[x + 1]};
-        for (int l = 0; l < LANES; l++) {
+        for (int l = 0; l < UB_BAND_PAIRS; l++) {
             g.c[l] = of[c[l]];
             g.y[l] = of[y[l] + 1];
             g.d[l] = of[y[l] + 2];
@@ -169,9 +172,10 @@ void ub_band_row(ub_band *b, int32_t x, int32_t y, int32_t stride, int32_t n, do
 {
     const double *s = b->inv_sd;
     int32_t       beside_x = (s[x] != 0) + (s[x + 2] != 0);
-    for (int32_t first = 0; first < n; first += LANES) {
-        int32_t used = n - first < LANES ? n - first : LANES, t[LANES], c[LANES];
-        for (int32_t l = 0; l < LANES; l++) { /* idle lanes repeat the last pair */
+    for (int32_t first = 0; first < n; first += UB_BAND_PAIRS) {
+        int32_t used = n - first < UB_BAND_PAIRS ? n - first : UB_BAND_PAIRS;
+        int32_t t[UB_BAND_PAIRS], c[UB_BAND_PAIRS];
+        for (int32_t l = 0; l < UB_BAND_PAIRS; l++) { /* idle lanes repeat the last pair */
             t[l] = y + (first + (l < used ? l : used - 1)) * stride;
             c[l] = t[l] - 1 == x + 1 ? 0 : t[l];
         }

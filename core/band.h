@@ -1,6 +1,6 @@
 /* core/band.h - rows of pairs of scalar steps given their four neighbours and each of many tasks.
  *
- * What ci/fisher_z.c answers one pair at a time, to the same bits, for the pairs (x, y),
+ * What ci/fisher_z.c answers one pair at a time, to 1e-12 of r, for the pairs (x, y),
  * (x, y + stride), ...: the Cholesky factors of the neighbours go through vector lanes pair by
  * pair; then, with many tasks, those of one pair share its factor and fill the lanes, with few
  * tasks pairs do.

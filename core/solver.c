@@ -247,7 +247,7 @@ static ub_status eval_pairs(ub_solver *v, int32_t k, int32_t rep, int32_t w, int
 }
 
 /* The same through vector lanes; a pair of which a test has no number, or needs care, goes the
- * other way: the bits are the same. */
+ * other way. */
 static ub_status eval_row(ub_solver *v, int32_t k, int32_t rep, int32_t w, int32_t end,
                           int64_t tests, int64_t at)
 {
