@@ -9,7 +9,7 @@
 
 enum {
     FEW = 4, /* tests a pair up to which pairs fill the lanes */
-    MOST = 5 /* conditioning columns */
+    NEAR = 4 /* neighbours */
 };
 
 /* Tables by step have one more entry, or row, before step 0 and after the last: zeros, the
@@ -23,9 +23,8 @@ struct ub_band {
     double           *task;                  /* (steps + 2) x width: correlations with the tasks */
     double           *by_task;               /* tests x (steps + 2): the same, if tests <= FEW */
     bool             *varies;                /* tests: the task counts as a column of Z */
-    double           *root;                  /* (MOST + 1) x tests, by the neighbours that vary */
+    double           *root;                  /* (NEAR + 1) x tests, by the neighbours that vary */
     ub_band_block     block;
-    double            lane_r[UB_BAND_PAIRS];
 };
 
 void ub_band_destroy(ub_band **b)
@@ -54,7 +53,7 @@ static ub_status alloc_tables(ub_band *b)
     UB_TRY(UB_ALLOC(b->task, t * b->width));
     UB_TRY(UB_ALLOC(b->by_task, b->tests <= FEW ? t * b->tests : 0));
     UB_TRY(UB_ALLOC(b->varies, b->tests));
-    return UB_ALLOC(b->root, (int64_t)(MOST + 1) * b->tests);
+    return UB_ALLOC(b->root, (int64_t)(NEAR + 1) * b->tests);
 }
 
 static void fill_tables(ub_band *b)
@@ -77,7 +76,7 @@ static void fill_tables(ub_band *b)
                 b->by_task[j * (b->steps + 2) + t + 1] = r;
         }
     }
-    for (int32_t nz = 0; nz <= MOST; nz++)
+    for (int32_t nz = 0; nz <= NEAR; nz++)
         for (int32_t j = 0; j < b->tests; j++)
             b->root[nz * b->tests + j] = sqrt((double)(m->n - nz - b->varies[j] - 3));
 }
@@ -93,6 +92,7 @@ ub_status ub_band_create(const ub_moments *m, int32_t steps, bool contrast, ub_b
     b->width = ub_lanes(b->tests);
     UB_TRY_OUT(alloc_tables(b));
     fill_tables(b);
+    b->block.left = (double)(m->n - 3);
     *out = b;
     return UB_OK;
 out:
@@ -100,12 +100,11 @@ out:
     return st;
 }
 
-/* The pairs of a block; y[l] + 1 is the place of step y in the tables, c[l] that of y - 1, or 0 if
- * it is b = x + 1 too. */
-static void load_block(ub_band *b, int32_t x, const int32_t *y, const int32_t *c)
+/* Pairs (x, y), (x, y + stride) ..; shared: y - 1 is b = x + 1. */
+static void load_block(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t n, bool shared)
 {
     ub_band_block *k = &b->block;
-    int64_t        p = b->m->columns;
+    int64_t        p = b->m->columns, t = y;
     const double  *of_x = b->m->cov + x * p, *of_b = of_x + p, *of_a = x > 0 ? of_x - p : of_x;
     const double  *s = b->inv_sd;
     k->sa = s[x];
@@ -115,9 +114,8 @@ static void load_block(ub_band *b, int32_t x, const int32_t *y, const int32_t *c
     k->xb = b->before[x + 2];
     k->ba = b->across[x + 1];
     k->var_x = b->var[x + 1];
-    for (int l = 0; l < UB_BAND_PAIRS; l++) {
-        int32_t t = y[l];
-        k->sc[l] = s[c[l]];
+    for (int32_t l = 0; l < n; l++, t += stride) {
+        k->sc[l] = s[t];
         k->sy[l] = s[t + 1];
         k->sd[l] = s[t + 2];
         k->ca[l] = of_a[t - 1];
@@ -134,62 +132,70 @@ static void load_block(ub_band *b, int32_t x, const int32_t *y, const int32_t *c
         k->dc[l] = b->across[t + 1];
         k->yy[l] = b->var[t + 1];
     }
+    if (shared)
+        k->sc[0] = 0;
+    for (int32_t l = n; l < UB_BAND_PAIRS; l++)
+        k->sc[l] = k->sy[l] = k->sd[l] = 0;
 }
 
 /* Few tests a pair: a task at a time, the pairs of the block in the lanes. */
-static void pairs_in_lanes(ub_band *b, int32_t x, const int32_t *y, const int32_t *c, int32_t n,
-                           double *r)
+static void pairs_in_lanes(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t n, bool shared,
+                           double *r, double *root)
 {
-    for (int32_t j = 0; j < b->tests; j++) {
+    int32_t       tests = b->tests;
+    double        lane_r[UB_BAND_PAIRS], lane_root[UB_BAND_PAIRS];
+    ub_band_lanes g = {0};
+    for (int32_t j = 0; j < tests; j++) {
         const double *of = b->by_task + (int64_t)j * (b->steps + 2);
-        ub_band_lanes g = {.a = of[x], .b = of[x + 2], .x = of[x + 1]};
-        for (int l = 0; l < UB_BAND_PAIRS; l++) {
-            g.c[l] = of[c[l]];
-            g.y[l] = of[y[l] + 1];
-            g.d[l] = of[y[l] + 2];
+        int64_t       t = y;
+        g.a = of[x];
+        g.b = of[x + 2];
+        g.x = of[x + 1];
+        g.counts = b->varies[j];
+        for (int32_t l = 0; l < n; l++, t += stride) {
+            g.c[l] = of[t];
+            g.y[l] = of[t + 1];
+            g.d[l] = of[t + 2];
         }
-        ub_sweep_pairs(&b->block, &g, b->lane_r);
-        for (int32_t l = 0; l < n; l++)
-            r[l * b->tests + j] = b->lane_r[l];
+        if (shared)
+            g.c[0] = 0;
+        ub_sweep_pairs(&b->block, &g, lane_r, lane_root);
+        for (int32_t l = 0; l < n; l++) {
+            r[l * tests + j] = lane_r[l];
+            root[l * tests + j] = lane_root[l];
+        }
     }
 }
 
 /* Many: a pair at a time.  What is written past its tests, the next pair overwrites. */
-static void tasks_in_lanes(ub_band *b, int32_t x, const int32_t *y, const int32_t *c, int32_t n,
-                           double *r)
+static void tasks_in_lanes(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t n, bool shared,
+                           double *r, double *root)
 {
     const double *at = b->task;
-    int64_t       w = b->width;
-    for (int32_t l = 0; l < n; l++) {
-        ub_band_tasks g = {at + x * w,          at + (x + 2) * w, at + c[l] * w,
-                           at + (y[l] + 2) * w, at + (x + 1) * w, at + (y[l] + 1) * w};
-        ub_sweep_tasks(&b->block, l, b->width, &g, r + (int64_t)l * b->tests);
+    int64_t       w = b->width, tests = b->tests;
+    for (int32_t l = 0; l < n; l++, y += stride, r += tests, root += tests) {
+        const double *c = at + (shared && l == 0 ? 0 : y * w), *of_y = at + (y + 1) * w;
+        ub_band_tasks g = {at + x * w, at + (x + 2) * w, c, of_y + w, at + (x + 1) * w, of_y};
+        ub_sweep_tasks(&b->block, l, b->width, &g, r);
+        int64_t neighbours = (int64_t)(b->block.left - b->block.dof[l]);
+        memcpy(root, b->root + neighbours * tests, (size_t)tests * sizeof *root);
     }
 }
 
 void ub_band_row(ub_band *b, int32_t x, int32_t y, int32_t stride, int32_t n, double *r,
                  double *root)
 {
-    const double *s = b->inv_sd;
-    int32_t       beside_x = (s[x] != 0) + (s[x + 2] != 0);
     for (int32_t first = 0; first < n; first += UB_BAND_PAIRS) {
         int32_t used = n - first < UB_BAND_PAIRS ? n - first : UB_BAND_PAIRS;
-        int32_t t[UB_BAND_PAIRS], c[UB_BAND_PAIRS];
-        for (int32_t l = 0; l < UB_BAND_PAIRS; l++) { /* idle lanes repeat the last pair */
-            t[l] = y + (first + (l < used ? l : used - 1)) * stride;
-            c[l] = t[l] - 1 == x + 1 ? 0 : t[l];
-        }
-        load_block(b, x, t, c);
+        int64_t at = y + (int64_t)first * stride;
+        bool    shared = at - 1 == x + 1;
+        load_block(b, x, at, stride, used, shared);
         ub_sweep_factor(&b->block);
         if (b->tests <= FEW)
-            pairs_in_lanes(b, x, t, c, used, r);
+            pairs_in_lanes(b, x, at, stride, used, shared, r, root);
         else
-            tasks_in_lanes(b, x, t, c, used, r);
-        for (int32_t l = 0; l < used; l++) {
-            int32_t nz = beside_x + (s[c[l]] != 0) + (s[t[l] + 2] != 0);
-            for (int32_t j = 0; j < b->tests; j++)
-                *root++ = b->root[nz * b->tests + j];
-        }
+            tasks_in_lanes(b, x, at, stride, used, shared, r, root);
         r += (int64_t)used * b->tests;
+        root += (int64_t)used * b->tests;
     }
 }

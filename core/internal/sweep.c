@@ -18,6 +18,7 @@ UB_SIMD void ub_sweep_factor(ub_band_block *k)
     k->xa = xa;
     k->ib = ib;
     k->xb = xb;
+    const double left = k->left - (sa > 0 ? 1 : 0) - (sb > 0 ? 1 : 0);
     UB_EACH_LANE(l)
     {
         double sc = k->sc[l], sd = k->sd[l], sy = k->sy[l];
@@ -31,6 +32,7 @@ UB_SIMD void ub_sweep_factor(ub_band_block *k)
         double ya = k->ya[l] * (sy * sa), yb = (k->yb[l] * (sy * sb) - ya * ba) * ib;
         double yc = (k->yc[l] * (sy * sc) - (ya * ca + yb * cb)) * ic;
         double yd = (k->yd[l] * (sy * sd) - (ya * da + yb * db + yc * dc)) * id;
+        k->dof[l] = left - (sc > 0 ? 1 : 0) - (sd > 0 ? 1 : 0);
         double xx = var_x - (xa * xa + xb * xb + xc * xc + xd * xd);
         double yy = k->yy[l] * (sy * sy) - (ya * ya + yb * yb + yc * yc + yd * yd);
         k->ca[l] = ca;
@@ -89,12 +91,14 @@ UB_SIMD void ub_sweep_tasks(const ub_band_block *k, int lane, int32_t width, con
         r[j] = given_task(&p, a[j], b[j], c[j], d[j], x[j], y[j]);
 }
 
-UB_SIMD void ub_sweep_pairs(const ub_band_block *k, const ub_band_lanes *g, double *restrict r)
+UB_SIMD void ub_sweep_pairs(const ub_band_block *k, const ub_band_lanes *g, double *restrict r,
+                            double *restrict root)
 {
     UB_EACH_LANE(l)
     {
         pair p = pair_of(k, l);
         r[l] = given_task(&p, g->a, g->b, g->c[l], g->d[l], g->x, g->y[l]);
+        root[l] = sqrt(k->dof[l] - g->counts);
     }
 }
 

@@ -31,7 +31,9 @@ static inline int32_t ub_lanes(int32_t n)
 typedef struct ub_band_block {
     double sa, sb, sx, sc[UB_BAND_PAIRS], sd[UB_BAND_PAIRS], sy[UB_BAND_PAIRS];
     double ba, xa, xb, var_x;
-    double ib; /* out: 1 / diagonal of L, as ic, id; that of a is 1 */
+    double left;               /* in: samples - 3 */
+    double ib;                 /* out: 1 / diagonal of L, as ic, id; that of a is 1 */
+    double dof[UB_BAND_PAIRS]; /* out: left - the neighbours that vary */
     double ca[UB_BAND_PAIRS], cb[UB_BAND_PAIRS], ic[UB_BAND_PAIRS];
     double da[UB_BAND_PAIRS], db[UB_BAND_PAIRS], dc[UB_BAND_PAIRS], id[UB_BAND_PAIRS];
     double xc[UB_BAND_PAIRS], xd[UB_BAND_PAIRS];
@@ -39,7 +41,8 @@ typedef struct ub_band_block {
     double xx[UB_BAND_PAIRS], xy[UB_BAND_PAIRS], yy[UB_BAND_PAIRS];
 } ub_band_block;
 
-/* From covariances to factors; xx becomes NaN where a pivot is too small. */
+/* From covariances to factors; xx becomes NaN where a pivot is too small.  Lanes of which sc, sd
+ * and sy are 0 are idle. */
 void ub_sweep_factor(ub_band_block *k);
 
 /* Correlations of many tasks with a, b, c, d, x and y. */
@@ -58,11 +61,12 @@ void ub_sweep_tasks(const ub_band_block *k, int lane, int32_t width, const ub_ba
 /* Correlations of one task with a, b and x, and with c, d and y of each pair. */
 typedef struct ub_band_lanes {
     double a, b, x, c[UB_BAND_PAIRS], d[UB_BAND_PAIRS], y[UB_BAND_PAIRS];
+    double counts; /* 1 if the task varies, else 0 */
 } ub_band_lanes;
 
 /* All pairs of the block given one task and their neighbours, to the bits of ub_sweep_tasks: r[l]
- * for the pair in lane l. */
-void ub_sweep_pairs(const ub_band_block *k, const ub_band_lanes *g, double *r);
+ * for the pair in lane l, and root[l] = sqrt(degrees of freedom). */
+void ub_sweep_pairs(const ub_band_block *k, const ub_band_lanes *g, double *r, double *root);
 
 /* Step x and steps y, y + stride .. (n of them) given all others and each task, off one inverse
  * (core/full.h):  r = -(p[y] + bx[j] by[j]) (ix[j] iy[j]), i = 1 / sqrt(precision).
