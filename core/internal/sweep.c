@@ -9,8 +9,7 @@
 
 UB_SIMD void ub_sweep_factor(ub_band_block *k)
 {
-    /* that of x and y: what a task may leave of it is then above the limit too */
-    const double least = UB_GAUSS_DETERMINED, least_left = 1024 * UB_GAUSS_DETERMINED;
+    const double least = UB_GAUSS_DETERMINED, share = 0x1p-10;
     const double sa = k->sa, sb = k->sb, sx = k->sx, var_x = k->var_x * (sx * sx);
     const double xa = k->xa * (sx * sa), ba = k->ba * (sb * sa);
     const double pb = 1 - ba * ba, ib = 1 / sqrt(pb), xb = (k->xb * (sx * sb) - xa * ba) * ib;
@@ -50,36 +49,39 @@ UB_SIMD void ub_sweep_factor(ub_band_block *k)
         k->yd[l] = yd;
         k->xy[l] = k->xy[l] * (sy * sx) - (ya * xa + yb * xb + yc * xc + yd * xd);
         k->yy[l] = yy;
-        bool steps = (pb > least) & (pc > least) & (pd > least);
-        k->xx[l] = steps & (xx > least_left) & (yy > least_left) ? xx : NAN;
+        k->xx[l] = (pb > least) & (pc > least) & (pd > least) ? xx : NAN;
+        k->least_x[l] = share * xx > least ? share * xx : least;
+        k->least_y[l] = share * yy > least ? share * yy : least;
     }
 }
 
 /* One pair, as it stands in a block. */
 typedef struct pair {
     double ba, ib, ca, cb, ic, da, db, dc, id, xa, xb, xc, xd, ya, yb, yc, yd, xx, xy, yy;
+    double least_x, least_y;
 } pair;
 
 UB_INLINE double given_task(const pair *k, double ga, double gb, double gc, double gd, double gx,
                             double gy)
 {
-    const double least = UB_GAUSS_DETERMINED, share = 0x1p-10;
+    const double least = UB_GAUSS_DETERMINED;
     gb = (gb - ga * k->ba) * k->ib;
     gc = (gc - (ga * k->ca + gb * k->cb)) * k->ic;
     gd = (gd - (ga * k->da + gb * k->db + gc * k->dc)) * k->id;
     double p = 1 - (ga * ga + gb * gb + gc * gc + gd * gd);
     gx -= k->xa * ga + k->xb * gb + k->xc * gc + k->xd * gd;
     gy -= k->ya * ga + k->yb * gb + k->yc * gc + k->yd * gd;
-    double px = k->xx * p, py = k->yy * p, xx = px - gx * gx, yy = py - gy * gy;
+    double xx = k->xx * p - gx * gx, yy = k->yy * p - gy * gy;
     double r = (k->xy * p - gx * gy) / sqrt(xx * yy);
-    return (p > least) & (xx > share * px) & (yy > share * py) ? r : NAN;
+    return (p > least) & (xx > k->least_x * p) & (yy > k->least_y * p) ? r : NAN;
 }
 
 UB_INLINE pair pair_of(const ub_band_block *k, int l)
 {
-    return (pair){k->ba,    k->ib,    k->ca[l], k->cb[l], k->ic[l], k->da[l], k->db[l],
-                  k->dc[l], k->id[l], k->xa,    k->xb,    k->xc[l], k->xd[l], k->ya[l],
-                  k->yb[l], k->yc[l], k->yd[l], k->xx[l], k->xy[l], k->yy[l]};
+    return (pair){k->ba,    k->ib,    k->ca[l],      k->cb[l],     k->ic[l], k->da[l],
+                  k->db[l], k->dc[l], k->id[l],      k->xa,        k->xb,    k->xc[l],
+                  k->xd[l], k->ya[l], k->yb[l],      k->yc[l],     k->yd[l], k->xx[l],
+                  k->xy[l], k->yy[l], k->least_x[l], k->least_y[l]};
 }
 
 UB_SIMD void ub_sweep_tasks(const ub_band_block *k, int lane, int32_t width, const ub_band_tasks *g,

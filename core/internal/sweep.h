@@ -39,6 +39,7 @@ typedef struct ub_band_block {
     double xc[UB_BAND_PAIRS], xd[UB_BAND_PAIRS];
     double ya[UB_BAND_PAIRS], yb[UB_BAND_PAIRS], yc[UB_BAND_PAIRS], yd[UB_BAND_PAIRS];
     double xx[UB_BAND_PAIRS], xy[UB_BAND_PAIRS], yy[UB_BAND_PAIRS];
+    double least_x[UB_BAND_PAIRS], least_y[UB_BAND_PAIRS]; /* out: what a task must leave of them */
 } ub_band_block;
 
 /* From covariances to factors; xx becomes NaN where a pivot is too small.  Lanes of which sc, sd
