@@ -207,7 +207,7 @@ static ub_status eval_direct(ub_solver *v, int32_t x, int64_t id)
 /* Room for the answer of an item; grows only. */
 static ub_status reserve(ub_solver *v, int64_t tests)
 {
-    if (tests <= v->room)
+    if (tests <= v->room && v->verdict != NULL)
         return UB_OK;
     v->room = 0;
     ub_free(v->value);
