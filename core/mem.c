@@ -1,12 +1,10 @@
 #include "core/mem.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
+enum { ALIGNMENT = 64 };
 
 static atomic_llong live;
 
@@ -18,14 +16,11 @@ void *ub_alloc(size_t n, size_t size)
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (bytes == 0)
         bytes = ALIGNMENT;
-    bool  large = bytes >= 2 * (size_t)HUGE_PAGE;
-    void *p;
-    if (posix_memalign(&p, large ? HUGE_PAGE : ALIGNMENT, bytes) != 0)
-        return NULL;
-    if (large) /* one page fault for 512; a wish, no more */
-        (void)madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-    memset(p, 0, bytes);
-    atomic_fetch_add(&live, 1);
+    void *p = aligned_alloc(ALIGNMENT, bytes);
+    if (p != NULL) {
+        memset(p, 0, bytes);
+        atomic_fetch_add(&live, 1);
+    }
     return p;
 }
 
