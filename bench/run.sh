@@ -11,13 +11,15 @@ fi
 cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
 for name in "$@"; do
     case "$name" in
-    ci) program=ci_knn ;;
-    rcot) program=ci_rcot ;;
+    ci) programs='ci_knn ci_linear' ;;
+    rcot) programs=ci_rcot ;;
     *)
         echo "bench/run.sh: no benchmark '$name'; there are: ci rcot" >&2
         exit 2
         ;;
     esac
-    cmake --build build/bench --target "bench_$program" >&2
-    OPENBLAS_NUM_THREADS=1 "build/bench/bench/bench_$program"
+    for program in $programs; do
+        cmake --build build/bench --target "bench_$program" >&2
+        OPENBLAS_NUM_THREADS=1 "build/bench/bench/bench_$program"
+    done
 done

@@ -24,4 +24,12 @@ void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *piv
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
             double *work, const int *lwork, int *info);
 
+/* C = alpha A A' + beta C of order n, A n x k (trans "N"), C in rectangular full packed format:
+ * n (n + 1) / 2 doubles, at the speed of full storage (Gustavson et al. 2010). */
+void dsfrk_(const char *transr, const char *uplo, const char *trans, const int *n, const int *k,
+            const double *alpha, const double *a, const int *lda, const double *beta, double *c);
+/* The triangle of a matrix out of that format. */
+void dtfttr_(const char *transr, const char *uplo, const int *n, const double *arf, double *a,
+             const int *lda, int *info);
+
 #endif /* UB_CORE_LAPACK_H */
