@@ -5,8 +5,10 @@ target_compile_options(ub_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wmissing-prototypes -Wstrict-prototypes
   $<$<BOOL:${UB_WERROR}>:-Werror>)
 # -ffp-contract=off: the same source gives the same bits whatever the compiler fuses.
+# -fno-math-errno -fno-trapping-math change no bit (nobody reads errno of a root or the floating
+# point flags) and let roots and selections go through vector lanes.
 add_library(ub_flags INTERFACE)
-target_compile_options(ub_flags INTERFACE -ffp-contract=off $<$<CONFIG:Release,RelWithDebInfo>:-O3>)
+target_compile_options(ub_flags INTERFACE -ffp-contract=off -fno-math-errno -fno-trapping-math $<$<CONFIG:Release,RelWithDebInfo>:-O3>)
 # _GNU_SOURCE: POSIX 2008 and M_PI under -std=c17.
 target_compile_definitions(ub_flags INTERFACE _GNU_SOURCE)
 if(UB_SANITIZE)

@@ -24,11 +24,15 @@ struct ub_settings; /* core/settings.h */
 
 /* What a test can digest and needs; OR-ed in ub_ci_test.accepts. */
 enum {
-    UB_CI_SCALAR = 1u << 0,  /* X and Y of one column */
-    UB_CI_VECTOR = 1u << 1,  /* X and Y of several columns */
-    UB_CI_MOMENTS = 1u << 2, /* needs only the second moments */
-    UB_CI_SAMPLES = 1u << 3, /* needs the samples themselves */
-    UB_CI_DISCRETE = 1u << 4 /* columns of few distinct values; without it: real numbers */
+    UB_CI_SCALAR = 1u << 0,   /* X and Y of one column */
+    UB_CI_VECTOR = 1u << 1,   /* X and Y of several columns */
+    UB_CI_MOMENTS = 1u << 2,  /* needs only the second moments */
+    UB_CI_SAMPLES = 1u << 3,  /* needs the samples themselves */
+    UB_CI_DISCRETE = 1u << 4, /* columns of few distinct values; without it: real numbers */
+    /* With one column a side the statistic is Fisher's z of the partial correlation of the columns
+     * as they are: p_value = ub_normal_two_sided(statistic), evidence its square, and a study may
+     * compute it in rows (core/band.h, core/full.h).  Only with UB_CI_MOMENTS. */
+    UB_CI_PARTIAL = 1u << 5
 };
 
 /* Why a test has no number, or that it has one. */

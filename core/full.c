@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/internal/gauss.h"
+#include "core/internal/sweep.h"
 #include "core/mem.h"
 
 struct ub_full {
@@ -18,6 +19,11 @@ struct ub_full {
     double       *b;    /* columns x width: beta L^-T of each task, v = L L'; first rank[i] used */
     double       *sd;   /* columns: before conditioning */
     double       *joint, *work; /* (d + max(d, q))^2 */
+    /* Of rows, or NULL: tests by lane, tasks and then the contrast, in whole vectors. */
+    int32_t lanes;
+    double *lane_b;    /* steps x lanes: b, 0 for the contrast */
+    double *lane_i;    /* steps x lanes: 1 / sqrt(precision); NaN if it may be determined */
+    double *lane_root; /* tasks + 1 */
 };
 
 void ub_full_destroy(ub_full **f)
@@ -31,6 +37,9 @@ void ub_full_destroy(ub_full **f)
     ub_free((*f)->sd);
     ub_free((*f)->joint);
     ub_free((*f)->work);
+    ub_free((*f)->lane_b);
+    ub_free((*f)->lane_i);
+    ub_free((*f)->lane_root);
     ub_free(*f);
     *f = NULL;
 }
@@ -205,9 +214,10 @@ static void answer(ub_full *f, int32_t x, int32_t y, int32_t q, int32_t nz, ub_c
     int32_t d = f->dim, m = d + q;
     double *s = f->joint;
     if (m == 2) { /* the common case, without the inverse: r of a precision is -r */
-        double r = -s[1] / sqrt(s[0] * s[3]), rest = UB_GAUSS_DETERMINED * (1 - r * r);
-        bool   free_x = s[0] * rest * f->sd[x] * f->sd[x] < 1;
-        bool   free_y = y < 0 || s[3] * rest * f->sd[y] * f->sd[y] < 1;
+        double r = -s[1] * (1 / sqrt(s[0]) * (1 / sqrt(s[3]))),
+               rest = UB_GAUSS_DETERMINED * (1 - r * r);
+        bool free_x = s[0] * rest * f->sd[x] * f->sd[x] < 1;
+        bool free_y = y < 0 || s[3] * rest * f->sd[y] * f->sd[y] < 1;
         if (free_x && free_y)
             ub_gauss_scalar(r, f->n, nz, out);
         else
@@ -251,4 +261,38 @@ void ub_full_direct(ub_full *f, int32_t x, int32_t task, ub_ci_result *out)
             f->joint[(d + j) * m + i] = f->joint[i * m + d + j] = value;
         }
     answer(f, x, -1, q, (f->steps - 1) * d, out);
+}
+
+ub_status ub_full_prepare_rows(ub_full *f)
+{
+    f->lanes = ub_lanes(f->tasks + 1);
+    UB_TRY(UB_ALLOC(f->lane_b, (int64_t)f->steps * f->lanes));
+    UB_TRY(UB_ALLOC(f->lane_i, (int64_t)f->steps * f->lanes));
+    UB_TRY(UB_ALLOC(f->lane_root, f->tasks + 1));
+    for (int32_t j = 0; j <= f->tasks; j++) {
+        int32_t nz = f->steps - 2 + (j < f->tasks ? f->rank[j] : 0);
+        f->lane_root[j] = sqrt((double)(f->n - nz - 3));
+    }
+    for (int32_t t = 0; t < f->steps; t++) {
+        double *b = f->lane_b + (int64_t)t * f->lanes, *inv = f->lane_i + (int64_t)t * f->lanes;
+        for (int32_t j = 0; j < f->lanes; j++) {
+            if (j < f->tasks && f->rank[j] > 0)
+                b[j] = f->b[(int64_t)t * f->width + j];
+            double q = f->precision[(int64_t)t * f->columns + t] + b[j] * b[j];
+            /* the bound of `answer` for r = 0, where it is sharpest */
+            bool free_t = q * UB_GAUSS_DETERMINED * f->sd[t] * f->sd[t] < 1;
+            inv[j] = free_t ? 1 / sqrt(q) : NAN;
+        }
+    }
+    return UB_OK;
+}
+
+void ub_full_row(const ub_full *f, int32_t x, int32_t y, int32_t stride, int32_t n, bool contrast,
+                 double *r, double *root)
+{
+    int32_t tests = f->tasks + contrast;
+    ub_sweep_full(f->precision + (int64_t)x * f->columns, x, y, stride, n, f->lanes, tests,
+                  f->lane_b, f->lane_i, r);
+    for (int32_t i = 0; i < n; i++, root += tests)
+        memcpy(root, f->lane_root, (size_t)tests * sizeof *root);
 }

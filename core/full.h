@@ -12,6 +12,7 @@
 #ifndef UB_CORE_FULL_H
 #define UB_CORE_FULL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/ci_test.h"
@@ -28,6 +29,18 @@ UB_NODISCARD ub_status ub_full_create(const ub_moments *m, int32_t steps, int32_
                                       int32_t tasks, const int32_t *task_offset,
                                       const double *precision, ub_full **out);
 void                   ub_full_destroy(ub_full **f);
+
+/* Rows of pairs, for scalar steps and scalar tasks: what ub_full_pair answers, to the same bits,
+ * through vector lanes.  Prepare once; memory 2 steps * (tasks + 1) doubles.  Errors: UB_ENOMEM. */
+UB_NODISCARD ub_status ub_full_prepare_rows(ub_full *f);
+/* The partial correlations of n pairs (x, y + i stride), y > x, given each task and, if `contrast`,
+ * without any; all tests of a pair one after the other.
+ *   r     out, n * (tasks + contrast) and room for UB_LANES more; NaN where ub_full_pair is to be
+ *         asked (a step that may be determined, a value that is not finite)
+ *   root  out, n * (tasks + contrast): sqrt(degrees of freedom), so that Fisher's z is
+ *         root * atanh(r) (ub_sweep_z) */
+void ub_full_row(const ub_full *f, int32_t x, int32_t y, int32_t stride, int32_t n, bool contrast,
+                 double *r, double *root);
 
 /* Steps x and y, x != y, given all other steps and the task; task = -1: without a task.
  * A task that the steps determine counts as known up to UB_GAUSS_DETERMINED of its variance. */

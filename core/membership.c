@@ -8,10 +8,10 @@
 #include "core/mem.h"
 #include "core/task_graph.h"
 
-double ub_membership_llr(double evidence, int64_t n, double rho, double cap)
+ub_llr ub_membership_llr(int64_t n, double rho, double cap)
 {
     double t2 = 1 + (double)n * rho * rho;
-    return 0.5 * fmin(evidence, cap) * (1 - 1 / t2) - 0.5 * log(t2);
+    return (ub_llr){cap, 1 - 1 / t2, 0.5 * log(t2)};
 }
 
 double ub_membership_price(int32_t segments, int32_t members)

@@ -13,7 +13,15 @@
  * samples: z ~ N(0, 1) against z ~ N(0, t2), t2 = 1 + n rho^2 (a normal prior with standard
  * deviation rho on the partial correlation):
  *     l = min(z^2, cap)/2 (1 - 1/t2) - log(t2)/2 */
-double ub_membership_llr(double evidence, int64_t n, double rho, double cap);
+typedef struct ub_llr {
+    double cap, slope, price; /* l = min(z^2, cap)/2 slope - price */
+} ub_llr;
+ub_llr ub_membership_llr(int64_t n, double rho, double cap);
+
+static inline double ub_llr_of(const ub_llr *l, double evidence)
+{
+    return 0.5 * (evidence < l->cap ? evidence : l->cap) * l->slope - l->price;
+}
 
 typedef enum ub_adjustment {
     UB_ADJUST_NONE,

@@ -1,9 +1,9 @@
 #include "core/moments.h"
 
-#include <cblas.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/lapack.h"
 #include "core/mem.h"
 
 ub_status ub_moments_init(ub_moments *m, int64_t n, int32_t columns)
@@ -75,37 +75,55 @@ void ub_moments_sum_block(const ub_corpus *c, int64_t first, int64_t count, doub
         sum[j] += (double)count * (j < state ? s0[j] : g0[j - state]);
 }
 
-/* Rows that are centred and multiplied at a time: a buffer that stays in cache. */
-enum { STRIP = 128 };
+enum { SQUARE = 32 };
 
+/* The upper triangle from the lower, square by square. */
 static void mirror(int32_t p, double *a)
 {
-    for (int64_t i = 0; i < p; i++)
-        for (int64_t j = 0; j < i; j++)
-            a[j * p + i] = a[i * p + j];
+    for (int64_t r = 0; r < p; r += SQUARE)
+        for (int64_t c = 0; c <= r; c += SQUARE)
+            for (int64_t i = r; i < p && i < r + SQUARE; i++)
+                for (int64_t j = c; j < i && j < c + SQUARE; j++)
+                    a[j * p + i] = a[i * p + j];
+}
+
+static void centre(int64_t n, const double *x, const double *mean, double *out)
+{
+    for (int64_t j = 0; j < n; j++)
+        out[j] = x[j] - mean[j];
 }
 
 ub_status ub_moments_square_block(const ub_corpus *c, const double *mean, int64_t first,
-                                  int64_t count, double *out)
+                                  int64_t count, double *strip, double *out)
 {
-    int32_t p = ub_corpus_columns(c);
-    double *strip;
-    UB_TRY(UB_ALLOC(strip, (int64_t)STRIP * p));
-    memset(out, 0, (size_t)p * (size_t)p * sizeof *out);
-    for (int64_t at = 0; at < count; at += STRIP) {
-        int64_t rows = count - at < STRIP ? count - at : STRIP;
+    int     p = ub_corpus_columns(c);
+    int64_t state = (int64_t)c->steps * c->dim;
+    double  one = 1, before = 0;
+    if (p > UB_MOMENTS_COLUMNS)
+        return UB_FAIL(UB_EINPUT, "a covariance of %d columns; at most %d are possible", p,
+                       UB_MOMENTS_COLUMNS);
+    if (count == 0)
+        memset(out, 0, ((size_t)p * ((size_t)p + 1) / 2) * sizeof *out);
+    for (int64_t at = 0; at < count; at += UB_MOMENTS_STRIP) {
+        int rows = (int)(count - at < UB_MOMENTS_STRIP ? count - at : UB_MOMENTS_STRIP);
         for (int64_t r = 0; r < rows; r++) {
-            double *row = strip + r * p;
-            ub_corpus_row(c, first + at + r, row);
-            for (int32_t j = 0; j < p; j++)
-                row[j] -= mean[j];
+            centre(state, row_states(c, first + at + r), mean, strip + r * p);
+            centre(p - state, row_targets(c, first + at + r), mean + state, strip + r * p + state);
         }
-        cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, p, (int)rows, 1.0, strip, p, 1.0, out,
-                    p);
+        dsfrk_("N", "U", "N", &p, &rows, &one, strip, &p, &before, out);
+        before = 1;
     }
-    mirror(p, out);
-    ub_free(strip);
     return UB_OK;
+}
+
+void ub_moments_unpack(const double *sum, ub_moments *m)
+{
+    int p = m->columns, info;
+    dtfttr_("N", "U", &p, sum, m->cov, &p, &info); /* upper by columns is lower by rows */
+    for (int64_t i = 0; i < p; i++)
+        for (int64_t j = 0; j <= i; j++)
+            m->cov[i * p + j] /= (double)(m->n - 1);
+    mirror(p, m->cov);
 }
 
 ub_status ub_moments_of_columns(int64_t n, int32_t p, const double *x, ub_moments *out)

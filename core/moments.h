@@ -22,6 +22,8 @@ typedef struct ub_moments {
     double *cov;     /* p x p, symmetric, both triangles, sum of squares / (n - 1); owned */
 } ub_moments;
 
+enum { UB_MOMENTS_COLUMNS = 65535 }; /* p^2 / 2 must be an int to LAPACK */
+
 UB_NODISCARD ub_status ub_moments_init(ub_moments *m, int64_t n, int32_t columns);
 void                   ub_moments_release(ub_moments *m);
 
@@ -34,11 +36,20 @@ void ub_corpus_row(const ub_corpus *c, int64_t episode, double *out);
 /* Sum of the columns over local episodes [first, first + count) into sum (p). */
 void ub_moments_sum_block(const ub_corpus *c, int64_t first, int64_t count, double *sum);
 
-/* Sum of (row - mean)(row - mean)' over local episodes [first, first + count)
- * into the p x p matrix out (both triangles).  Cost: count * p^2 flops (dsyrk).
- * Depends on the rows and the mean only.  Errors: UB_ENOMEM. */
+/* Rows that are centred and multiplied at a time: enough for the matrix product, and they stay in
+ * cache. */
+enum { UB_MOMENTS_STRIP = 256 };
+
+/* Sum of (row - mean)(row - mean)' over local episodes [first, first + count) into out, one
+ * triangle in LAPACK's rectangular full packed format: p (p + 1) / 2 doubles.  Cost: count * p^2
+ * flops (dsfrk).  Depends on the rows and the mean only.  Errors: UB_EINPUT (p >
+ * UB_MOMENTS_COLUMNS). strip  scratch, UB_MOMENTS_STRIP * p */
 UB_NODISCARD ub_status ub_moments_square_block(const ub_corpus *c, const double *mean,
-                                               int64_t first, int64_t count, double *out);
+                                               int64_t first, int64_t count, double *strip,
+                                               double *out);
+
+/* m->cov from the sum of all blocks, divided by n - 1. */
+void ub_moments_unpack(const double *sum, ub_moments *m);
 
 /* Moments of n x p samples stored by columns (column c at x + c * n); for tables
  * and tests.  Errors: UB_ENOMEM, UB_EARG (n < 2). */

@@ -22,6 +22,7 @@ typedef enum ub_rng_purpose {
     UB_RNG_SPLIT,
     UB_RNG_EVAL,
     UB_RNG_TEST,
+    UB_RNG_REGRESSION,
     UB_RNG_REHEARSE_ITEM,
     UB_RNG_REHEARSE_RANK
 } ub_rng_purpose;

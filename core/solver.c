@@ -2,20 +2,31 @@
 #include "core/structure.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
+#include "core/band.h"
 #include "core/full.h"
 #include "core/internal/structure.h"
+#include "core/internal/sweep.h"
 #include "core/mem.h"
 
 struct ub_solver {
     const ub_structure *s;           /* borrowed */
     ub_full            *full;        /* full conditioning by one inverse, or NULL */
+    ub_band            *band;        /* rows of pairs given their neighbours, or NULL */
+    bool                rows;        /* pairs go by rows: derived, and enough samples */
     void               *state;       /* of the test, or NULL */
     int32_t            *z;           /* conditioning columns of a query, with room for a task */
     int32_t            *x, *y;       /* columns of the two sides */
     int32_t            *task_column; /* all task columns; with task_end: the sets of eval_each */
     int32_t      *task_end; /* M + 2: offsets into task_column, the last set (contrast) empty */
     ub_ci_result *result;   /* M + 1 */
+
+    int64_t        room;    /* tests of the largest item so far */
+    double        *value;   /* its columns of doubles */
+    unsigned char *verdict; /* its last column */
+    double        *root;    /* of a row of pairs */
 };
 
 void ub_solver_destroy(ub_solver **v)
@@ -25,12 +36,16 @@ void ub_solver_destroy(ub_solver **v)
     if ((*v)->state != NULL)
         (*v)->s->test->close((*v)->state);
     ub_full_destroy(&(*v)->full);
+    ub_band_destroy(&(*v)->band);
     ub_free((*v)->z);
     ub_free((*v)->x);
     ub_free((*v)->y);
     ub_free((*v)->task_column);
     ub_free((*v)->task_end);
     ub_free((*v)->result);
+    ub_free((*v)->value);
+    ub_free((*v)->verdict);
+    ub_free((*v)->root);
     ub_free(*v);
     *v = NULL;
 }
@@ -57,6 +72,20 @@ static ub_status alloc_scratch(ub_solver *v)
     return UB_OK;
 }
 
+/* Scalar steps and tasks of a linear test go by rows. */
+static ub_status prepare_rows(ub_solver *v, const ub_ci_data *data)
+{
+    const ub_structure *s = v->s;
+    int32_t             most = v->full != NULL ? s->steps - 1 : 5; /* columns conditioned on */
+    if (!s->derived || !s->pairs || s->n - most - 3 < 1)
+        return UB_OK;
+    v->rows = true;
+    UB_TRY(UB_ALLOC(v->root, (int64_t)s->tile * ub_structure_per_pair(s)));
+    if (v->full != NULL)
+        return ub_full_prepare_rows(v->full);
+    return ub_band_create(data->moments, s->steps, s->contrast, &v->band);
+}
+
 ub_status ub_solver_create(const ub_structure *s, const ub_ci_data *data, const double *precision,
                            ub_solver **out)
 {
@@ -80,6 +109,7 @@ ub_status ub_solver_create(const ub_structure *s, const ub_ci_data *data, const 
                                   precision, &v->full));
     else
         UB_TRY_OUT(s->test->open(data, s->settings, &v->state));
+    UB_TRY_OUT(prepare_rows(v, data));
     *out = v;
     return UB_OK;
 out:
@@ -116,17 +146,6 @@ static int32_t conditioning_set(const ub_structure *s, int32_t x, int32_t y, int
         last = t;
     }
     return n;
-}
-
-static ub_status put_results(const ub_ci_result *r, int32_t n, ub_bytes *out)
-{
-    for (int32_t i = 0; i < n; i++) {
-        double        x[3] = {r[i].statistic, r[i].p_value, r[i].evidence};
-        unsigned char verdict = (unsigned char)r[i].verdict;
-        UB_TRY(ub_bytes_put(out, x, sizeof x));
-        UB_TRY(ub_bytes_put(out, &verdict, 1));
-    }
-    return UB_OK;
 }
 
 /* One pair of steps, every task and the contrast; id = number of its first test. */
@@ -185,16 +204,106 @@ static ub_status eval_direct(ub_solver *v, int32_t x, int64_t id)
     return UB_OK;
 }
 
-static ub_status eval_pairs_of(ub_solver *v, int32_t k, int32_t w, ub_bytes *out)
+/* Room for the answer of an item; grows only. */
+static ub_status reserve(ub_solver *v, int64_t tests)
+{
+    if (tests <= v->room && v->verdict != NULL)
+        return UB_OK;
+    v->room = 0;
+    ub_free(v->value);
+    ub_free(v->verdict);
+    UB_TRY(UB_ALLOC(v->value, tests * ub_structure_doubles(v->s) + UB_LANES));
+    UB_TRY(UB_ALLOC(v->verdict, tests));
+    v->room = tests;
+    return UB_OK;
+}
+
+/* v->result as tests at .. at + n - 1 of an item of `tests`. */
+static void store(ub_solver *v, int64_t tests, int64_t at, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        const ub_ci_result *r = &v->result[i];
+        v->value[at + i] = r->statistic;
+        v->verdict[at + i] = (unsigned char)r->verdict;
+        if (!v->s->derived) {
+            v->value[tests + at + i] = r->p_value;
+            v->value[2 * tests + at + i] = r->evidence;
+        }
+    }
+}
+
+/* Tests of the pairs (k, w) .. (k, end - 1), one by one. */
+static ub_status eval_pairs(ub_solver *v, int32_t k, int32_t rep, int32_t w, int32_t end,
+                            int64_t tests, int64_t at)
 {
     const ub_structure *s = v->s;
-    int32_t             per_pair = ub_structure_per_pair(s), reps = s->reps;
-    int64_t             first = ub_pair_index(s->segments, k, w) * reps * reps;
-    for (int32_t rep = 0; rep < reps * reps; rep++) {
-        int32_t x = ub_structure_step(s, k, rep / reps), y = ub_structure_step(s, w, rep % reps);
-        UB_TRY(eval_pair(v, x, y, (first + rep) * per_pair));
-        UB_TRY(put_results(v->result, per_pair, out));
+    int32_t per_pair = ub_structure_per_pair(s), x = ub_structure_step(s, k, rep / s->reps);
+    for (; w < end; w++, at += per_pair) {
+        int64_t id = ub_pair_index(s->segments, k, w) * s->reps * s->reps + rep;
+        UB_TRY(eval_pair(v, x, ub_structure_step(s, w, rep % s->reps), id * per_pair));
+        store(v, tests, at, per_pair);
     }
+    return UB_OK;
+}
+
+/* The same through vector lanes; a pair of which a test has no number, or needs care, goes the
+ * other way. */
+static ub_status eval_row(ub_solver *v, int32_t k, int32_t rep, int32_t w, int32_t end,
+                          int64_t tests, int64_t at)
+{
+    const ub_structure *s = v->s;
+    int32_t per_pair = ub_structure_per_pair(s), x = ub_structure_step(s, k, rep / s->reps);
+    if (!v->rows)
+        return eval_pairs(v, k, rep, w, end, tests, at);
+    if (w < end && ub_structure_step(s, w, rep % s->reps) - x == 1) {
+        UB_TRY(eval_pairs(v, k, rep, w, w + 1, tests, at));
+        at += per_pair;
+        w++;
+    }
+    if (w >= end)
+        return UB_OK;
+    int32_t y = ub_structure_step(s, w, rep % s->reps);
+    double *z = v->value + at;
+    if (v->full != NULL)
+        ub_full_row(v->full, x, y, s->length, end - w, s->contrast, z, v->root);
+    else
+        ub_band_row(v->band, x, y, s->length, end - w, z, v->root);
+    if (ub_sweep_z((int64_t)(end - w) * per_pair, v->root, z))
+        return UB_OK;
+    for (; w < end; w++, at += per_pair)
+        for (int32_t i = 0; i < per_pair; i++)
+            if (isnan(v->value[at + i])) {
+                UB_TRY(eval_pairs(v, k, rep, w, w + 1, tests, at));
+                break;
+            }
+    return UB_OK;
+}
+
+static ub_status eval_tile(ub_solver *v, const ub_tile *t)
+{
+    const ub_structure *s = v->s;
+    int64_t             at = 0;
+    for (int32_t k = t->r0; k < t->r1; k++) {
+        int32_t w = t->c0 > k ? t->c0 : k + 1;
+        for (int32_t rep = 0; rep < s->reps * s->reps && w < t->c1; rep++) {
+            UB_TRY(eval_row(v, k, rep, w, t->c1, t->tests, at));
+            at += (int64_t)(t->c1 - w) * ub_structure_per_pair(s);
+        }
+    }
+    return UB_OK;
+}
+
+static ub_status eval_block(ub_solver *v, const ub_tile *t)
+{
+    const ub_structure *s = v->s;
+    int64_t             of_direct = (int64_t)s->direct * s->segments * s->reps * s->tasks;
+    int64_t             first = s->tests - of_direct, at = 0;
+    for (int32_t k = t->r0; k < t->r1; k++)
+        for (int32_t rep = 0; rep < s->reps; rep++, at += s->tasks) {
+            int64_t id = first + ((int64_t)k * s->reps + rep) * s->tasks;
+            UB_TRY(eval_direct(v, ub_structure_step(s, k, rep), id));
+            store(v, t->tests, at, s->tasks);
+        }
     return UB_OK;
 }
 
@@ -203,20 +312,11 @@ ub_status ub_structure_eval(const ub_structure *s, ub_solver *v, int64_t item, u
     if (item < 0 || item >= s->items || v->s != s)
         return UB_FAIL(UB_EARG, "item %" PRId64 " of a study of %" PRId64 " items", item, s->items);
     ub_tile t = ub_structure_tile(s, item);
-    int64_t pair_tests =
-        s->pairs ? s->tests - (int64_t)s->direct * s->segments * s->reps * s->tasks : 0;
+    UB_TRY(reserve(v, t.tests));
+    memset(v->verdict, UB_CI_OK, (size_t)t.tests);
+    UB_TRY(item < s->pair_items ? eval_tile(v, &t) : eval_block(v, &t));
     UB_TRY(ub_bytes_put(out, &item, sizeof item));
-    for (int32_t k = t.r0; k < t.r1; k++) {
-        if (item < s->pair_items) {
-            for (int32_t w = t.c0 > k ? t.c0 : k + 1; w < t.c1; w++)
-                UB_TRY(eval_pairs_of(v, k, w, out));
-            continue;
-        }
-        for (int32_t rep = 0; rep < s->reps; rep++) {
-            int64_t id = pair_tests + ((int64_t)k * s->reps + rep) * s->tasks;
-            UB_TRY(eval_direct(v, ub_structure_step(s, k, rep), id));
-            UB_TRY(put_results(v->result, s->tasks, out));
-        }
-    }
-    return UB_OK;
+    UB_TRY(ub_bytes_put(out, v->value,
+                        (size_t)(t.tests * ub_structure_doubles(s)) * sizeof *v->value));
+    return ub_bytes_put(out, v->verdict, (size_t)t.tests);
 }

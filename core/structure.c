@@ -8,6 +8,7 @@
 #include "core/internal/structure.h"
 #include "core/membership.h"
 #include "core/mem.h"
+#include "core/special.h"
 
 static bool rule_has_llr(int rule)
 {
@@ -119,6 +120,8 @@ ub_status ub_structure_create(const ub_corpus *shape, const struct ub_settings *
     UB_TRY_OUT(check_plan(s));
     UB_TRY_OUT(copy_tasks(s, shape));
     UB_TRY_OUT(check_test(s));
+    s->derived = (s->test->accepts & UB_CI_PARTIAL) != 0 && s->dim == 1 &&
+                 s->task_offset[s->tasks] == s->tasks;
     count_items(s);
     if (answers) {
         s->answers =
@@ -201,36 +204,51 @@ int64_t ub_structure_answered(const ub_structure *s)
     return s->answered_count;
 }
 
-static ub_ci_result take_record(const unsigned char *at)
+/* The columns of an answer; NULL: they follow from the statistic.  Not aligned. */
+typedef struct columns {
+    const unsigned char *statistic, *p_value, *evidence, *verdict;
+} columns;
+
+static double number(const unsigned char *column, int64_t i)
 {
-    double x[3];
-    memcpy(x, at, sizeof x);
-    return (ub_ci_result){x[0], x[1], x[2], 0, 0, (ub_ci_verdict)at[sizeof x]};
+    double x;
+    memcpy(&x, column + (size_t)i * sizeof x, sizeof x);
+    return x;
 }
 
-static ub_status check_answer(const ub_structure *s, int64_t item, const unsigned char *answer,
-                              size_t len)
+static ub_status open_answer(const ub_structure *s, int64_t item, const ub_tile *t,
+                             const unsigned char *answer, size_t len, columns *out)
 {
     int64_t of = -1;
-    if (item < 0 || item >= s->items)
-        return UB_FAIL(UB_EFORMAT, "answer to item %" PRId64 " of a study of %" PRId64 " items",
-                       item, s->items);
-    ub_tile t = ub_structure_tile(s, item);
-    size_t  want = sizeof of + (size_t)t.tests * UB_RECORD;
+    size_t  column = (size_t)t->tests * sizeof(double), doubles = (size_t)ub_structure_doubles(s);
+    size_t  want = sizeof of + doubles * column + (size_t)t->tests;
     if (len >= sizeof of)
         memcpy(&of, answer, sizeof of);
     if (len != want || of != item)
         return UB_FAIL(UB_EFORMAT,
                        "answer of %zu bytes to item %" PRId64 ", wanted %zu bytes to item %" PRId64,
                        len, of, want, item);
-    for (int64_t i = 0; i < t.tests; i++) {
-        ub_ci_result r = take_record(answer + sizeof of + (size_t)i * UB_RECORD);
-        if (!(r.p_value >= 0 && r.p_value <= 1) || !isfinite(r.statistic) ||
-            !(r.evidence >= 0 && isfinite(r.evidence)) || r.verdict >= UB_CI_VERDICT_COUNT)
+    const unsigned char *at = answer + sizeof of;
+    *out = (columns){.statistic = at, .verdict = at + doubles * column};
+    if (!s->derived) {
+        out->p_value = at + column;
+        out->evidence = at + 2 * column;
+    }
+    return UB_OK;
+}
+
+static ub_status check_answer(int64_t item, const columns *a, int64_t tests)
+{
+    for (int64_t i = 0; i < tests; i++) {
+        double z = number(a->statistic, i);
+        double p = a->p_value == NULL ? 1 : number(a->p_value, i);
+        double evidence = a->evidence == NULL ? 0 : number(a->evidence, i);
+        if (!(p >= 0 && p <= 1) || !isfinite(z) || !(evidence >= 0 && isfinite(evidence)) ||
+            a->verdict[i] >= UB_CI_VERDICT_COUNT)
             return UB_FAIL(UB_EFORMAT,
                            "answer to item %" PRId64 ", test %" PRId64
                            ": statistic %g, p-value %g, evidence %g, verdict %d",
-                           item, i, r.statistic, r.p_value, r.evidence, (int)r.verdict);
+                           item, i, z, p, evidence, (int)a->verdict[i]);
     }
     return UB_OK;
 }
@@ -246,106 +264,105 @@ typedef struct hypothesis {
     ub_ci_verdict verdict; /* of the first test without a number */
 } hypothesis;
 
-static void combine(hypothesis *h, const ub_ci_result *r, double llr)
+/* Of tests whose p-values follow from their statistics, the larger statistic has the smaller. */
+static void combine(hypothesis *h, const columns *a, int64_t i, const ub_llr *llr)
 {
-    if (r->verdict != UB_CI_OK) {
+    if (a->verdict[i] != UB_CI_OK) {
         if (h->verdict == UB_CI_OK)
-            h->verdict = r->verdict;
+            h->verdict = (ub_ci_verdict)a->verdict[i];
         return;
     }
-    if (h->decided == 0 || r->p_value < h->p ||
-        (r->p_value == h->p && fabs(r->statistic) > fabs(h->stat))) {
-        h->p = r->p_value;
-        h->stat = r->statistic;
+    double z = number(a->statistic, i), p = a->p_value == NULL ? 0 : number(a->p_value, i);
+    if (h->decided == 0 || p < h->p || (p == h->p && fabs(z) > fabs(h->stat))) {
+        h->p = p;
+        h->stat = z;
     }
-    h->llr += llr;
+    h->llr += ub_llr_of(llr, a->evidence == NULL ? z * z : number(a->evidence, i));
     h->decided++;
 }
 
-static void settle(const hypothesis *h, int32_t count, double *stat, double *p, double *llr,
-                   uint8_t *verdict)
+static void settle(const hypothesis *h, const columns *a, int32_t count, double *stat, double *p,
+                   double *llr, uint8_t *verdict)
 {
-    bool ok = h->decided > 0;
+    bool   ok = h->decided > 0;
+    double smallest = a->p_value == NULL ? ub_normal_two_sided(h->stat) : h->p;
     *stat = ok ? h->stat : 0;
-    *p = ok ? fmin(1, h->p * h->decided) : 1;
+    *p = ok ? fmin(1, smallest * h->decided) : 1;
     *llr = h->llr / count;
     *verdict = (uint8_t)(ok ? UB_CI_OK : h->verdict);
 }
 
-static double llr_of(const ub_structure *s, const ub_ci_result *r, double rho)
+static ub_llr llr_with(const ub_structure *s, double rho)
 {
-    if (r->verdict != UB_CI_OK)
-        return 0;
-    return ub_membership_llr(r->evidence, s->n, rho, s->settings->structure.evidence_cap);
+    return ub_membership_llr(s->n, rho, s->settings->structure.evidence_cap);
 }
 
-/* One pair of segments, task by task, then without any; `at` is its first record. */
-static void absorb_pair(ub_structure *s, int64_t pair, const unsigned char *at)
+/* Segment k against v .. end - 1, task by task, then without any; `at`: the first of its tests. */
+static void absorb_row(ub_structure *s, const columns *c, int32_t k, int32_t v, int32_t end,
+                       int64_t at)
 {
     ub_task_graph *a = &s->answers;
     int32_t        per_pair = ub_structure_per_pair(s), reps = s->reps * s->reps;
-    for (int32_t i = 0; i < per_pair; i++) {
-        hypothesis h = {0};
-        for (int32_t rep = 0; rep < reps; rep++) {
-            ub_ci_result r =
-                take_record(at + ((size_t)rep * (size_t)per_pair + (size_t)i) * UB_RECORD);
-            combine(&h, &r, llr_of(s, &r, s->settings->structure.rho_pair));
+    int64_t        row = (int64_t)(end - v) * per_pair, pair = ub_pair_index(s->segments, k, v);
+    ub_llr         llr = llr_with(s, s->settings->structure.rho_pair);
+    for (; v < end; v++, pair++)
+        for (int32_t i = 0; i < per_pair; i++, at++) {
+            hypothesis h = {0};
+            for (int32_t rep = 0; rep < reps; rep++)
+                combine(&h, c, at + rep * row, &llr);
+            int64_t cell = i * a->pairs + pair;
+            double  stat;
+            uint8_t verdict;
+            if (i < s->tasks)
+                settle(&h, c, reps, &a->pair_stat[cell], &a->pair_p[cell], &a->pair_llr[cell],
+                       &a->pair_verdict[cell]);
+            else
+                settle(&h, c, reps, &stat, &s->marginal_p[pair], &s->marginal_llr[pair], &verdict);
         }
-        int64_t cell = i * a->pairs + pair;
-        double  stat;
-        uint8_t verdict;
-        if (i < s->tasks)
-            settle(&h, reps, &a->pair_stat[cell], &a->pair_p[cell], &a->pair_llr[cell],
-                   &a->pair_verdict[cell]);
-        else
-            settle(&h, reps, &stat, &s->marginal_p[pair], &s->marginal_llr[pair], &verdict);
-    }
 }
 
-static void absorb_direct(ub_structure *s, int32_t k, const unsigned char *at)
+static void absorb_direct(ub_structure *s, const columns *c, int32_t k, int64_t at)
 {
     ub_task_graph *a = &s->answers;
+    ub_llr         llr = llr_with(s, s->settings->structure.rho_direct);
     for (int32_t i = 0; i < s->tasks; i++) {
         hypothesis h = {0};
         int64_t    cell = (int64_t)k * s->tasks + i;
-        for (int32_t rep = 0; rep < s->reps; rep++) {
-            ub_ci_result r = take_record(at + (size_t)(rep * s->tasks + i) * UB_RECORD);
-            combine(&h, &r, llr_of(s, &r, s->settings->structure.rho_direct));
-        }
-        settle(&h, s->reps, &a->direct_stat[cell], &a->direct_p[cell], &a->direct_llr[cell],
+        for (int32_t rep = 0; rep < s->reps; rep++)
+            combine(&h, c, at + rep * s->tasks + i, &llr);
+        settle(&h, c, s->reps, &a->direct_stat[cell], &a->direct_p[cell], &a->direct_llr[cell],
                &a->direct_verdict[cell]);
     }
-}
-
-static void count_verdict(ub_structure *s, ub_ci_verdict verdict)
-{
-    s->untestable += verdict == UB_CI_UNTESTABLE;
-    s->undecided += verdict != UB_CI_OK && verdict != UB_CI_UNTESTABLE;
 }
 
 ub_status ub_structure_absorb(ub_structure *s, int64_t item, const unsigned char *answer,
                               size_t len)
 {
+    columns c;
     if (s->answered == NULL)
         return UB_FAIL(UB_ESTATE, "this side of the study takes no answers");
-    UB_TRY(check_answer(s, item, answer, len));
+    if (item < 0 || item >= s->items)
+        return UB_FAIL(UB_EFORMAT, "answer to item %" PRId64 " of a study of %" PRId64 " items",
+                       item, s->items);
+    ub_tile t = ub_structure_tile(s, item);
+    UB_TRY(open_answer(s, item, &t, answer, len, &c));
+    UB_TRY(check_answer(item, &c, t.tests));
     if (s->answered[item])
         return UB_OK;
-    ub_tile              t = ub_structure_tile(s, item);
-    const unsigned char *at = answer + sizeof(int64_t);
-    for (int64_t i = 0; i < t.tests; i++)
-        count_verdict(s, take_record(at + (size_t)i * UB_RECORD).verdict);
-    size_t of_pair = (size_t)(s->reps * s->reps * ub_structure_per_pair(s)) * UB_RECORD;
-    size_t of_segment = (size_t)(s->reps * s->tasks) * UB_RECORD;
+    for (int64_t i = 0; i < t.tests; i++) {
+        s->untestable += c.verdict[i] == UB_CI_UNTESTABLE;
+        s->undecided += c.verdict[i] != UB_CI_OK && c.verdict[i] != UB_CI_UNTESTABLE;
+    }
+    int64_t at = 0, of_segment = (int64_t)s->reps * s->tasks;
+    int64_t of_pair = (int64_t)s->reps * s->reps * ub_structure_per_pair(s);
     for (int32_t k = t.r0; k < t.r1; k++) {
+        int32_t v = t.c0 > k ? t.c0 : k + 1;
         if (item >= s->pair_items) {
-            absorb_direct(s, k, at);
+            absorb_direct(s, &c, k, at);
             at += of_segment;
-            continue;
-        }
-        for (int32_t v = t.c0 > k ? t.c0 : k + 1; v < t.c1; v++) {
-            absorb_pair(s, ub_pair_index(s->segments, k, v), at);
-            at += of_pair;
+        } else if (v < t.c1) {
+            absorb_row(s, &c, k, v, t.c1, at);
+            at += (t.c1 - v) * of_pair;
         }
     }
     s->answered[item] = 1;

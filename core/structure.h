@@ -53,8 +53,8 @@ UB_NODISCARD ub_status ub_solver_create(const ub_structure *s, const ub_ci_data 
 void                   ub_solver_destroy(ub_solver **v);
 
 /* Answer one item: appends the answers to `out`.  The same bytes for the same item,
- * whoever asks, whenever.  For one item the answer holds, test by test, statistic,
- * p-value, evidence and verdict, and the item number it belongs to. */
+ * whoever asks, whenever.  The answer holds the item number it belongs to, and of every
+ * test the statistic, the p-value and evidence unless they follow from it, and the verdict. */
 UB_NODISCARD ub_status ub_structure_eval(const ub_structure *s, ub_solver *v, int64_t item,
                                          ub_bytes *out);
 

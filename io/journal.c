@@ -16,7 +16,7 @@
 static const char magic[8] = {'U', 'B', 'J', 'R', 'N', 'L', '\r', '\n'};
 
 enum {
-    VERSION = 1,
+    VERSION = 2,      /* of the file and of the answers in it */
     HEAD = 16,        /* of a record: length, checksum, item */
     COVERED = 8,      /* the checksum begins here: item and answer */
     WINDOW = 4 << 20, /* bytes read at a time */
@@ -129,6 +129,11 @@ static ub_status check_header(window *w, const char *identity)
         st = fill(w, want.len);
     if (st == UB_OK && memcmp(w->data, magic, sizeof magic) != 0)
         st = UB_FAIL(UB_EINPUT, "%s: this is not a journal, or its beginning is damaged", w->path);
+    if (st == UB_OK && get_le(w->data + sizeof magic, 4) != VERSION)
+        st = UB_FAIL(UB_EINPUT,
+                     "%s: a journal of version %llu, of another build; this one writes version %d; "
+                     "remove the file to start again",
+                     w->path, (unsigned long long)get_le(w->data + sizeof magic, 4), VERSION);
     if (st == UB_OK && memcmp(w->data, want.data, want.len) != 0)
         st = UB_FAIL(UB_EINPUT,
                      "%s: the journal belongs to a study with other settings or another corpus, or "

@@ -28,6 +28,7 @@ static ub_status pooled_leaf(void *self, int64_t leaf, double *out)
     const ub_corpus *c = p->corpus;
     ub_range         rows = ub_part(c->episodes, p->shards, leaf);
     int32_t          width = c->task_offset[c->tasks];
+    memset(out, 0, ((size_t)c->dim + (size_t)width) * sizeof *out);
     for (int64_t i = rows.first - c->first; i < rows.first - c->first + rows.count; i++) {
         const double *x = c->states + i * c->steps * c->dim;
         for (int64_t j = 0; j < (int64_t)c->steps * c->dim; j++) {

@@ -12,7 +12,7 @@ typedef struct pass {
     int64_t          shards;
     int32_t          p;
     const double    *mean;
-    double          *square; /* p x p, one leaf before it is packed */
+    double          *strip; /* scratch of a leaf */
 } pass;
 
 /* Local episodes of a shard. */
@@ -31,15 +31,11 @@ static ub_status sum_leaf(void *self, int64_t leaf, double *out)
     return UB_OK;
 }
 
-/* Upper triangle by rows: half the memory and the traffic of the whole. */
 static ub_status square_leaf(void *self, int64_t leaf, double *out)
 {
     const pass *s = self;
     ub_range    r = block(s, leaf);
-    UB_TRY(ub_moments_square_block(s->corpus, s->mean, r.first, r.count, s->square));
-    for (size_t i = 0, p = (size_t)s->p; i < p; out += p - i, i++)
-        memcpy(out, s->square + i * p + i, (p - i) * sizeof *out);
-    return UB_OK;
+    return ub_moments_square_block(s->corpus, s->mean, r.first, r.count, s->strip, out);
 }
 
 /* The first value of the local episodes that is not finite, episode by episode. */
@@ -71,7 +67,7 @@ static ub_status check_finite(const ub_corpus *c)
     return UB_OK;
 }
 
-ub_status ub_moments_check(const ub_comm *c, const ub_corpus *corpus, int64_t shards)
+static ub_status check_share(const ub_comm *c, const ub_corpus *corpus, int64_t shards)
 {
     if (shards < 1)
         return UB_FAIL(UB_EARG, "%lld shards", (long long)shards);
@@ -83,38 +79,51 @@ ub_status ub_moments_check(const ub_comm *c, const ub_corpus *corpus, int64_t sh
         return UB_FAIL(UB_EARG, "rank %d holds episodes %lld + %lld, its shards are %lld + %lld",
                        c->rank, (long long)corpus->first, (long long)corpus->count,
                        (long long)own.first, (long long)own.count);
+    return UB_OK;
+}
+
+ub_status ub_moments_check(const ub_comm *c, const ub_corpus *corpus, int64_t shards)
+{
+    UB_TRY(check_share(c, corpus, shards));
     return check_finite(corpus);
+}
+
+/* A value that is not finite ends up in the mean: the values are looked at only then. */
+static ub_status check_means(const ub_corpus *corpus, const ub_moments *m)
+{
+    for (int32_t i = 0; i < m->columns; i++)
+        if (!isfinite(m->mean[i]))
+            return check_finite(corpus);
+    return UB_OK;
 }
 
 ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus, int64_t shards,
                             ub_moments *out)
 {
-    UB_TRY(ub_comm_agree(c, ub_moments_check(c, corpus, shards)));
+    UB_TRY(ub_comm_agree(c, check_share(c, corpus, shards)));
     pass       s = {.corpus = corpus, .shards = shards, .p = ub_corpus_columns(corpus)};
     int64_t    n = corpus->episodes;
     size_t     p = (size_t)s.p, packed = p * (p + 1) / 2;
     ub_moments m = {0};
-    double    *half = NULL, *row;
+    double    *half = NULL; /* one triangle: half the memory and the traffic of the whole */
     ub_status  st = ub_moments_init(&m, n, s.p);
     if (st == UB_OK)
-        st = UB_ALLOC(s.square, p * p);
-    if (st == UB_OK)
         st = UB_ALLOC(half, packed);
+    if (st == UB_OK)
+        st = UB_ALLOC(s.strip, UB_MOMENTS_STRIP * p);
     UB_TRY_OUT(ub_comm_agree(c, st));
     UB_TRY_OUT(ub_reduce_leaves(c, shards, s.p, sum_leaf, &s, m.mean));
     for (size_t i = 0; i < p; i++)
         m.mean[i] /= (double)n;
+    UB_TRY_OUT(ub_comm_agree(c, check_means(corpus, &m)));
     s.mean = m.mean;
     UB_TRY_OUT(ub_reduce_leaves(c, shards, (int64_t)packed, square_leaf, &s, half));
-    row = half;
-    for (size_t i = 0; i < p; row += p - i, i++)
-        for (size_t j = i; j < p; j++)
-            m.cov[i * p + j] = m.cov[j * p + i] = row[j - i] / (double)(n - 1);
+    ub_moments_unpack(half, &m);
     *out = m;
     m = (ub_moments){0};
 out:
     ub_free(half);
-    ub_free(s.square);
+    ub_free(s.strip);
     ub_moments_release(&m);
     return st;
 }

@@ -100,10 +100,8 @@ static ub_status receive_sum(tree *t, double *sum, int from)
 static ub_status sum_node(tree *t, int64_t a, int64_t b, double *out, int held)
 {
     if (b - a == 1) {
-        if (t->failed.status == UB_OK) {
-            memset(out, 0, (size_t)t->count * sizeof *out);
+        if (t->failed.status == UB_OK)
             note(t, t->leaf(t->self, a, out));
-        }
         return UB_OK;
     }
     int64_t half = 1;

@@ -15,7 +15,7 @@
 #include "core/status.h"
 #include "mpi/comm.h"
 
-/* Write the contribution of one leaf held by this rank into out (count values, zeroed). */
+/* Set out (count values, of any content) to the contribution of one leaf held by this rank. */
 typedef ub_status (*ub_leaf)(void *self, int64_t leaf, double *out);
 
 /* Sum over all leaves into result (count values) on every rank.

@@ -54,13 +54,8 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
     UB_TRY_OUT(UB_ALLOC(s, 1));
     s->m = m;
     UB_TRY_OUT(UB_ALLOC(s->inv_sd, m->columns));
-    for (int64_t c = 0; c < m->columns; c++) {
-        double var = m->cov[c * m->columns + c], sd = sqrt(var);
-        if (!isfinite(var) || !isfinite(m->mean[c]))
-            s->inv_sd[c] = NAN;
-        else
-            s->inv_sd[c] = sd > UB_GAUSS_CONSTANT * fabs(m->mean[c]) ? 1 / sd : 0;
-    }
+    for (int32_t c = 0; c < m->columns; c++)
+        s->inv_sd[c] = ub_gauss_inv_sd(m, c);
     *out = s;
     return UB_OK;
 out:
@@ -89,7 +84,7 @@ static ub_status reserve(state *s, int32_t rows)
 
 static double correlation(const state *s, int32_t a, int32_t b)
 {
-    return s->m->cov[(int64_t)a * s->m->columns + b] * s->inv_sd[a] * s->inv_sd[b];
+    return s->m->cov[(int64_t)a * s->m->columns + b] * (s->inv_sd[a] * s->inv_sd[b]);
 }
 
 static double dot(const double *a, const double *b, int32_t from, int32_t to)
@@ -115,8 +110,10 @@ static int32_t grow(state *s, int32_t c, int32_t j)
     double *row = s->factor + (int64_t)j * s->rows;
     s->column[j] = c;
     s->inv[j] = 0;
-    if (s->inv_sd[c] == 0)
+    if (s->inv_sd[c] == 0) {
+        memset(row, 0, (size_t)j * sizeof *row); /* nothing of the query before */
         return 0;
+    }
     project(s, c, 0, j, row);
     double pivot = 1 - dot(row, row, 0, j);
     if (pivot <= UB_GAUSS_DETERMINED)
@@ -231,7 +228,7 @@ const ub_ci_test ub_ci_fisher_z = {
     .summary = "partial correlation, Fisher's z; Wilks' lambda for vectors",
     .cost = "O(|Z|^3) a pair of steps, shared by all tasks",
     .reference = "Fisher 1924; Bartlett 1938; Anderson, Multivariate Statistical Analysis",
-    .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_MOMENTS,
+    .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_MOMENTS | UB_CI_PARTIAL,
     .open = open_state,
     .eval = eval,
     .eval_each = eval_each,

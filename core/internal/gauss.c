@@ -11,15 +11,23 @@ void ub_gauss_verdict(ub_ci_verdict v, ub_ci_result *out)
 
 void ub_gauss_scalar(double r, int64_t n, int32_t nz, ub_ci_result *out)
 {
-    double left = (double)(n - nz - 3), most = sqrt(1 - UB_GAUSS_DETERMINED);
+    double left = (double)(n - nz - 3);
     if (!isfinite(r)) {
         ub_gauss_verdict(UB_CI_NONFINITE, out);
     } else if (left < 1) {
         ub_gauss_verdict(UB_CI_TOO_FEW, out);
     } else {
-        double z = sqrt(left) * atanh(fmax(-most, fmin(most, r)));
+        double z = sqrt(left) * ub_gauss_atanh(r);
         *out = (ub_ci_result){z, ub_normal_two_sided(z), z * z, 1, n, UB_CI_OK};
     }
+}
+
+double ub_gauss_inv_sd(const ub_moments *m, int32_t c)
+{
+    double var = m->cov[(int64_t)c * m->columns + c], sd = sqrt(var);
+    if (!isfinite(var) || !isfinite(m->mean[c]))
+        return NAN;
+    return sd > UB_GAUSS_CONSTANT * fabs(m->mean[c]) ? 1 / sd : 0;
 }
 
 /* One step of an elimination: subtract what column k explains from columns k+1 .. m-1 of s

@@ -1,8 +1,12 @@
 /* core/internal/structure.h - the plan of a study, shared by the plan and the worker side.
  *
- * Tests of one pair of segments, in order: for each pair of representatives (x major) one test
- * a task, then, with a contrast, one without any task.  Tests of a direct block: segment by
- * segment, representative by representative, task by task.
+ * Tests of a tile, in order: for each of its segments k, each pair of representatives (x major),
+ * each segment v > k of the tile one test a task, then, with a contrast, one without any task.
+ * Tests of a direct block: segment by segment, representative by representative, task by task.
+ *
+ * An answer is the number of its item and then columns of as many entries as it has tests:
+ * statistic; p-value and evidence, unless they follow from it (`derived`); verdict, a byte each.
+ * Journals keep answers: a change of this layout needs a new VERSION in io/journal.c.
  *
  * Layer: core, private.
  */
@@ -10,9 +14,6 @@
 #define UB_CORE_INTERNAL_STRUCTURE_H
 
 #include "core/structure.h"
-
-/* Bytes of one test in an answer: statistic, p-value, evidence, verdict. */
-enum { UB_RECORD = 3 * sizeof(double) + 1 };
 
 struct ub_structure {
     const ub_settings *settings; /* borrowed */
@@ -22,8 +23,9 @@ struct ub_structure {
     int32_t            segments, tile, tiles; /* K; segments on an edge of a tile; ceil(K / tile) */
     int32_t            reps;                  /* representatives of a segment: 1 or L */
     bool     pairs, direct, contrast, precision; /* which tests are asked; full by one inverse */
-    int32_t *task_offset;                        /* M + 1 */
-    char (*task_name)[UB_NAME_MAX];              /* M */
+    bool     derived;     /* every statistic is Fisher's z: UB_CI_PARTIAL and one column a side */
+    int32_t *task_offset; /* M + 1 */
+    char (*task_name)[UB_NAME_MAX]; /* M */
     int64_t pair_items, items, tests;
 
     /* The answers, on the master only; layout as in ub_task_graph. */
@@ -40,6 +42,12 @@ typedef struct ub_tile {
 } ub_tile;
 
 ub_tile ub_structure_tile(const ub_structure *s, int64_t item);
+
+/* Doubles of one test in an answer. */
+static inline int64_t ub_structure_doubles(const ub_structure *s)
+{
+    return s->derived ? 1 : 3;
+}
 
 /* Representative r of segment k as a step. */
 static inline int32_t ub_structure_step(const ub_structure *s, int32_t k, int32_t r)

@@ -27,10 +27,11 @@ static void make(ub_corpus *c)
 static void blocks_make_moments(void)
 {
     static double        columns[COLUMNS * N], row[COLUMNS], sum[COLUMNS], mean[COLUMNS];
-    static double        square[COLUMNS * COLUMNS], total[COLUMNS * COLUMNS];
+    static double        strip[UB_MOMENTS_STRIP * COLUMNS];
+    static double        square[COLUMNS * (COLUMNS + 1) / 2], total[COLUMNS * (COLUMNS + 1) / 2];
     static const int64_t cut[] = {0, 1, 130, 290, N, N};
     ub_corpus            c;
-    ub_moments           m;
+    ub_moments           m, sums;
     make(&c);
     CU_ASSERT_EQUAL(ub_corpus_columns(&c), COLUMNS);
     for (int64_t e = 0; e < N; e++) {
@@ -45,19 +46,22 @@ static void blocks_make_moments(void)
             mean[j] += sum[j] / N;
     }
     for (int b = 0; b < 5; b++) {
-        UB_CHECK(ub_moments_square_block(&c, mean, cut[b], cut[b + 1] - cut[b], square));
-        for (int j = 0; j < COLUMNS * COLUMNS; j++)
-            total[j] += square[j] / (N - 1);
+        UB_CHECK(ub_moments_square_block(&c, mean, cut[b], cut[b + 1] - cut[b], strip, square));
+        for (int j = 0; j < COLUMNS * (COLUMNS + 1) / 2; j++)
+            total[j] += square[j];
     }
+    UB_CHECK(ub_moments_init(&sums, N, COLUMNS));
+    ub_moments_unpack(total, &sums);
     for (int i = 0; i < COLUMNS; i++) {
         UB_CHECK_CLOSE(mean[i], m.mean[i], 1e-13);
         for (int j = 0; j < COLUMNS; j++) {
-            UB_CHECK_CLOSE(total[i * COLUMNS + j], m.cov[i * COLUMNS + j], 1e-12);
-            CU_ASSERT_EQUAL(total[i * COLUMNS + j], total[j * COLUMNS + i]);
+            UB_CHECK_CLOSE(sums.cov[i * COLUMNS + j], m.cov[i * COLUMNS + j], 1e-12);
+            CU_ASSERT_EQUAL(sums.cov[i * COLUMNS + j], sums.cov[j * COLUMNS + i]);
         }
     }
     CU_ASSERT(fabs(mean[3] - 0.1) < 1e-16 * 4 && m.cov[3 * COLUMNS + 3] == 0);
     UB_CHECK_FAILS(ub_moments_of_columns(1, 1, columns, &m), UB_EARG, "two samples");
+    ub_moments_release(&sums);
     ub_moments_release(&m);
     ub_corpus_release(&c);
 }

@@ -63,9 +63,13 @@ static void finish_world(world *w)
     ub_moments_sum_block(&w->corpus, 0, n, w->m.mean);
     for (int32_t j = 0; j < p; j++)
         w->m.mean[j] /= (double)n;
-    UB_CHECK(ub_moments_square_block(&w->corpus, w->m.mean, 0, n, w->m.cov));
-    for (int32_t j = 0; j < p * p; j++)
-        w->m.cov[j] /= (double)(n - 1);
+    double *sum, *strip;
+    UB_CHECK(UB_ALLOC(strip, UB_MOMENTS_STRIP * p));
+    UB_CHECK(UB_ALLOC(sum, p * (p + 1) / 2));
+    UB_CHECK(ub_moments_square_block(&w->corpus, w->m.mean, 0, n, strip, sum));
+    ub_moments_unpack(sum, &w->m);
+    ub_free(sum);
+    ub_free(strip);
     w->precision = inverse_of_steps(&w->m, w->corpus.steps * w->corpus.dim);
 }
 

@@ -164,6 +164,10 @@ static void other_study(void)
     CU_ASSERT_EQUAL(r.count, 0);
     CU_ASSERT_PTR_NULL(j);
     UB_CHECK(ub_file_read(path, &file));
+    file.data[8] = 1; /* the answers of builds before had another layout */
+    UB_CHECK(ub_file_write(path, file.data, file.len));
+    UB_CHECK_FAILS(ub_journal_open(path, study_a, 1, take, &r, NULL, &j), UB_EINPUT,
+                   "a journal of version 1");
     file.data[2] ^= 1;
     UB_CHECK(ub_file_write(path, file.data, file.len));
     UB_CHECK_FAILS(ub_journal_open(path, study_a, 1, take, &r, NULL, &j), UB_EINPUT,
