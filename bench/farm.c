@@ -44,7 +44,8 @@ static ub_status absorb(void *self, int64_t item, const unsigned char *answer, s
 
 static const ub_farm_ops ops = {.work = work, .absorb = absorb};
 
-/* Seconds of a farm of `items`; with `messages`, rank 0 only hands out, and *messages came to it. */
+/* Seconds of a farm of `items`; with `messages`, rank 0 only hands out, and *messages came to it.
+ */
 static double farm_s(ub_comm *c, int64_t items, const char *policy, bench *b, int64_t *messages)
 {
     ub_farm_plan  plan = {.policy = policy, .only_master = messages != NULL};

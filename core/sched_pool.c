@@ -99,8 +99,7 @@ static bool advance(const ub_sched *s, span *w)
  * message can be under way any more. */
 span *ub_sched_find(ub_sched *s, int rank, double now)
 {
-    bool anybody =
-        s->stats.alive <= 1 || (s->stats.out == 0 && now >= s->quiet + s->config.lag);
+    bool anybody = s->stats.alive <= 1 || (s->stats.out == 0 && now >= s->quiet + s->config.lag);
     while (s->pool_count > 0 && !advance(s, pool_at(s, 0))) {
         s->pool_at = (s->pool_at + 1) % s->pool_cap;
         s->pool_count--;

@@ -130,8 +130,8 @@ static ub_status farm(ub_study *s, stage *t)
         st = ub_journal_close(&t->journal);
         ub_log0_info("farm",
                      "items=%lld tests=%.0f ranks=%d lost=%d reissued=%lld seconds=%.3f busy=%.2f",
-                     (long long)stats.items, tests, c->size, stats.lost,
-                     (long long)stats.reissued, stats.seconds, stats.busy);
+                     (long long)stats.items, tests, c->size, stats.lost, (long long)stats.reissued,
+                     stats.seconds, stats.busy);
     }
     if (ran == UB_ESTOP)
         return UB_FAIL(UB_ESTOP, "stopped on request in stage 1, answers are in the journal; the "

@@ -197,8 +197,7 @@ static void stop_and_go_on(void)
     for (int64_t after = 0; after < 1000; after = 3 * after + 1) {
         bench b = fresh();
         b.stop_after = after;
-        UB_CHECK_FAILS(run_farm(2000, &full, &b, NULL), UB_ESTOP,
-                       "stopped on request");
+        UB_CHECK_FAILS(run_farm(2000, &full, &b, NULL), UB_ESTOP, "stopped on request");
         CU_ASSERT(one_sentence());
         CU_ASSERT_EQUAL(left_behind(), 0);
         if (ub_world->rank == 0)
@@ -223,8 +222,7 @@ static void failing_item(void)
     for (size_t k = 0; k < sizeof at / sizeof at[0]; k++) {
         bench b = fresh();
         b.fail_item = at[k];
-        UB_CHECK_FAILS(run_farm(300, &full, &b, NULL), UB_ENUMERIC,
-                       "no luck with this item");
+        UB_CHECK_FAILS(run_farm(300, &full, &b, NULL), UB_ENUMERIC, "no luck with this item");
         CU_ASSERT(one_sentence());
         CU_ASSERT_EQUAL(left_behind(), 0);
         CU_ASSERT_EQUAL(b.taken[at[k]], 0);
