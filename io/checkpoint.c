@@ -111,8 +111,7 @@ static ub_status transfer(const slab *s, hid_t plist, const void *from, void *to
 
 /* Writing ------------------------------------------------------------------------------------- */
 
-/* This rank's part of a new dataset, in as many collective calls as the largest part needs.  An
- * error on one rank does not keep it from the calls the others are in. */
+/* This rank's part of a new dataset, in as many collective calls as the largest part needs. */
 static ub_status put_part(const ub_comm *c, hid_t file, const char *path, const char *name,
                           hid_t type, int64_t width, const void *part)
 {
@@ -127,16 +126,15 @@ static ub_status put_part(const ub_comm *c, hid_t file, const char *path, const 
     hid_t plist = H5Pcreate(H5P_DATASET_XFER);
     if (H5Pset_dxpl_mpio(plist, H5FD_MPIO_COLLECTIVE) < 0)
         st = ub_h5_fail(UB_EIO, path, name, "no collective transfer");
-    for (int64_t at = 0; at < most && width > 0; at += PIECE) {
+    for (int64_t at = 0; at < most && width > 0 && st == UB_OK; at += PIECE) {
         int64_t left = own.count - at, n = left < 0 ? 0 : left < PIECE ? left : PIECE;
         slab    s = {path, name, set, type, own.first + (n > 0 ? at : 0), n};
 
-        ub_status now = transfer(&s, plist, n > 0 ? from + (size_t)at * size : from, NULL);
-        st = st == UB_OK ? now : st;
+        st = ub_h5_together(c, transfer(&s, plist, n > 0 ? from + (size_t)at * size : from, NULL));
     }
     (void)H5Pclose(plist);
-    if (H5Dclose(set) < 0 && st == UB_OK)
-        st = ub_h5_fail(UB_EIO, path, name, "cannot be closed");
+    if (st == UB_OK && H5Dclose(set) < 0)
+        st = ub_h5_together(c, ub_h5_fail(UB_EIO, path, name, "cannot be closed"));
     return ub_comm_agree(c, st);
 }
 
@@ -204,7 +202,12 @@ static ub_status write_file(const ub_comm *c, const char *path, const ub_bytes *
     ub_status st = ub_comm_agree(c, put_description(file, text));
     for (int i = 0; i < count && st == UB_OK; i++)
         st = put_array(c, file, path, &arrays[i]);
-    ub_status closed = ub_h5_close(&file, path);
+    /* Before the closing: that would go on after a failure, into a deadlock of its own. */
+    if (st == UB_OK && H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
+        st = ub_h5_together(c, ub_h5_fail(UB_EIO, path, NULL, "cannot be flushed"));
+    if (st == UB_EMPI)
+        return st;
+    ub_status closed = ub_h5_together(c, ub_h5_close(&file, path));
     UB_TRY(ub_comm_agree(c, st == UB_OK ? closed : st));
     /* Every rank: on a parallel file system each node flushes what it wrote itself. */
     return ub_comm_agree(c, ub_file_sync(path));

@@ -238,7 +238,7 @@ static ub_status run_command(int argc, char **argv, ub_context *ctx)
 static void leave(ub_context *ctx, ub_status st)
 {
     if (st == UB_EMPI) {
-        (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_report());
+        (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_message());
         (void)MPI_Abort(MPI_COMM_WORLD, ub_status_exit_code(st));
     }
     if (st != UB_OK && ctx->world.rank == 0) {
@@ -246,6 +246,10 @@ static void leave(ub_context *ctx, ub_status st)
         (void)fprintf(stderr, "unbraid: %s\n", ours ? ub_err_report() : ub_err_message());
     }
     (void)fflush(NULL);
+    int lost = ub_h5_lost(), any = lost;
+    (void)MPI_Allreduce(&lost, &any, 1, MPI_INT, MPI_MAX, ctx->world.mpi);
+    if (any != 0) /* all ranks have said what they had to */
+        _exit(ub_status_exit_code(st));
     ub_comm_release(&ctx->world);
     (void)MPI_Finalize();
 }

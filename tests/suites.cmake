@@ -1,6 +1,7 @@
 ub_add_cli_case(accuracy)
 ub_add_cli_case(citest)
 ub_add_cli_case(errors)
+ub_add_cli_case(faults)
 ub_add_cli_case(help)
 ub_add_cli_case(recorded)
 ub_add_cli_case(recover)
