@@ -29,6 +29,9 @@ typedef ub_status (*ub_journal_record)(void *self, int64_t item, const unsigned 
 UB_LOCAL UB_NODISCARD ub_status ub_journal_open(const char *path, const char *identity,
                                                 double sync_s, ub_journal_record take, void *self,
                                                 int64_t *records, ub_journal **out);
+/* How many whole records a journal holds, of whatever study; nothing is changed, and it may be in
+ * use.  Errors: UB_ENOENT, UB_EIO, UB_EINPUT (not a journal). */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_count(const char *path, int64_t *records);
 /* Append one record (buffered by the kernel; flushed by interval). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_put(ub_journal *j, int64_t item,
                                                const unsigned char *answer, size_t len);

@@ -347,8 +347,8 @@ ub_status ub_rundir_enter(const ub_comm *c, const char *path, const char *comman
 
 void ub_rundir_discard(const ub_comm *c, const ub_rundir *r)
 {
-    static const char *const ours[] = {"config.yaml", "provenance.json", "unbraid.log",
-                                       "structure.journal"};
+    static const char *const ours[] = {"config.yaml", "provenance.json", "status.json",
+                                       "unbraid.log", "structure.journal"};
     char                     path[UB_TEXT_MAX];
     if (c->rank != 0 || r->resumed || r->finished ||
         ub_file_exists(ub_rundir_file(r, "STATE", path, sizeof path)))

@@ -36,7 +36,7 @@ done
 
 # Stopped in time: exit code 75, then it goes on.
 stops=0
-for limit in 0.4 1; do
+for limit in 0.8 1.5; do
     tries=0
     status=75
     while [ "$status" -eq 75 ] && [ "$tries" -lt 60 ]; do
