@@ -24,8 +24,8 @@ UB_LOCAL void ub_mpiio_choose(void);
  * Errors: UB_EIO, with the component in the sentence.  Cost: tens of milliseconds. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir);
 
-/* Has HDF5 failed to close a file in this process?  It keeps the handle of what it has freed (1.10.8),
- * and touches it when MPI_Finalize or exit() end the library: leave by _exit() then. */
+/* Has HDF5 failed to close a file in this process?  It keeps the handle of what it has freed
+ * (1.10.8), and touches it when MPI_Finalize or exit() end the library: leave by _exit() then. */
 UB_LOCAL bool ub_h5_lost(void);
 
 #endif /* UB_IO_MPIIO_H */
