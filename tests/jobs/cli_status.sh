@@ -18,7 +18,7 @@ ask() {
 # until_done ITEMS: wait until the status file of the run tells of so many units done.
 until_done() {
     for _ in $(seq 300); do
-        [ -e run/status.json ] && awk "BEGIN { exit !($(json run/status.json done) >= $1) }" &&
+        [ -e run/status.json ] && awk "BEGIN { exit !($(json run/status.json "done") >= $1) }" &&
             return 0
         sleep 0.1
     done
@@ -36,11 +36,12 @@ same "on two ranks" 2 "$(ask run ranks)"
 at_most "age of a living run's status (s)" "$(ask run age_s)" 10
 at_least "wall time left (s)" "$(ask run margin_s)" 500
 at_most "wall time left (s)" "$(ask run margin_s)" 600
-first=$(ask run done)
+first=$(ask run "done")
 until_done "$((${first%.*} + 1))"
 at_least "rate" "$(ask run rate)" 0.1
 at_least "answers in the journal" "$(ask run journal_answers)" 1
 cp -r run copied
+# shellcheck disable=SC2046
 kill -9 $(cat "/proc/$job/task/$job/children") 2>/dev/null || true
 wait "$job" 2>/dev/null || true
 for _ in $(seq 50); do
@@ -67,6 +68,7 @@ status=0
 wait "$job" || status=$?
 same "stopped by USR2: exit code" 75 "$status"
 same "stopped" stopped "$(ask run state)"
+# shellcheck disable=SC2086
 refuses 2 "'KILL' is none of" $study --set run.stop_signals='USR1 KILL' --out never
 
 # shellcheck disable=SC2086
@@ -78,8 +80,8 @@ same "its stages" "structure, disentangle" \
 # Without a status file, with a damaged one, without anything.
 rm run/status.json
 same "ended, no status file" finished "$(ask run state)"
-head -c 100 copied/status.json >cut
-mv cut copied/status.json
+head -c 100 copied/status.json >half.json
+mv half.json copied/status.json
 same "unfinished, half a status file" unknown "$(ask copied state)"
 : >copied/status.json
 same "unfinished, an empty status file" unknown "$(ask copied state)"
