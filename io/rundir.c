@@ -250,6 +250,12 @@ static ub_status explain(const ub_rundir *r, const request *q, const ub_bytes *c
     ub_free(then);
     UB_TRY(st);
     head_value(config, "corpus", old, sizeof old);
+    if (strcmp(old, r->corpus) == 0)
+        return UB_FAIL(
+            UB_EINPUT,
+            "%s is damaged: its identity does not fit its settings; use another --out, or "
+            "put the file back from a copy",
+            path);
     return UB_FAIL(UB_EINPUT,
                    "run folder %s was made from another corpus: digest %.12s... then, %.12s... "
                    "now; use another --out",
@@ -411,6 +417,68 @@ ub_status ub_rundir_settings(const ub_comm *c, const char *path, ub_settings *se
             st = ub_config_parse(ub_settings_schema(), settings, (const char *)text.data, text.len,
                                  name);
         st = ub_comm_agree(c, st);
+    }
+    ub_bytes_release(&text);
+    return st;
+}
+
+static ub_status verify_text(const ub_bytes *config, const char *file,
+                             const char *(*sections_of)(const char *))
+{
+    ub_rundir    r = {.log = NULL};
+    ub_settings *then;
+    char         command[NAME_ROOM], version[NAME_ROOM], said[UB_SHA256_HEX];
+    request      q = {.command = command};
+    head_value(config, "command", command, sizeof command);
+    head_value(config, "version", version, sizeof version);
+    head_value(config, "corpus", r.corpus, sizeof r.corpus);
+    head_value(config, "identity", said, sizeof said);
+    q.sections = sections_of(command);
+    UB_TRY(UB_ALLOC(then, 1));
+    ub_status st = ub_schema_defaults(ub_settings_schema(), then);
+    if (st == UB_OK)
+        st = ub_config_parse(ub_settings_schema(), then, (const char *)config->data, config->len,
+                             file);
+    q.settings = then;
+    if (st == UB_OK && strcmp(version, UB_VERSION) == 0) {
+        st = q.sections == NULL ? UB_EFORMAT : identify(&r, &q);
+        if (st == UB_EFORMAT || (st == UB_OK && strcmp(r.identity, said) != 0))
+            st =
+                UB_FAIL(UB_EFORMAT, "%s is damaged: its identity does not fit what it holds", file);
+    }
+    ub_free(then);
+    return st;
+}
+
+ub_status ub_rundir_verify_config(const char *path, const char *(*sections_of)(const char *))
+{
+    char      file[UB_PATH_MAX];
+    ub_bytes  text = {0};
+    ub_status st = read_config(path, &text);
+    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
+    if (st == UB_OK)
+        st = verify_text(&text, file, sections_of);
+    ub_bytes_release(&text);
+    return st;
+}
+
+ub_status ub_rundir_verify_state(const char *path)
+{
+    static const char known[] = "\nstructure\ndisentangle\ndone\n";
+    char              file[UB_PATH_MAX], line[NAME_ROOM];
+    ub_bytes          text = {0};
+    (void)snprintf(file, sizeof file, "%s/STATE", path);
+    if (!ub_file_exists(file))
+        return UB_OK;
+    ub_status st = ub_file_read(file, &text);
+    for (size_t at = 0; st == UB_OK && at < text.len;) {
+        const char *p = (const char *)text.data + at;
+        size_t      n = strcspn(p, "\n");
+        (void)snprintf(line, sizeof line, "\n%.40s\n", p);
+        line[n < 40 ? n + 2 : 42] = '\0';
+        if (n == 0 || n > 40 || at + n >= text.len || strstr(known, line) == NULL)
+            st = UB_FAIL(UB_EFORMAT, "%s is damaged: line '%.40s' names no stage", file, p);
+        at += n + 1;
     }
     ub_bytes_release(&text);
     return st;

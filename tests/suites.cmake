@@ -1,5 +1,6 @@
 ub_add_cli_case(accuracy)
 ub_add_cli_case(citest)
+ub_add_cli_case(damage)
 ub_add_cli_case(errors)
 ub_add_cli_case(faults)
 ub_add_cli_case(help)

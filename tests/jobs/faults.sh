@@ -46,13 +46,13 @@ cases() {
         }' "list.$3"
 }
 
-# judge FILE: run the cases listed in it, two at a time; one line for each goes to FILE.done.
+# judge FILE [SCRIPT]: run the cases listed in it, two at a time; one line for each goes to FILE.done.
 judge() {
-    xargs -P 2 -n 4 sh "$UB_SOURCE/tests/jobs/fault_case.sh" <"$1" >"$1.done"
+    xargs -P 2 -n 4 sh "$UB_SOURCE/tests/jobs/${2:-fault_case.sh}" <"$1" >"$1.done"
     grep '^BAD' "$1.done" || true
     bad=$(grep -c '^BAD' "$1.done" || true)
     same "cases judged" "$(wc -l <"$1")" "$(wc -l <"$1.done")"
-    awk '$1 == "ok" { sub(/-.*/, "", $2); n[$2 " ended with " $3]++ }
+    awk '$1 == "ok" { sub(/-.*/, "", $2); n[$2 " ended with " $3 " " $4]++ }
          END { for (k in n) print n[k], k }' "$1.done" | sort -k 2
     echo "cases=$(wc -l <"$1.done") bad=$bad"
     [ "$bad" -eq 0 ] || fail "$bad of the cases"
