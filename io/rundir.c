@@ -433,6 +433,8 @@ static ub_status verify_text(const ub_bytes *config, const char *file,
     head_value(config, "version", version, sizeof version);
     head_value(config, "corpus", r.corpus, sizeof r.corpus);
     head_value(config, "identity", said, sizeof said);
+    if (said[0] == '\0' || version[0] == '\0')
+        return UB_FAIL(UB_EFORMAT, "%s is damaged: it does not say whose settings it holds", file);
     q.sections = sections_of(command);
     UB_TRY(UB_ALLOC(then, 1));
     ub_status st = ub_schema_defaults(ub_settings_schema(), then);

@@ -14,7 +14,7 @@ bad() {
     exit 0
 }
 
-before=$("$UNBRAID" fsck "$run" --json 2>/dev/null)
+before=$("$UNBRAID" fsck "$run" --json 2>"$WORK/err-$name") || bad "fsck of a sound copy"
 # shellcheck disable=SC2086 # two words
 case $3 in
 flip) "$DAMAGE" "$run/$2" flip "$4" $(($4 % 8)) ;;

@@ -27,7 +27,10 @@ draw() {
 ranks_of() {
     name=$(basename "$UNBRAID")
     tr ' ' '\n' 2>/dev/null <"/proc/$1/task/$1/children" | while read -r process; do
-        [ "$(cat "/proc/$process/comm" 2>/dev/null)" = "$name" ] && echo "$process"
+        case $(sed 's/.*(\(.*\)) \(.\).*/\1 \2/' "/proc/$process/stat" 2>/dev/null) in
+        "$name Z" | '') ;; # dead, not yet waited for
+        "$name "*) echo "$process" ;;
+        esac
     done
 }
 
@@ -58,6 +61,22 @@ choose() {
     esac
 }
 
+# The launcher ends by itself soon after its ranks; once in a while Open MPI 4.1's does not (it waits
+# for ever in PMIx_server_finalize).
+end_launcher() {
+    for _ in $(seq 100); do
+        kill -0 "$job" 2>/dev/null || break
+        case $(sed 's/.*) //' "/proc/$job/stat" 2>/dev/null) in Z* | '') break ;; esac
+        sleep 0.1
+    done
+    if [ -n "$(ranks_of "$job")" ]; then
+        echo "RANKS LEFT: $(ranks_of "$job")"
+        unreadable=$((unreadable + 1))
+    fi
+    kill -9 "$job" 2>/dev/null || true
+    wait "$job" 2>/dev/null || true
+}
+
 # kill_once RUN: start the study on 1 to 5 ranks, kill after a while.
 kill_once() {
     draw 5
@@ -78,7 +97,7 @@ kill_once() {
         # shellcheck disable=SC2086
         if kill -9 $victims 2>/dev/null; then kills=$((kills + 1)); else late=$((late + 1)); fi
     fi
-    wait "$job" 2>/dev/null || true
+    end_launcher
     if [ -e "$run/config.yaml" ] && ! "$UNBRAID" fsck "$run" >fsck.txt 2>&1; then
         echo "UNREADABLE $run: $(cat fsck.txt)"
         unreadable=$((unreadable + 1))
