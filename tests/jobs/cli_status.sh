@@ -1,7 +1,7 @@
 #!/bin/sh
 # What `unbraid status` says of a run that works, was killed, stopped, ended, or is no run at all.
 . "$(dirname "$0")/lib.sh"
-export OMPI_MCA_ess_singleton_isolated=1 # no daemon beside a program without mpirun
+alone "$WORK/tmp"
 
 "$UNBRAID" synth --set synth.samples=200 --set synth.steps=16 --set synth.tasks=2 --out c.h5 \
     >/dev/null

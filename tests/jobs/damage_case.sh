@@ -9,6 +9,9 @@ run=$WORK/damage-$name
 rm -rf "$run"
 cp -r "$WORK/$1" "$run"
 
+export OMPI_MCA_orte_tmpdir_base="$WORK/tmp-$name"
+mkdir -p "$OMPI_MCA_orte_tmpdir_base"
+
 bad() {
     echo "BAD $name: $* ($(tail -n 3 "$WORK/err-$name" 2>/dev/null | tr '\n' ' '))"
     exit 0
@@ -45,5 +48,5 @@ case $status in
 2) [ "$(grep -c '^unbraid: .*/' "$WORK/err-$name")" -eq 1 ] || bad "refused, not in one sentence" ;;
 *) bad "the same command again: exit code $status" ;;
 esac
-rm -rf "$run" "$WORK/err-$name"
+rm -rf "$run" "$WORK/err-$name" "$OMPI_MCA_orte_tmpdir_base"
 echo "ok $name $said $status"

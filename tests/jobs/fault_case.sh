@@ -15,6 +15,9 @@ dir=$WORK/case-$name
 rm -rf "$dir"
 mkdir "$dir"
 
+export OMPI_MCA_orte_tmpdir_base="$WORK/tmp-$name"
+mkdir -p "$OMPI_MCA_orte_tmpdir_base"
+
 bad() {
     echo "BAD $name: $* ($(tail -n 3 "$WORK/err-$name" 2>/dev/null | tr '\n' ' '))"
     exit 0
@@ -73,5 +76,5 @@ study UB_FAULT=none
 [ "$status" -eq 0 ] || bad "the same command again: exit code $status"
 got=$(digest_of_run)
 [ "$got" = "$WHOLE" ] || bad "the same command again: other results: $got"
-rm -rf "$dir" "$WORK/err-$name"
+rm -rf "$dir" "$WORK/err-$name" "$OMPI_MCA_orte_tmpdir_base"
 echo "ok $name $first"

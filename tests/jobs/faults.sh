@@ -3,8 +3,8 @@
 # shellcheck shell=sh
 : "${FAULTIO:?}" "${CRASH_STATE:?}"
 
-# No daemon beside a program that runs without mpirun; faultio may come before a sanitizer.
-export OMPI_MCA_ess_singleton_isolated=1
+alone "$WORK/tmp"
+# faultio may come before a sanitizer.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0"
 
 "$UNBRAID" synth --set synth.samples=120 --set synth.steps=8 --set synth.tasks=2 --out c.h5 >/dev/null

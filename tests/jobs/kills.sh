@@ -3,7 +3,7 @@
 
 # kills_begin SEED: the study and its undisturbed result.
 kills_begin() {
-    export OMPI_MCA_ess_singleton_isolated=1
+    alone "$WORK/tmp"
     seed=$1
     kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0
     "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
