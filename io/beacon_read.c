@@ -1,4 +1,5 @@
 /* Reading a status file: JSON is YAML enough for the parser at hand. */
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -66,7 +67,9 @@ static bool take_all(yaml_document_t *doc, ub_beacon_state *out)
         char       *at = (char *)out + fields[i].offset, *end;
         if (text == NULL)
             return false;
-        double v = strtod(text, &end);
+        double  v = strtod(text, &end);
+        int64_t whole = v >= 0 && v < 9e15 ? (int64_t)v : 0;
+        int     small = whole <= INT_MAX ? (int)whole : 0;
         if (fields[i].kind == TEXT)
             (void)snprintf(at, fields[i].size, "%s", text);
         else if (*end != '\0' || end == text || !(v >= 0 && v < 9e15))
@@ -74,9 +77,9 @@ static bool take_all(yaml_document_t *doc, ub_beacon_state *out)
         else if (fields[i].kind == REAL)
             memcpy(at, &v, sizeof v);
         else if (fields[i].kind == WHOLE)
-            memcpy(at, &(int){v < 2e9 ? (int)v : 0}, sizeof(int));
+            memcpy(at, &small, sizeof small);
         else
-            memcpy(at, &(int64_t){(int64_t)v}, sizeof(int64_t));
+            memcpy(at, &whole, sizeof whole);
     }
     return true;
 }
