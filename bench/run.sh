@@ -14,20 +14,21 @@ farm() {
 }
 
 if [ $# -eq 0 ]; then
-    echo "usage: sh bench/run.sh NAME...; there are: ci farm rcot" >&2
+    echo "usage: sh bench/run.sh NAME...; there are: ci farm journal rcot" >&2
     exit 2
 fi
 cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
 for name in "$@"; do
     case "$name" in
     ci) programs='ci_knn ci_linear' ;;
+    journal) programs=journal ;;
     rcot) programs=ci_rcot ;;
     farm)
         farm
         continue
         ;;
     *)
-        echo "bench/run.sh: no benchmark '$name'; there are: ci farm rcot" >&2
+        echo "bench/run.sh: no benchmark '$name'; there are: ci farm journal rcot" >&2
         exit 2
         ;;
     esac

@@ -51,6 +51,19 @@ ub_status ub_bytes_printf(ub_bytes *b, const char *fmt, ...)
     return UB_OK;
 }
 
+ub_status ub_bytes_put_json(ub_bytes *b, const char *key, const char *text, const char *after)
+{
+    UB_TRY(ub_bytes_printf(b, "\"%s\": \"", key));
+    for (const char *p = text; *p != '\0'; p++)
+        if (*p == '"' || *p == '\\')
+            UB_TRY(ub_bytes_printf(b, "\\%c", *p));
+        else if ((unsigned char)*p < 0x20)
+            UB_TRY(ub_bytes_printf(b, "\\u%04x", (unsigned)*p));
+        else
+            UB_TRY(ub_bytes_put(b, p, 1));
+    return ub_bytes_printf(b, "\"%s", after);
+}
+
 void ub_bytes_clear(ub_bytes *b)
 {
     b->len = 0;

@@ -23,6 +23,9 @@ UB_NODISCARD ub_status ub_bytes_put(ub_bytes *b, const void *src, size_t n);
 /* Append text made by a printf format (without the final zero; data stays
  * zero-terminated one past len, so it can be read as a string). */
 UB_NODISCARD ub_status ub_bytes_printf(ub_bytes *b, const char *fmt, ...) UB_PRINTF(2, 3);
+/* Append "key": "text" as JSON, escaped, then `after`. */
+UB_NODISCARD ub_status ub_bytes_put_json(ub_bytes *b, const char *key, const char *text,
+                                         const char *after);
 /* Empty it and keep the memory. */
 void ub_bytes_clear(ub_bytes *b);
 /* Release the memory; NULL and zeroed are fine. */

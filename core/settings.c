@@ -37,6 +37,10 @@ static const ub_field run[] = {
            "how much is logged"),
     REAL("progress_s", run.progress_s, "10", 0.01, 86400, "seconds", UB_FIELD_FREE,
          "pause between progress lines where there is no terminal"),
+    REAL("status_s", run.status_s, "5", 0, 86400, "seconds", UB_FIELD_FREE,
+         "pause between signs of life in status.json ('unbraid status RUN'); 0: none"),
+    TEXT("stop_signals", run.stop_signals, "INT TERM USR1 USR2", UB_FIELD_FREE,
+         "signals that stop a run in time, with exit code 75; also HUP, CONT, XCPU"),
     REAL("stop_after_s", run.stop_after_s, "0", 0, 1e9, "seconds", UB_FIELD_FREE,
          "stop in time after this long, with exit code 75; 0: never"),
 };

@@ -47,6 +47,8 @@ typedef struct ub_settings {
         int64_t shards;    /* data blocks of the fixed-order sums */
         int     log_level; /* ub_log_level */
         double  progress_s;
+        double  status_s;
+        char    stop_signals[UB_TEXT_MAX];
         double  stop_after_s; /* stop in time after so many seconds; 0 = never */
     } run;
     struct {

@@ -17,8 +17,7 @@
 
 enum {
     VERSION = 1,
-    BLOCK = 65536,  /* doubles under one checksum; part of the format */
-    PIECE = 1 << 23 /* doubles a rank hands to one collective write: counts stay far from int */
+    BLOCK = 65536 /* doubles under one checksum; part of the format */
 };
 
 static const char format[] = "unbraid checkpoint";
@@ -84,11 +83,11 @@ static bool next_entry(const char *text, const char **at, entry *e)
     return true;
 }
 
-/* A run of values of a one-dimensional dataset, to or from memory. */
+/* A run of values of a one-dimensional dataset, to or from memory; one at least. */
 typedef struct slab {
     const char *path, *name; /* for sentences */
     hid_t       set, type;
-    int64_t     first, count; /* none: takes part in a collective write with nothing */
+    int64_t     first, count;
 } slab;
 
 static ub_status transfer(const slab *s, hid_t plist, const void *from, void *to)
@@ -96,10 +95,7 @@ static ub_status transfer(const slab *s, hid_t plist, const void *from, void *to
     ub_status st = UB_OK;
     hsize_t   first = (hsize_t)s->first, count = (hsize_t)s->count;
     hid_t     space = H5Dget_space(s->set), memory = H5Screate_simple(1, &count, NULL);
-    if (s->count > 0)
-        (void)H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
-    else
-        (void)H5Sselect_none(space);
+    (void)H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
     if (from != NULL && H5Dwrite(s->set, s->type, memory, space, plist, from) < 0)
         st = ub_h5_fail(UB_EIO, s->path, s->name, "cannot be written");
     if (to != NULL && H5Dread(s->set, s->type, memory, space, plist, to) < 0)
@@ -109,56 +105,33 @@ static ub_status transfer(const slab *s, hid_t plist, const void *from, void *to
     return st;
 }
 
-/* Writing ------------------------------------------------------------------------------------- */
+/* Writing -------------------------------------------------------------------------------------
 
-/* This rank's part of a new dataset, in as many collective calls as the largest part needs.  An
- * error on one rank does not keep it from the calls the others are in. */
-static ub_status put_part(const ub_comm *c, hid_t file, const char *path, const char *name,
-                          hid_t type, int64_t width, const void *part)
+ * Rank 0 alone makes the file with empty datasets; then every rank writes its parts at their places
+ * with plain system calls.  A disk that fails one rank is then an error like any other: inside a
+ * collective call of HDF5 the others would wait for ever (docs/adr/0005-checkpoint-writing.md). */
+
+/* Where the values of an array and its checksums begin in the file; 0 if there are none. */
+typedef struct spot {
+    int64_t values, sums;
+} spot;
+
+/* A dataset whose space is taken, by writing its first value; its place. */
+static ub_status take_space(hid_t file, const char *path, const char *name, hid_t type,
+                            int64_t width, int64_t *place)
 {
-    ub_range    own = ub_part(width, c->size, c->rank);
-    hsize_t     dim = (hsize_t)width;
-    size_t      size = H5Tget_size(type);
-    int64_t     most = width / c->size + 1;
-    ub_status   st = UB_OK;
-    const char *from = part;
-    hid_t       set = ub_h5_make(file, name, type, 1, &dim);
-    UB_TRY(ub_comm_agree(c, set < 0 ? UB_EIO : UB_OK));
-    hid_t plist = H5Pcreate(H5P_DATASET_XFER);
-    if (H5Pset_dxpl_mpio(plist, H5FD_MPIO_COLLECTIVE) < 0)
-        st = ub_h5_fail(UB_EIO, path, name, "no collective transfer");
-    for (int64_t at = 0; at < most && width > 0; at += PIECE) {
-        int64_t left = own.count - at, n = left < 0 ? 0 : left < PIECE ? left : PIECE;
-        slab    s = {path, name, set, type, own.first + (n > 0 ? at : 0), n};
-
-        ub_status now = transfer(&s, plist, n > 0 ? from + (size_t)at * size : from, NULL);
-        st = st == UB_OK ? now : st;
-    }
-    (void)H5Pclose(plist);
-    if (H5Dclose(set) < 0 && st == UB_OK)
+    static const double zero;
+    hsize_t             dim = (hsize_t)width;
+    slab                s = {path, name, ub_h5_make(file, name, type, 1, &dim), type, 0, width > 0};
+    if (s.set < 0)
+        return UB_EIO;
+    ub_status st = width > 0 ? transfer(&s, H5P_DEFAULT, &zero, NULL) : UB_OK;
+    haddr_t   at = width > 0 && st == UB_OK ? H5Dget_offset(s.set) : 0;
+    if (st == UB_OK && at == HADDR_UNDEF)
+        st = ub_h5_fail(UB_EIO, path, name, "has no place in the file");
+    *place = (int64_t)at;
+    if (H5Dclose(s.set) < 0 && st == UB_OK)
         st = ub_h5_fail(UB_EIO, path, name, "cannot be closed");
-    return ub_comm_agree(c, st);
-}
-
-static ub_status put_array(const ub_comm *c, hid_t file, const char *path, const ub_ckpt_array *a)
-{
-    char      name[96];
-    uint32_t *sums;
-    int64_t   blocks = blocks_of(a->width);
-    ub_range  rows = ub_part(a->width, c->size, c->rank), own = ub_part(blocks, c->size, c->rank);
-    ub_status st = ub_comm_agree(c, UB_ALLOC(sums, own.count));
-    for (int64_t i = 0; i < own.count && st == UB_OK; i++) {
-        int64_t b = own.first + i;
-        sums[i] =
-            checksum(a->data + b * BLOCK, block_length(a->width, b) * (int64_t)sizeof(double));
-    }
-    (void)snprintf(name, sizeof name, "arrays/%s", a->name);
-    if (st == UB_OK)
-        st = put_part(c, file, path, name, H5T_NATIVE_DOUBLE, a->width, a->data + rows.first);
-    (void)snprintf(name, sizeof name, "checksums/%s", a->name);
-    if (st == UB_OK)
-        st = put_part(c, file, path, name, H5T_NATIVE_UINT32, blocks, sums);
-    ub_free(sums);
     return st;
 }
 
@@ -168,6 +141,80 @@ static ub_status put_description(hid_t file, const ub_bytes *text)
     UB_TRY(ub_h5_put_int(file, "format_version", VERSION));
     UB_TRY(ub_h5_put_text(file, "description", (const char *)text->data));
     return ub_h5_put_int(file, "description_crc32", checksum(text->data, (int64_t)text->len));
+}
+
+/* Rank 0: the file with everything but the values. */
+static ub_status lay_out(const char *path, const ub_bytes *text, const ub_ckpt_array *arrays,
+                         int count, spot *place)
+{
+    char  name[96];
+    hid_t file = H5I_INVALID_HID;
+    UB_TRY(ub_h5_create(path, &file));
+    ub_status st = put_description(file, text);
+    for (int i = 0; i < count && st == UB_OK; i++) {
+        (void)snprintf(name, sizeof name, "arrays/%s", arrays[i].name);
+        st = take_space(file, path, name, H5T_NATIVE_DOUBLE, arrays[i].width, &place[i].values);
+        (void)snprintf(name, sizeof name, "checksums/%s", arrays[i].name);
+        if (st == UB_OK)
+            st = take_space(file, path, name, H5T_NATIVE_UINT32, blocks_of(arrays[i].width),
+                            &place[i].sums);
+    }
+    ub_status closed = ub_h5_close(&file, path);
+    return st == UB_OK ? closed : st;
+}
+
+static ub_status write_at(int fd, const char *path, const void *data, int64_t bytes, int64_t at)
+{
+    for (const char *p = data; bytes > 0;) {
+        ssize_t n = pwrite(fd, p, (size_t)bytes, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return UB_FAIL(UB_EIO, "%s: cannot write: %s", path, strerror(errno));
+        p += n;
+        at += n;
+        bytes -= n;
+    }
+    return UB_OK;
+}
+
+/* This rank's rows of an array and the checksums of its share of the blocks. */
+static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_ckpt_array *a,
+                           const spot *place)
+{
+    uint32_t *sums;
+    int64_t   blocks = blocks_of(a->width);
+    ub_range  rows = ub_part(a->width, c->size, c->rank), own = ub_part(blocks, c->size, c->rank);
+    UB_TRY(UB_ALLOC(sums, own.count));
+    for (int64_t i = 0; i < own.count; i++) {
+        int64_t b = own.first + i;
+        sums[i] =
+            checksum(a->data + b * BLOCK, block_length(a->width, b) * (int64_t)sizeof(double));
+    }
+    const int64_t value = sizeof(double), sum = sizeof *sums;
+    ub_status     st = write_at(fd, path, a->data + rows.first, rows.count * value,
+                                place->values + rows.first * value);
+    if (st == UB_OK)
+        st = write_at(fd, path, sums, own.count * sum, place->sums + own.first * sum);
+    ub_free(sums);
+    return st;
+}
+
+/* Every rank: its parts, flushed: on a parallel file system each node flushes what it wrote. */
+static ub_status put_parts(const ub_comm *c, const char *path, const ub_ckpt_array *arrays,
+                           int count, const spot *place)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
+    ub_status st = UB_OK;
+    for (int i = 0; i < count && st == UB_OK; i++)
+        st = put_array(c, fd, path, &arrays[i], &place[i]);
+    if (st == UB_OK && fsync(fd) != 0)
+        st = UB_FAIL(UB_EIO, "%s: cannot flush to disk: %s", path, strerror(errno));
+    if (close(fd) != 0 && st == UB_OK)
+        st = UB_FAIL(UB_EIO, "%s: cannot close: %s", path, strerror(errno));
+    return st;
 }
 
 /* Rank 0: the folder is there and has room for the file.  The room is really taken for a moment: a
@@ -199,15 +246,16 @@ static ub_status make_room(const char *dir, const ub_ckpt_array *arrays, int cou
 static ub_status write_file(const ub_comm *c, const char *path, const ub_bytes *text,
                             const ub_ckpt_array *arrays, int count)
 {
-    hid_t file = H5I_INVALID_HID;
-    UB_TRY(ub_h5_create_parallel(c, path, &file));
-    ub_status st = ub_comm_agree(c, put_description(file, text));
-    for (int i = 0; i < count && st == UB_OK; i++)
-        st = put_array(c, file, path, &arrays[i]);
-    ub_status closed = ub_h5_close(&file, path);
-    UB_TRY(ub_comm_agree(c, st == UB_OK ? closed : st));
-    /* Every rank: on a parallel file system each node flushes what it wrote itself. */
-    return ub_comm_agree(c, ub_file_sync(path));
+    spot     *place = NULL;
+    ub_status st = ub_comm_agree(c, UB_ALLOC(place, count));
+    if (st == UB_OK)
+        st = ub_comm_agree(c, c->rank == 0 ? lay_out(path, text, arrays, count, place) : UB_OK);
+    if (st == UB_OK)
+        st = ub_comm_bcast(c, place, (size_t)count * sizeof *place);
+    if (st == UB_OK)
+        st = ub_comm_agree(c, put_parts(c, path, arrays, count, place));
+    ub_free(place);
+    return st;
 }
 
 /* Rank 0: the verified file gets its name, then the oldest go. */
@@ -347,10 +395,12 @@ static ub_status verify_arrays(const ub_comm *c, hid_t file, const char *path, c
     return UB_OK;
 }
 
+/* Every rank opens the file for itself: reading is not collective. */
 static ub_status open_verified(const ub_comm *c, const char *path, ub_bytes *text, hid_t *file)
 {
-    UB_TRY(ub_h5_open_parallel(c, path, file));
-    ub_status st = ub_comm_agree(c, get_description(*file, path, text));
+    ub_status st = ub_comm_agree(c, ub_h5_open(path, file));
+    if (st == UB_OK)
+        st = ub_comm_agree(c, get_description(*file, path, text));
     if (st == UB_OK)
         st = ub_comm_agree(c, verify_arrays(c, *file, path, text));
     if (st != UB_OK) {

@@ -4,7 +4,7 @@
  * by rows over the ranks.  The file records global shapes only, never ranks, so that a run
  * saved on 64 ranks continues on 3.
  *
- * A checkpoint becomes visible in one step: written in parallel under a temporary name, closed,
+ * A checkpoint becomes visible in one step: written by all ranks under a temporary name, closed,
  * flushed to disk, opened again and verified against checksums, renamed, folder flushed; only
  * then the oldest beyond `keep` goes.  A killed job leaves the previous checkpoint or the new
  * one, never half of one.  Layout: docs/formats/checkpoint.md.

@@ -153,8 +153,9 @@ static ub_status write_rows(const ub_comm *c, const char *path, hid_t set, const
         int64_t left = at < x->count ? x->count - at : 0, n = left < step ? left : step;
         st = ub_comm_agree(c, pack(t, at, n, single, buf));
         if (st == UB_OK)
-            st = ub_comm_agree(c, write_piece(path, set, t, dxpl, (hsize_t)(x->first + at),
-                                              (hsize_t)n, single, buf));
+            st = ub_h5_together(c, write_piece(path, set, t, dxpl, (hsize_t)(x->first + at),
+                                               (hsize_t)n, single, buf));
+        st = ub_comm_agree(c, st);
     }
     (void)H5Pclose(dxpl);
     ub_free(buf);
@@ -265,7 +266,7 @@ static ub_status write_all(const ub_comm *c, hid_t file, const char *path, const
     ub_status st = UB_OK;
     if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
         st = ub_h5_fail(UB_EIO, path, NULL, "cannot be flushed");
-    return ub_comm_agree(c, st);
+    return ub_comm_agree(c, ub_h5_together(c, st));
 }
 
 static ub_status verify_all(const ub_comm *c, const char *temp, const ub_corpus *x, int single)
@@ -291,7 +292,9 @@ ub_status ub_corpus_write(const ub_comm *c, const char *path, const ub_corpus *c
     ub_status st = ub_h5_create_parallel(c, temp, &file);
     if (st == UB_OK) {
         st = write_all(c, file, path, corpus, single, origin);
-        ub_status closed = ub_comm_agree(c, ub_h5_close(&file, path));
+        if (st == UB_EMPI)
+            return st;
+        ub_status closed = ub_comm_agree(c, ub_h5_together(c, ub_h5_close(&file, temp)));
         st = st == UB_OK ? closed : st;
     }
     if (st == UB_OK)

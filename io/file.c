@@ -82,9 +82,9 @@ ub_status ub_file_commit(const char *temp, const char *path)
     return ub_dir_sync(path);
 }
 
-ub_status ub_file_write(const char *path, const void *data, size_t n)
+/* The bytes as the temporary file that goes with `path`; its name goes to `temp`. */
+static ub_status write_temp(const char *path, const void *data, size_t n, char temp[UB_PATH_MAX])
 {
-    char temp[UB_PATH_MAX];
     UB_TRY(ub_file_temp(path, temp));
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
@@ -92,11 +92,27 @@ ub_status ub_file_write(const char *path, const void *data, size_t n)
     ub_status st = write_all(fd, path, data, n);
     if (close(fd) != 0 && st == UB_OK)
         st = io_fail(path, "write");
-    if (st != UB_OK) {
+    if (st != UB_OK)
         (void)unlink(temp);
-        return st;
-    }
+    return st;
+}
+
+ub_status ub_file_write(const char *path, const void *data, size_t n)
+{
+    char temp[UB_PATH_MAX];
+    UB_TRY(write_temp(path, data, n, temp));
     return ub_file_commit(temp, path);
+}
+
+ub_status ub_file_replace(const char *path, const void *data, size_t n)
+{
+    char temp[UB_PATH_MAX];
+    UB_TRY(write_temp(path, data, n, temp));
+    if (rename(temp, path) == 0)
+        return UB_OK;
+    ub_status st = io_fail(path, "rename the finished file to this name");
+    (void)unlink(temp);
+    return st;
 }
 
 ub_status ub_file_read(const char *path, ub_bytes *out)

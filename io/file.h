@@ -17,6 +17,8 @@ enum { UB_PATH_MAX = 4096 }; /* bytes of a path with its final zero */
 /* Replace `path` by these bytes: written beside it, flushed to disk, renamed, folder flushed.
  * Errors: UB_EIO with path and reason (disk full included); the old file is then untouched. */
 UB_LOCAL UB_NODISCARD ub_status ub_file_write(const char *path, const void *data, size_t n);
+/* The same without flushing: whole for every reader, but after a power cut it may be anything. */
+UB_LOCAL UB_NODISCARD ub_status ub_file_replace(const char *path, const void *data, size_t n);
 /* Append the content of `path` to out.  Errors: UB_ENOENT, UB_EIO. */
 UB_LOCAL UB_NODISCARD ub_status ub_file_read(const char *path, ub_bytes *out);
 UB_LOCAL bool                   ub_file_exists(const char *path);

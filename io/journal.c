@@ -201,6 +201,69 @@ static ub_status recover(ub_journal *j, const char *identity, ub_journal_record 
     return st;
 }
 
+/* The records of an open journal.  A journal in use may end within one.  wrong: out, what is wrong
+ * where it ends too early, or NULL. */
+static ub_status count_open(window *w, int64_t *records, const char **wrong)
+{
+    *wrong = NULL;
+    const size_t before = sizeof magic + 8; /* the identity */
+    if (w->size < (int64_t)before)
+        return UB_FAIL(UB_EINPUT, "%s: this is not a journal", w->path);
+    UB_TRY(fill(w, before));
+    uint64_t n = get_le(w->data + sizeof magic + 4, 4);
+    if (memcmp(w->data, magic, sizeof magic) != 0 || (int64_t)(before + n + 4) > w->size)
+        return UB_FAIL(UB_EINPUT, "%s: this is not a journal, or its beginning is damaged",
+                       w->path);
+    UB_TRY(fill(w, before + n + 4));
+    if (checksum(w->data, before + n) != get_le(w->data + before + n, 4))
+        return UB_FAIL(UB_EINPUT, "%s: the beginning of the journal is damaged", w->path);
+    pass(w, before + n + 4);
+    while (w->offset < w->size) {
+        size_t length = 0;
+        UB_TRY(look(w, &length, wrong));
+        if (*wrong != NULL)
+            break;
+        pass(w, HEAD + length);
+        ++*records;
+    }
+    return UB_OK;
+}
+
+static ub_status scan(const char *path, bool strict, int64_t *records)
+{
+    struct stat s;
+    int64_t     found = 0;
+    const char *wrong = NULL;
+    int         fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return UB_FAIL(UB_ENOENT, "%s: there is no such file", path);
+    if (fd < 0)
+        return io_fail(path, "open");
+    ub_status st = fstat(fd, &s) != 0 ? io_fail(path, "read") : UB_OK;
+    window    w = {.path = path, .fd = fd, .size = st == UB_OK ? (int64_t)s.st_size : 0};
+    if (st == UB_OK)
+        st = count_open(&w, &found, &wrong);
+    if (st == UB_OK && strict && wrong != NULL && strcmp(wrong, "cut short") != 0)
+        st = UB_FAIL(UB_EFORMAT, "%s: the record at offset %lld is %s", path, (long long)w.offset,
+                     wrong);
+    ub_free(w.data);
+    (void)close(fd);
+    UB_TRY(st);
+    *records = found;
+    return UB_OK;
+}
+
+ub_status ub_journal_count(const char *path, int64_t *records)
+{
+    return scan(path, false, records);
+}
+
+ub_status ub_journal_verify(const char *path)
+{
+    int64_t records;
+    return scan(path, true, &records);
+}
+
 /* A new file appears with its whole header, so a torn header cannot be. */
 static ub_status create(const char *path, const char *identity)
 {

@@ -29,6 +29,13 @@ typedef ub_status (*ub_journal_record)(void *self, int64_t item, const unsigned 
 UB_LOCAL UB_NODISCARD ub_status ub_journal_open(const char *path, const char *identity,
                                                 double sync_s, ub_journal_record take, void *self,
                                                 int64_t *records, ub_journal **out);
+/* UB_OK if every record of a journal holds, of whatever study; a last one that is cut short is no
+ * damage.  Errors: UB_EFORMAT with the offset of the first damaged record, UB_EINPUT (its
+ * beginning), UB_ENOENT, UB_EIO. */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_verify(const char *path);
+/* How many whole records a journal holds, of whatever study; nothing is changed, and it may be in
+ * use.  Errors: UB_ENOENT, UB_EIO, UB_EINPUT (not a journal). */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_count(const char *path, int64_t *records);
 /* Append one record (buffered by the kernel; flushed by interval). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_put(ub_journal *j, int64_t item,
                                                const unsigned char *answer, size_t len);

@@ -129,8 +129,9 @@ static ub_status try_file(const grid *g, const char *path, int turn, MPI_Info in
     ub_status st = UB_OK;
     UB_TRY(ub_h5_create_parallel_with(&g->comm, info, path, &file));
     for (int set = 0; set < SHAPES && st == UB_OK; set++)
-        st = ub_comm_agree(&g->comm, write_set(g, file, path, (set + turn) % SHAPES));
-    ub_status closed = ub_h5_close(&file, path);
+        st = ub_h5_together(&g->comm, write_set(g, file, path, (set + turn) % SHAPES));
+    UB_TRY(ub_comm_agree(&g->comm, st));
+    ub_status closed = ub_h5_together(&g->comm, ub_h5_close(&file, path));
     UB_TRY(ub_comm_agree(&g->comm, st == UB_OK ? closed : st));
     return ub_comm_agree(&g->comm, g->comm.rank == 0 ? compare(path) : UB_OK);
 }
@@ -155,6 +156,8 @@ ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir)
         st = ub_comm_agree(c, hints(&info));
     for (int i = 0; i < FILES && st == UB_OK; i++)
         st = try_file(&g, path, i, i == 0 ? MPI_INFO_NULL : info);
+    if (st == UB_EMPI)
+        return st;
     if (info != MPI_INFO_NULL)
         (void)MPI_Info_free(&info);
     if (g.comm.mpi != MPI_COMM_NULL)

@@ -10,6 +10,8 @@
 #ifndef UB_IO_MPIIO_H
 #define UB_IO_MPIIO_H
 
+#include <stdbool.h>
+
 #include "core/status.h"
 #include "mpi/comm.h"
 
@@ -21,5 +23,9 @@ UB_LOCAL void ub_mpiio_choose(void);
  * aggregators, read them back on rank 0 alone and compare; the file is removed.
  * Errors: UB_EIO, with the component in the sentence.  Cost: tens of milliseconds. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir);
+
+/* Has HDF5 failed to close a file in this process?  It keeps the handle of what it has freed
+ * (1.10.8), and touches it when MPI_Finalize or exit() end the library: leave by _exit() then. */
+UB_LOCAL bool ub_h5_lost(void);
 
 #endif /* UB_IO_MPIIO_H */

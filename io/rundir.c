@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -39,26 +40,39 @@ static void log_line(void *self, ub_log_level level, const char *line)
     (void)fflush(self);
 }
 
-/* Open and lock the log.  A file system without locks (ENOLCK, ENOSYS) goes without. */
-static ub_status open_log(ub_rundir *r, const request *q)
+/* Open and lock the log: from here on the folder is ours.  A file system without locks (ENOLCK,
+ * ENOSYS) goes without. */
+static ub_status lock_log(ub_rundir *r)
 {
-    char  path[UB_TEXT_MAX], when[32];
-    FILE *f = fopen(ub_rundir_file(r, "unbraid.log", path, sizeof path), "ae");
-    if (f == NULL)
-        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-    if (flock(fileno(f), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        (void)fclose(f);
-        return UB_FAIL(UB_EINPUT,
-                       "another run is at work in the run folder %s (it holds the lock of "
-                       "unbraid.log); wait for it or use another --out",
-                       r->path);
+    char        path[UB_TEXT_MAX];
+    struct stat held, named;
+    for (;;) {
+        FILE *f = fopen(ub_rundir_file(r, "unbraid.log", path, sizeof path), "ae");
+        if (f == NULL)
+            return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
+        if (flock(fileno(f), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            (void)fclose(f);
+            return UB_FAIL(UB_EINPUT,
+                           "another run is at work in the run folder %s (it holds the lock of "
+                           "unbraid.log); wait for it or use another --out",
+                           r->path);
+        }
+        r->log = f;
+        /* A run that was refused may have removed the file before we locked it. */
+        if (fstat(fileno(f), &held) != 0 ||
+            (stat(path, &named) == 0 && held.st_ino == named.st_ino))
+            return UB_OK;
+        ub_rundir_close_log(r);
     }
-    (void)fprintf(f, "# %s unbraid %s %s ranks=%d\n", ub_utc_now(when), UB_VERSION, q->command,
+}
+
+static void begin_log(ub_rundir *r, const request *q)
+{
+    char when[32];
+    (void)fprintf(r->log, "# %s unbraid %s %s ranks=%d\n", ub_utc_now(when), UB_VERSION, q->command,
                   q->ranks);
-    (void)fflush(f);
-    r->log = f;
-    ub_log_set_sink(log_line, f);
-    return UB_OK;
+    (void)fflush(r->log);
+    ub_log_set_sink(log_line, r->log);
 }
 
 void ub_rundir_close_log(ub_rundir *r)
@@ -236,6 +250,12 @@ static ub_status explain(const ub_rundir *r, const request *q, const ub_bytes *c
     ub_free(then);
     UB_TRY(st);
     head_value(config, "corpus", old, sizeof old);
+    if (strcmp(old, r->corpus) == 0)
+        return UB_FAIL(
+            UB_EINPUT,
+            "%s is damaged: its identity does not fit its settings; use another --out, or "
+            "put the file back from a copy",
+            path);
     return UB_FAIL(UB_EINPUT,
                    "run folder %s was made from another corpus: digest %.12s... then, %.12s... "
                    "now; use another --out",
@@ -278,8 +298,7 @@ static ub_status settle(const ub_rundir *r, const request *q, const ub_bytes *ol
     ub_bytes      text = {0};
     ub_status     st = print_config(r, q, &text);
     ub_provenance p = {r->identity, r->corpus, q->settings->corpus.path, q->command, q->ranks};
-    if (st == UB_OK &&
-        (old->data == NULL || old->len != text.len || memcmp(old->data, text.data, text.len) != 0))
+    if (st == UB_OK && (old->len != text.len || memcmp(old->data, text.data, text.len) != 0))
         st =
             ub_file_write(ub_rundir_file(r, "config.yaml", path, sizeof path), text.data, text.len);
     ub_bytes_release(&text);
@@ -287,25 +306,42 @@ static ub_status settle(const ub_rundir *r, const request *q, const ub_bytes *ol
     return ub_provenance_write(ub_rundir_file(r, "provenance.json", path, sizeof path), &p);
 }
 
-static ub_status enter_with(ub_rundir *r, const request *q, ub_bytes *old)
+/* Is the folder a run folder of this study (`made`; else it must be free), and is it finished? */
+static ub_status look(ub_rundir *r, const request *q, ub_bytes *old, bool *made)
 {
     char path[UB_TEXT_MAX], identity[UB_SHA256_HEX];
-    bool made = ub_file_exists(ub_rundir_file(r, "config.yaml", path, sizeof path));
-    if (made) {
-        UB_TRY(ub_file_read(path, old));
-        head_value(old, "identity", identity, sizeof identity);
-        if (strcmp(identity, r->identity) != 0)
-            return explain(r, q, old, path);
-        UB_TRY(has_stage(r, "done", &r->finished));
-    } else {
-        UB_TRY(check_free(r->path));
+    ub_bytes_clear(old);
+    r->finished = false;
+    *made = ub_file_exists(ub_rundir_file(r, "config.yaml", path, sizeof path));
+    if (!*made)
+        return check_free(r->path);
+    UB_TRY(ub_file_read(path, old));
+    head_value(old, "identity", identity, sizeof identity);
+    if (strcmp(identity, r->identity) != 0)
+        return explain(r, q, old, path);
+    return has_stage(r, "done", &r->finished);
+}
+
+/* A folder that is refused or finished is not touched, so the first look is without the lock; what
+ * counts is the second, under it: another run may have begun or ended in between. */
+static ub_status enter_with(ub_rundir *r, const request *q, ub_bytes *old)
+{
+    bool made;
+    UB_TRY(look(r, q, old, &made));
+    if (r->finished)
+        return UB_OK;
+    if (!made) {
         UB_TRY(ub_dir_make(r->path));
         UB_TRY(ub_dir_sync(r->path));
     }
-    if (r->finished)
+    UB_TRY(lock_log(r));
+    UB_TRY(look(r, q, old, &made));
+    if (r->finished) {
+        ub_rundir_close_log(r);
         return UB_OK;
+    }
     r->resumed = made;
-    UB_TRY(open_log(r, q));
+    begin_log(r, q);
     return settle(r, q, old);
 }
 
@@ -347,8 +383,8 @@ ub_status ub_rundir_enter(const ub_comm *c, const char *path, const char *comman
 
 void ub_rundir_discard(const ub_comm *c, const ub_rundir *r)
 {
-    static const char *const ours[] = {"config.yaml", "provenance.json", "unbraid.log",
-                                       "structure.journal"};
+    static const char *const ours[] = {"config.yaml", "provenance.json", "status.json",
+                                       "unbraid.log", "structure.journal"};
     char                     path[UB_TEXT_MAX];
     if (c->rank != 0 || r->resumed || r->finished ||
         ub_file_exists(ub_rundir_file(r, "STATE", path, sizeof path)))
@@ -381,6 +417,70 @@ ub_status ub_rundir_settings(const ub_comm *c, const char *path, ub_settings *se
             st = ub_config_parse(ub_settings_schema(), settings, (const char *)text.data, text.len,
                                  name);
         st = ub_comm_agree(c, st);
+    }
+    ub_bytes_release(&text);
+    return st;
+}
+
+static ub_status verify_text(const ub_bytes *config, const char *file,
+                             const char *(*sections_of)(const char *))
+{
+    ub_rundir    r = {.log = NULL};
+    ub_settings *then;
+    char         command[NAME_ROOM], version[NAME_ROOM], said[UB_SHA256_HEX];
+    request      q = {.command = command};
+    head_value(config, "command", command, sizeof command);
+    head_value(config, "version", version, sizeof version);
+    head_value(config, "corpus", r.corpus, sizeof r.corpus);
+    head_value(config, "identity", said, sizeof said);
+    if (said[0] == '\0' || version[0] == '\0')
+        return UB_FAIL(UB_EFORMAT, "%s is damaged: it does not say whose settings it holds", file);
+    q.sections = sections_of(command);
+    UB_TRY(UB_ALLOC(then, 1));
+    ub_status st = ub_schema_defaults(ub_settings_schema(), then);
+    if (st == UB_OK)
+        st = ub_config_parse(ub_settings_schema(), then, (const char *)config->data, config->len,
+                             file);
+    q.settings = then;
+    if (st == UB_OK && strcmp(version, UB_VERSION) == 0) {
+        st = q.sections == NULL ? UB_EFORMAT : identify(&r, &q);
+        if (st == UB_EFORMAT || (st == UB_OK && strcmp(r.identity, said) != 0))
+            st =
+                UB_FAIL(UB_EFORMAT, "%s is damaged: its identity does not fit what it holds", file);
+    }
+    ub_free(then);
+    return st;
+}
+
+ub_status ub_rundir_verify_config(const char *path, const char *(*sections_of)(const char *))
+{
+    char      file[UB_PATH_MAX];
+    ub_bytes  text = {0};
+    ub_status st = read_config(path, &text);
+    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
+    if (st == UB_OK)
+        st = verify_text(&text, file, sections_of);
+    ub_bytes_release(&text);
+    return st;
+}
+
+ub_status ub_rundir_verify_state(const char *path)
+{
+    static const char known[] = "\nstructure\ndisentangle\ndone\n";
+    char              file[UB_PATH_MAX], line[NAME_ROOM];
+    ub_bytes          text = {0};
+    (void)snprintf(file, sizeof file, "%s/STATE", path);
+    if (!ub_file_exists(file))
+        return UB_OK;
+    ub_status st = ub_file_read(file, &text);
+    for (size_t at = 0; st == UB_OK && at < text.len;) {
+        const char *p = (const char *)text.data + at;
+        size_t      n = strcspn(p, "\n");
+        (void)snprintf(line, sizeof line, "\n%.40s\n", p);
+        line[n < 40 ? n + 2 : 42] = '\0';
+        if (n == 0 || n > 40 || at + n >= text.len || strstr(known, line) == NULL)
+            st = UB_FAIL(UB_EFORMAT, "%s is damaged: line '%.40s' names no stage", file, p);
+        at += n + 1;
     }
     ub_bytes_release(&text);
     return st;

@@ -45,6 +45,13 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_enter(const ub_comm *c, const cha
                                                      const ub_settings   *settings,
                                                      const unsigned char *corpus_digest,
                                                      ub_rundir           *out);
+/* Do config.yaml and STATE of a run folder fit together and in themselves?
+ *   sections_of  the settings sections of a command, NULL if there is no such command
+ * Errors: UB_EINPUT (not a run folder), UB_EFORMAT naming the file.  Made by another version: only
+ * that its settings can be read is said. */
+UB_LOCAL UB_NODISCARD ub_status ub_rundir_verify_config(const char *path,
+                                                        const char *(*sections_of)(const char *));
+UB_LOCAL UB_NODISCARD ub_status ub_rundir_verify_state(const char *path);
 /* Remove the files of a folder that was made by this call of the program and in which no stage has
  * finished; anything else stays.  For a study that was refused after its folder was made. */
 UB_LOCAL void ub_rundir_discard(const ub_comm *c, const ub_rundir *r);

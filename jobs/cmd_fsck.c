@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "io/checkpoint.h"
 #include "io/file.h"
+#include "io/journal.h"
 #include "io/results.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
@@ -80,12 +81,23 @@ static ub_status check_checkpoints(const ub_comm *self, const char *folder, find
     return st;
 }
 
+static const char *sections_of(const char *command)
+{
+    const ub_command *c = ub_command_find(command);
+    return c == NULL ? NULL : c->sections;
+}
+
 static ub_status inspect(const ub_comm *self, const char *folder, finding *f)
 {
     char path[2 * UB_TEXT_MAX];
     (void)snprintf(path, sizeof path, "%s/config.yaml", folder);
     if (!ub_file_exists(path))
         return UB_FAIL(UB_EINPUT, "%s is not a run folder: it has no config.yaml", folder);
+    UB_TRY(note(f, ub_rundir_verify_config(folder, sections_of), "config.yaml"));
+    UB_TRY(note(f, ub_rundir_verify_state(folder), "STATE"));
+    (void)snprintf(path, sizeof path, "%s/structure.journal", folder);
+    if (ub_file_exists(path))
+        UB_TRY(note(f, ub_journal_verify(path), "structure.journal"));
     UB_TRY(check_results(folder, f));
     return check_checkpoints(self, folder, f);
 }

@@ -1,5 +1,6 @@
 #include "jobs/command.h"
 
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 
@@ -42,19 +43,59 @@ static void on_signal(int number)
     stop_flag = 1;
 }
 
-void ub_stop_install(double after_s)
+/* What may be given; others have a meaning that a flag would take away. */
+static const struct {
+    const char *name;
+    int         number;
+} signals[] = {{"INT", SIGINT}, {"TERM", SIGTERM}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+               {"HUP", SIGHUP}, {"CONT", SIGCONT}, {"XCPU", SIGXCPU}};
+
+static ub_status catch_signal(const char *name, size_t len)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
     struct sigaction action = {.sa_handler = on_signal};
     (void)sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        (void)sigaction(numbers[i], &action, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        if (strlen(signals[i].name) != len || strncmp(signals[i].name, name, len) != 0)
+            continue;
+        (void)sigaction(signals[i].number, &action, NULL);
+        return UB_OK;
+    }
+    return UB_FAIL(UB_EINPUT,
+                   "run.stop_signals: '%.*s' is none of INT TERM USR1 USR2 HUP CONT XCPU", (int)len,
+                   name);
+}
+
+ub_status ub_stop_install(const ub_settings *settings)
+{
+    static const char blank[] = " ,";
+    for (const char *p = settings->run.stop_signals + strspn(settings->run.stop_signals, blank);
+         *p != '\0'; p += strspn(p, blank)) {
+        size_t len = strcspn(p, blank), prefix = strncmp(p, "SIG", 3) == 0 ? 3 : 0;
+        UB_TRY(catch_signal(p + prefix, len - prefix));
+        p += len;
+    }
     /* A limit on file sizes is an error with a sentence, not a death. */
     (void)signal(SIGXFSZ, SIG_IGN);
+    double after_s = settings->run.stop_after_s;
     stop_at = after_s > 0 ? ub_clock() + after_s : 0;
+    return UB_OK;
 }
 
 bool ub_stop_asked(void)
 {
     return stop_flag != 0 || (stop_at > 0 && ub_clock() >= stop_at);
+}
+
+double ub_stop_left(void)
+{
+    return stop_at > 0 ? stop_at - ub_clock() : INFINITY;
+}
+
+ub_status ub_stop_here(const ub_comm *c, const char *before)
+{
+    ub_status st = UB_OK;
+    if (ub_stop_asked())
+        st = UB_FAIL(UB_ESTOP, "stopped on request before %s; the same command goes on from there",
+                     before);
+    return ub_comm_agree(c, st);
 }

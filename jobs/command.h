@@ -24,6 +24,7 @@ typedef struct ub_context {
     ub_comm            world; /* smaller after ranks were lost */
     ub_watch          *watch; /* of its ranks */
     ub_settings        settings;
+    const char        *line;                /* the whole command, quoted for a shell */
     char               out[UB_TEXT_MAX];    /* --out, "" if not given */
     char               config[UB_TEXT_MAX]; /* -c, "" if not given */
     int                words;               /* what is left on the command line */
@@ -57,9 +58,14 @@ UB_LOCAL const ub_command *ub_command_find(const char *name);
 /* Value of an option of the command's own, or NULL. */
 UB_LOCAL const char *ub_context_option(const ub_context *ctx, const char *name);
 
-/* Has a signal (INT, TERM, USR1) or run.stop_after_s asked this rank to stop? */
+/* Install handlers for run.stop_signals, which set a flag; run.stop_after_s > 0 asks by itself
+ * after so many seconds.  Errors: UB_EINPUT (not a signal that may be given). */
+UB_LOCAL UB_NODISCARD ub_status ub_stop_install(const ub_settings *settings);
+/* Has a signal or run.stop_after_s asked this rank to stop? */
 UB_LOCAL bool ub_stop_asked(void);
-/* Install the handlers; `after_s` > 0 asks by itself after so many seconds. */
-UB_LOCAL void ub_stop_install(double after_s);
+/* Seconds until run.stop_after_s; infinite if there is no limit. */
+UB_LOCAL double ub_stop_left(void);
+/* Between two phases: UB_ESTOP on all ranks if any was asked to stop; `before`: what comes next. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stop_here(const ub_comm *c, const char *before);
 
 #endif /* UB_JOBS_COMMAND_H */

@@ -207,9 +207,28 @@ out:
     return st;
 }
 
+/* The command as it was typed, quoted for a shell; cut off where it does not fit. */
+static void quote_line(int argc, char **argv, char *buf, size_t cap)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=.,:/@%";
+    size_t            at = 0;
+    for (int i = 0; i < argc; i++) {
+        bool quote = argv[i][0] == '\0' || strspn(argv[i], plain) != strlen(argv[i]);
+        at += (size_t)snprintf(buf + at, cap - at, "%s%s", i > 0 ? " " : "", quote ? "'" : "");
+        for (const char *p = argv[i]; *p != '\0' && at + 8 < cap; p++)
+            at += (size_t)snprintf(buf + at, cap - at, *p == '\'' ? "'\\''" : "%c", *p);
+        if (at + 8 >= cap)
+            return;
+        at += (size_t)snprintf(buf + at, cap - at, "%s", quote ? "'" : "");
+    }
+}
+
 static ub_status run_command(int argc, char **argv, ub_context *ctx)
 {
+    static char  line[4 * UB_TEXT_MAX];
     command_line cl = {0};
+    quote_line(argc, argv, line, sizeof line);
     UB_TRY(parse_arguments(argc, argv, &cl));
     if (cl.version || cl.command == NULL || cl.help) {
         if (ctx->world.rank == 0 && cl.version)
@@ -224,13 +243,14 @@ static ub_status run_command(int argc, char **argv, ub_context *ctx)
     ctx->word = cl.words;
     ctx->options = cl.own_count;
     ctx->option = cl.own;
+    ctx->line = line;
     ctx->json = cl.json;
     ctx->dry_run = cl.dry_run;
     (void)snprintf(ctx->out, sizeof ctx->out, "%s", cl.out != NULL ? cl.out : "");
     (void)snprintf(ctx->config, sizeof ctx->config, "%s", cl.config != NULL ? cl.config : "");
     UB_TRY(share_settings(&cl, ctx));
     ub_log_set_level((ub_log_level)ctx->settings.run.log_level);
-    ub_stop_install(ctx->settings.run.stop_after_s);
+    UB_TRY(ub_stop_install(&ctx->settings));
     return cl.command->run(ctx);
 }
 
@@ -248,7 +268,7 @@ static void leave(ub_context *ctx, ub_status st)
 {
     ub_watch_stop(&ctx->watch);
     if (st == UB_EMPI && !ctx->world.wounded) {
-        (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_report());
+        (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_message());
         (void)MPI_Abort(MPI_COMM_WORLD, ub_status_exit_code(st));
     }
     if (st != UB_OK && ctx->world.rank == 0) {
@@ -258,6 +278,10 @@ static void leave(ub_context *ctx, ub_status st)
     (void)fflush(NULL);
     if (ctx->world.wounded)
         leave_wounded(ctx, st);
+    int lost = ub_h5_lost(), any = lost;
+    (void)MPI_Allreduce(&lost, &any, 1, MPI_INT, MPI_MAX, ctx->world.mpi);
+    if (any != 0) /* all ranks have said what they had to */
+        _exit(ub_status_exit_code(st));
     ub_comm_release(&ctx->world);
     (void)MPI_Finalize();
 }

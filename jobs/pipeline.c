@@ -40,6 +40,8 @@ static ub_status check(const ub_context *ctx, const ub_corpus *corpus, int which
 static ub_status second_stage(ub_study *s, const uint8_t *found)
 {
     ub_corpus corpus = {0};
+    ub_beacon_stage(s->beacon, "disentangle", "steps", 1);
+    UB_TRY(ub_study_phase(s, "reading the corpus"));
     UB_TRY(ub_study_corpus(s->ctx, s->ctx->settings.disentangle.shards, &corpus));
     const uint8_t *use = steps_in_use(&s->ctx->settings, &corpus, found);
     size_t         cells = (size_t)corpus.steps * (size_t)corpus.tasks;
@@ -105,8 +107,11 @@ static ub_status stages(ub_study *s, ub_corpus *corpus, int which)
     ub_corpus_release(corpus); /* stage 2 has blocks of its own: never both in memory */
     if (which & UB_STAGE_DISENTANGLE)
         UB_TRY_OUT(second_stage(s, found));
+    ub_beacon_stage(s->beacon, "report", "", 0);
+    UB_TRY_OUT(ub_study_phase(s, "the evaluation"));
     UB_TRY_OUT(
         ub_stage_eval(&s->ctx->world, s->dir.path, &s->ctx->settings, &s->ctx->settings, &v));
+    UB_TRY_OUT(ub_study_phase(s, "the report"));
     UB_TRY_OUT(ub_stage_report(s, &v));
     UB_TRY_OUT(ub_study_finish(s));
 out:
@@ -125,12 +130,11 @@ ub_status ub_study_run(ub_context *ctx, const ub_command *command, int which)
     if (ctx->dry_run) {
         st = ub_study_preview(ctx, command, &corpus);
     } else {
+        UB_TRY_OUT(ub_stop_here(&ctx->world, "entering the run folder"));
         UB_TRY_OUT(ub_comm_agree(&ctx->world, check(ctx, &corpus, which)));
         UB_TRY_OUT(ub_study_begin(ctx, command, &corpus, &s));
         st = stages(&s, &corpus, which);
-        if (ub_status_exit_code(st) == 2)
-            ub_rundir_discard(&ctx->world, &s.dir); /* refused: leave nothing behind */
-        ub_study_end(&s);
+        ub_study_end(&s, st);
     }
 out:
     ub_corpus_release(&corpus);

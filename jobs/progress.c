@@ -7,8 +7,10 @@
 
 enum { BAR = 28 };
 
-ub_progress ub_progress_begin(const char *stage, const char *unit, double scale, double pause_s)
+ub_progress ub_progress_begin(ub_beacon *beacon, const char *stage, const char *unit, double scale,
+                              double pause_s)
 {
+    ub_beacon_stage(beacon, stage, unit, scale);
     double now = ub_clock();
     bool   terminal = isatty(STDERR_FILENO) != 0;
     return (ub_progress){.stage = stage,
@@ -17,7 +19,8 @@ ub_progress ub_progress_begin(const char *stage, const char *unit, double scale,
                          .last = now,
                          .pause_s = terminal ? 0.1 : pause_s,
                          .scale = scale,
-                         .terminal = terminal};
+                         .terminal = terminal,
+                         .beacon = beacon};
 }
 
 /* "12 s", "3 min 20 s", "2 h 05 min". */
@@ -60,6 +63,7 @@ static void show(const ub_progress *p, int64_t done, int64_t total, double now)
 void ub_progress_show(ub_progress *p, int64_t done, int64_t total)
 {
     double now = ub_clock();
+    ub_beacon_progress(p->beacon, done, total);
     if (!p->begun) {
         p->begun = true;
         p->first = done;
@@ -72,6 +76,7 @@ void ub_progress_show(ub_progress *p, int64_t done, int64_t total)
 
 void ub_progress_end(ub_progress *p, int64_t done, int64_t total)
 {
+    ub_beacon_progress(p->beacon, done, total);
     show(p, done, total, ub_clock());
     if (p->terminal)
         (void)fprintf(stderr, "\n");

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "io/beacon.h"
 #include "mpi/comm.h"
 
 typedef struct ub_progress {
@@ -16,11 +17,12 @@ typedef struct ub_progress {
     int64_t     first; /* already done at the start: does not count for the rate */
     double      scale; /* units an item */
     bool        terminal, begun;
+    ub_beacon  *beacon; /* told as well; borrowed; may be NULL */
 } ub_progress;
 
-/* `scale` items are shown as scale * count units. */
-UB_LOCAL ub_progress ub_progress_begin(const char *stage, const char *unit, double scale,
-                                       double pause_s);
+/* Items are shown as scale * count units; the stage begins in the status file. */
+UB_LOCAL ub_progress ub_progress_begin(ub_beacon *beacon, const char *stage, const char *unit,
+                                       double scale, double pause_s);
 /* Show done of total with rate and estimated time left, if it is time to. */
 UB_LOCAL void ub_progress_show(ub_progress *p, int64_t done, int64_t total);
 /* Show the last state and end the line. */

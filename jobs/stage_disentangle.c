@@ -13,8 +13,6 @@
 #include "jobs/study.h"
 #include "mpi/reduce.h"
 
-enum { STOP_EVERY = 16 }; /* phases between two looks at the stop flag of all ranks */
-
 /* Sums for means and variances, one leaf per shard. */
 typedef struct pooled {
     const ub_corpus *corpus;
@@ -87,18 +85,19 @@ static ub_status save(ub_study *s, training *t)
     UB_TRY(ub_ckpt_write(&s->ctx->world, t->folder, phase, s->dir.identity, &a, 1,
                          (int)s->ctx->settings.disentangle.keep_checkpoints));
     t->saved = phase;
+    ub_beacon_safe(s->beacon);
     ub_log0_debug("checkpoint", "step=%lld bytes=%lld seconds=%.3f", (long long)phase,
                   (long long)(8 * a.width), ub_clock() - start);
     return UB_OK;
 }
 
-/* Does any rank want to stop?  All get the same answer. */
-static ub_status any_stop(const ub_comm *c, bool *stop)
+/* Save, then stop with the sentence that is there. */
+static ub_status stopped(ub_study *s, training *t)
 {
-    int mine = ub_stop_asked(), any = 0;
-    UB_TRY_MPI(MPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_MAX, c->mpi));
-    *stop = any != 0;
-    return UB_OK;
+    char sentence[256];
+    (void)snprintf(sentence, sizeof sentence, "%s", ub_err_message());
+    UB_TRY(save(s, t));
+    return UB_FAIL(UB_ESTOP, "%s", sentence);
 }
 
 static ub_status train(ub_study *s, training *t)
@@ -107,27 +106,26 @@ static ub_status train(ub_study *s, training *t)
     const ub_settings *settings = &s->ctx->settings;
     int64_t            every = settings->disentangle.checkpoint_steps;
     int64_t            total = ub_trainer_phases(t->trainer);
-    ub_progress        p = ub_progress_begin("disentangle", "steps", 1, settings->run.progress_s);
+    ub_progress        p =
+        ub_progress_begin(s->beacon, "disentangle", "steps", 1, settings->run.progress_s);
     while (!ub_trainer_done(t->trainer)) {
         int64_t phase = ub_trainer_phase(t->trainer);
         if (c->rank == 0)
             ub_progress_show(&p, phase, total);
-        if (phase % STOP_EVERY == 0) {
-            bool stop;
-            UB_TRY(any_stop(c, &stop));
-            if (stop) {
-                UB_TRY(save(s, t));
-                return UB_FAIL(UB_ESTOP,
-                               "stopped on request in stage 2 at step %lld of %lld, "
-                               "checkpointed; the same command goes on from there",
-                               (long long)phase, (long long)total);
-            }
-        }
         if (phase > 0 && phase % every == 0)
             UB_TRY(save(s, t));
         UB_TRY(ub_reduce_leaves(c, t->shards, ub_trainer_width(t->trainer), shard_leaf, t->trainer,
                                 t->sum));
-        UB_TRY(ub_comm_agree(c, ub_trainer_apply(t->trainer, t->sum)));
+        ub_status st = ub_trainer_apply(t->trainer, t->sum);
+        if (st == UB_OK && ub_stop_asked())
+            st = UB_FAIL(UB_ESTOP,
+                         "stopped on request in stage 2 at step %lld of %lld, checkpointed; the "
+                         "same command goes on from there",
+                         (long long)ub_trainer_phase(t->trainer), (long long)total);
+        st = ub_comm_agree(c, st); /* any rank's request stops all of them at the same step */
+        if (st == UB_ESTOP)
+            return stopped(s, t);
+        UB_TRY(st);
     }
     if (c->rank == 0)
         ub_progress_end(&p, total, total);
@@ -197,6 +195,7 @@ ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus, const uint8
         ub_log0_info("stage-skipped", "stage=disentangle why='finished before'");
         return UB_OK;
     }
+    UB_TRY_OUT(ub_study_phase(s, "the training"));
     UB_TRY_OUT(prepare(s, corpus, use, &t));
     UB_TRY_OUT(train(s, &t));
     if (c->rank == 0)

@@ -41,7 +41,9 @@ static ub_status absorb(void *self, int64_t item, const unsigned char *answer, s
 {
     stage *t = self;
     UB_TRY(ub_structure_absorb(t->plan, item, answer, len));
-    return ub_journal_put(t->journal, item, answer, len);
+    UB_TRY(ub_journal_put(t->journal, item, answer, len));
+    ub_beacon_safe(t->progress.beacon);
+    return UB_OK;
 }
 
 static ub_status replay(void *self, int64_t item, const unsigned char *answer, size_t len)
@@ -109,8 +111,9 @@ static ub_status farm(ub_study *s, stage *t)
     UB_TRY(ub_comm_agree(c, st));
     if (known > 0)
         ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known, (long long)items);
-    t->progress = ub_progress_begin("structure", "tests", tests / (double)(items > 0 ? items : 1),
-                                    t->settings->run.progress_s);
+    t->progress =
+        ub_progress_begin(s->beacon, "structure", "tests", tests / (double)(items > 0 ? items : 1),
+                          t->settings->run.progress_s);
     ub_farm_plan  plan = {.policy = t->settings->farm.policy,
                           .floor = t->settings->farm.floor,
                           .simulate = t->settings->farm.simulate,
@@ -210,13 +213,19 @@ static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
     ub_samples     samples = {0};
     double        *precision = NULL;
     ub_status      st = UB_OK;
+    ub_beacon_stage(s->beacon, "structure", "tests", 1);
+    UB_TRY_OUT(ub_study_phase(s, "the covariance"));
     UB_TRY_OUT(ub_comm_agree(c, ub_structure_create(corpus, t.settings, c->rank == 0, &t.plan)));
     UB_TRY_OUT(gather(c, t.settings, corpus, &samples, &moments));
-    if (ub_structure_needs_precision(t.plan))
+    if (ub_structure_needs_precision(t.plan)) {
+        UB_TRY_OUT(ub_study_phase(s, "the inverse"));
         UB_TRY_OUT(invert(c, t.settings, &moments, corpus->steps * corpus->dim, &precision));
+    }
+    UB_TRY_OUT(ub_study_phase(s, "the tests"));
     ub_ci_data data = {.moments = &moments, .samples = samples.x};
     UB_TRY_OUT(ub_comm_agree(c, ub_solver_create(t.plan, &data, precision, &t.solver)));
     UB_TRY_OUT(farm(s, &t));
+    UB_TRY_OUT(ub_study_phase(s, "the decision"));
     if (c->rank == 0)
         st = conclude(s, t.plan, corpus);
     UB_TRY_OUT(ub_comm_agree(c, st));

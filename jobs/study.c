@@ -1,7 +1,10 @@
 #include "jobs/study.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -17,6 +20,26 @@ ub_status ub_study_corpus(const ub_context *ctx, int64_t shards, ub_corpus *out)
         return UB_FAIL(UB_EINPUT, "corpus.path is empty; give --set corpus.path=FILE or a "
                                   "configuration with -c");
     return ub_corpus_read(&ctx->world, &ctx->settings, shards, out);
+}
+
+/* Rank 0: the status file begins. */
+static ub_status light(ub_study *s)
+{
+    static ub_beacon_state first; /* too large for some stacks */
+    const ub_context      *ctx = s->ctx;
+    const char            *job = getenv("SLURM_JOB_ID"), *end = getenv("SLURM_JOB_END_TIME");
+    char                   path[UB_TEXT_MAX];
+    first = (ub_beacon_state){.ranks = ctx->world.size, .pause_s = ctx->settings.run.status_s};
+    (void)snprintf(first.command, sizeof first.command, "%s", ctx->line);
+    if (getcwd(first.folder, sizeof first.folder) == NULL)
+        first.folder[0] = '\0';
+    (void)snprintf(first.job, sizeof first.job, "%s", job == NULL ? "" : job);
+    double left = ub_stop_left(), ends = end == NULL ? 0 : strtod(end, NULL);
+    if (isfinite(left) && (ends <= 0 || ub_beacon_now() + left < ends))
+        ends = ub_beacon_now() + left;
+    first.ends = ends;
+    return ub_beacon_begin(ub_rundir_file(&s->dir, "status.json", path, sizeof path), &first,
+                           &s->beacon);
 }
 
 ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_corpus *corpus,
@@ -35,17 +58,27 @@ ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_co
                             .version = UB_VERSION};
     if (s->dir.finished)
         return UB_OK;
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? light(s) : UB_OK));
     UB_TRY_OUT(ub_mpiio_selftest(&ctx->world, s->dir.path));
     ub_log0_info("run-begin", "command=%s folder='%s' ranks=%d %s", command->name, s->dir.path,
                  ctx->world.size, s->dir.resumed ? "resumed=yes" : "resumed=no");
     return UB_OK;
 out:
-    ub_study_end(s);
+    ub_study_end(s, st);
     return st;
 }
 
-void ub_study_end(ub_study *s)
+ub_status ub_study_phase(ub_study *s, const char *phase)
 {
+    ub_beacon_phase(s->beacon, phase);
+    return ub_stop_here(&s->ctx->world, phase);
+}
+
+void ub_study_end(ub_study *s, ub_status st)
+{
+    ub_beacon_end(&s->beacon, st);
+    if (ub_status_exit_code(st) == 2)
+        ub_rundir_discard(&s->ctx->world, &s->dir); /* refused: leave nothing behind */
     ub_rundir_close_log(&s->dir);
     ub_bytes_release(&s->config);
 }

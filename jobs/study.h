@@ -10,6 +10,7 @@
 
 #include "core/metrics.h"
 #include "core/task_graph.h"
+#include "io/beacon.h"
 #include "io/results.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
@@ -17,6 +18,7 @@
 typedef struct ub_study {
     ub_context *ctx;
     ub_rundir   dir;
+    ub_beacon  *beacon; /* rank 0; NULL: none */
     ub_bytes    config; /* settings that matter, YAML */
     ub_origin   origin;
 } ub_study;
@@ -35,7 +37,11 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_context *ctx, int6
 /* Make or enter the run folder of a command. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_command *command,
                                                     const ub_corpus *corpus, ub_study *out);
-UB_LOCAL void                        ub_study_end(ub_study *s);
+/* The study ends with this status: leave the folder.  One that was refused (exit code 2) leaves
+ * nothing behind: ub_rundir_discard. */
+UB_LOCAL void ub_study_end(ub_study *s, ub_status st);
+/* A phase begins: said in the status file; UB_ESTOP if a rank was asked to stop. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_phase(ub_study *s, const char *phase);
 /* Has the stage finished, and is its result there, whole and of this study?  A stage whose result
  * is gone or damaged is done again, with a warning. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_has(const ub_study *s, const char *stage,

@@ -45,7 +45,8 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_verdict(const ub_comm *c, ub_status
 /* Make one verdict out of many: all ranks return the same status and hold the same sentence,
  * that of the lowest rank that failed (UB_ESTOP yields to any failure; UB_OK if nobody
  * failed).  Call it where a local step inside a collective function may have failed on some
- * ranks, before anybody returns. */
+ * ranks, before anybody returns.  UB_EMPI comes back at once: nothing collective is tried after it,
+ * main() ends the job. */
 UB_COLLECTIVE UB_NODISCARD static inline ub_status ub_comm_agree(const ub_comm *c, ub_status mine)
 {
     ub_status all = ub_comm_verdict(c, mine);

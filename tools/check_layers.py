@@ -10,7 +10,7 @@ from pathlib import Path
 ROOMS = ["core", "mpi", "io", "jobs"]
 STANDARD = {
     "assert.h", "ctype.h", "dirent.h", "errno.h", "fcntl.h", "float.h", "inttypes.h", "limits.h",
-    "locale.h", "math.h", "signal.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h",
+    "locale.h", "math.h", "pthread.h", "sched.h", "signal.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h",
     "stdint.h", "stdio.h", "stdlib.h", "string.h", "strings.h", "time.h", "unistd.h",
     "sys/file.h", "sys/resource.h", "sys/stat.h", "sys/statvfs.h", "sys/types.h", "sys/wait.h",
 }

@@ -1,6 +1,7 @@
 #include "io/internal/h5.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,10 +11,26 @@
 
 enum { WORDS = 256 };
 
+/* State of HDF5 in this process, as it is global itself: a file that it failed to close. */
+static atomic_bool lost;
+
+bool ub_h5_lost(void)
+{
+    return lost;
+}
+
+/* Of a failed system call HDF5 tells addresses and times, too: the system's words are enough. */
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *words)
 {
-    if (n == 0 && error->desc != NULL)
+    static const char system[] = "error message = '";
+    if (n != 0 || error->desc == NULL)
+        return 0;
+    const char *said = strstr(error->desc, system);
+    if (said == NULL)
         (void)snprintf(words, WORDS, "%s", error->desc);
+    else
+        (void)snprintf(words, WORDS, "%.*s", (int)strcspn(said + sizeof system - 1, "'"),
+                       said + sizeof system - 1);
     return 0;
 }
 
@@ -200,9 +217,19 @@ ub_status ub_h5_close(hid_t *file, const char *path)
     *file = H5I_INVALID_HID;
     if (f < 0)
         return UB_OK;
-    if (H5Fclose(f) < 0)
-        return ub_h5_fail(UB_EIO, path, NULL, "cannot close the file");
-    return UB_OK;
+    if (H5Fclose(f) >= 0)
+        return UB_OK;
+    lost = true;
+    return ub_h5_fail(UB_EIO, path, NULL, "cannot close the file");
+}
+
+ub_status ub_h5_together(const ub_comm *c, ub_status mine)
+{
+    char sentence[UB_PATH_MAX];
+    if (mine == UB_OK || c->size == 1)
+        return mine;
+    (void)snprintf(sentence, sizeof sentence, "%s", ub_err_message());
+    return UB_FAIL(UB_EMPI, "%s", sentence);
 }
 
 bool ub_h5_has(hid_t at, const char *name)

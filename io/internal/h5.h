@@ -16,6 +16,7 @@
 #include "core/bytes.h"
 #include "core/sha256.h"
 #include "core/status.h"
+#include "io/mpiio.h"
 #include "mpi/comm.h"
 
 /* st with "FILE: dataset 'NAME': WHAT: HDF5's innermost message"; name may be NULL.  Call it before
@@ -37,8 +38,13 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_create_parallel_with(const ub_comm *c
 UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_open_parallel(const ub_comm *c, const char *path,
                                                          hid_t *file);
 /* Close, with every object of it still open; *file becomes -1; a negative handle is fine.
- * Collective if the file is parallel. */
+ * Collective if the file is parallel.  After a failure ub_h5_lost() is true (io/mpiio.h). */
 UB_NODISCARD ub_status ub_h5_close(hid_t *file, const char *path);
+
+/* What a collective call of HDF5 came to on this rank.  A failure becomes UB_EMPI where there are
+ * other ranks: a disk may fail one alone, and the others are then in that call, or the next, for
+ * ever (HDF5 1.10.8 on ROMIO; a failed write or close).  The file is left as it is. */
+UB_LOCAL UB_NODISCARD ub_status ub_h5_together(const ub_comm *c, ub_status mine);
 
 bool ub_h5_has(hid_t at, const char *name);
 

@@ -26,20 +26,6 @@ const char *ub_utc_now(char buf[32])
     return buf;
 }
 
-/* "key": "text", escaped. */
-static ub_status put_pair(ub_bytes *out, const char *key, const char *text, const char *after)
-{
-    UB_TRY(ub_bytes_printf(out, "\"%s\": \"", key));
-    for (const char *p = text; *p != '\0'; p++)
-        if (*p == '"' || *p == '\\')
-            UB_TRY(ub_bytes_printf(out, "\\%c", *p));
-        else if ((unsigned char)*p < 0x20)
-            UB_TRY(ub_bytes_printf(out, "\\u%04x", (unsigned)*p));
-        else
-            UB_TRY(ub_bytes_put(out, p, 1));
-    return ub_bytes_printf(out, "\"%s", after);
-}
-
 static const char *compiler(void)
 {
 #if defined(__clang__)
@@ -79,16 +65,16 @@ static ub_status put_start(ub_bytes *out, const ub_provenance *p)
     (void)snprintf(hdf5, sizeof hdf5, "%u.%u.%u", a, b, c);
     mpi_version(mpi);
     UB_TRY(ub_bytes_printf(out, "    {"));
-    UB_TRY(put_pair(out, "time", ub_utc_now(when), ", "));
-    UB_TRY(put_pair(out, "host", host, ", "));
+    UB_TRY(ub_bytes_put_json(out, "time", ub_utc_now(when), ", "));
+    UB_TRY(ub_bytes_put_json(out, "host", host, ", "));
     UB_TRY(ub_bytes_printf(out, "\"ranks\": %d, ", p->ranks));
-    UB_TRY(put_pair(out, "compiler", compiler(), ", "));
-    UB_TRY(put_pair(out, "build", build_type(), ", "));
-    UB_TRY(put_pair(out, "mpi", mpi, ", "));
-    UB_TRY(put_pair(out, "hdf5", hdf5, ", "));
-    UB_TRY(put_pair(out, "openblas", openblas_get_config(), ", "));
-    UB_TRY(put_pair(out, "libyaml", yaml_get_version_string(), ", "));
-    return put_pair(out, "zlib", zlibVersion(), "}");
+    UB_TRY(ub_bytes_put_json(out, "compiler", compiler(), ", "));
+    UB_TRY(ub_bytes_put_json(out, "build", build_type(), ", "));
+    UB_TRY(ub_bytes_put_json(out, "mpi", mpi, ", "));
+    UB_TRY(ub_bytes_put_json(out, "hdf5", hdf5, ", "));
+    UB_TRY(ub_bytes_put_json(out, "openblas", openblas_get_config(), ", "));
+    UB_TRY(ub_bytes_put_json(out, "libyaml", yaml_get_version_string(), ", "));
+    return ub_bytes_put_json(out, "zlib", zlibVersion(), "}");
 }
 
 /* The lines of earlier starts, if the file is there and is one of ours. */
@@ -113,11 +99,11 @@ out:
 static ub_status put_all(ub_bytes *out, const char *path, const ub_provenance *p)
 {
     UB_TRY(ub_bytes_printf(out, "{\n  "));
-    UB_TRY(put_pair(out, "identity", p->identity, ",\n  "));
-    UB_TRY(put_pair(out, "corpus", p->corpus, ",\n  "));
-    UB_TRY(put_pair(out, "corpus_path", p->corpus_path, ",\n  "));
-    UB_TRY(put_pair(out, "command", p->command, ",\n  "));
-    UB_TRY(put_pair(out, "version", UB_VERSION, ",\n"));
+    UB_TRY(ub_bytes_put_json(out, "identity", p->identity, ",\n  "));
+    UB_TRY(ub_bytes_put_json(out, "corpus", p->corpus, ",\n  "));
+    UB_TRY(ub_bytes_put_json(out, "corpus_path", p->corpus_path, ",\n  "));
+    UB_TRY(ub_bytes_put_json(out, "command", p->command, ",\n  "));
+    UB_TRY(ub_bytes_put_json(out, "version", UB_VERSION, ",\n"));
     UB_TRY(ub_bytes_printf(out, "%s", starts_begin));
     UB_TRY(put_earlier(out, path));
     UB_TRY(put_start(out, p));

@@ -248,10 +248,47 @@ static void full_disk(void)
     visit(path, 7, 0);
 }
 
+/* Looking at a journal changes nothing, and tells damage from an end that is cut short. */
+static void looked_at(void)
+{
+    char        path[UB_PATH_MAX];
+    ub_journal *j;
+    ub_bytes    text = {0};
+    int64_t     n = -1;
+    (void)snprintf(path, sizeof path, "%s", fresh("looked-at"));
+    UB_CHECK_FAILS(ub_journal_count(path, &n), UB_ENOENT, "looked-at");
+    UB_CHECK(ub_journal_open(path, study_a, 1, take, &(reader){0}, NULL, &j));
+    put_some(j, 0, 20);
+    UB_CHECK(ub_journal_count(path, &n)); /* in use */
+    CU_ASSERT_EQUAL(n, 20);
+    UB_CHECK(ub_journal_close(&j));
+    UB_CHECK(ub_journal_verify(path));
+    UB_CHECK(ub_file_read(path, &text));
+    for (size_t cut = text.len - 1; cut > text.len - 20; cut--) {
+        UB_CHECK(ub_file_write(path, text.data, cut));
+        UB_CHECK(ub_journal_count(path, &n));
+        CU_ASSERT_EQUAL(n, 19);
+        UB_CHECK(ub_journal_verify(path));
+    }
+    text.data[text.len - 1] ^= 1;
+    UB_CHECK(ub_file_write(path, text.data, text.len));
+    UB_CHECK(ub_journal_count(path, &n));
+    CU_ASSERT_EQUAL(n, 19);
+    UB_CHECK_FAILS(ub_journal_verify(path), UB_EFORMAT, "is damaged");
+    for (size_t at = 0; at < HEADER; at++) {
+        text.data[at] ^= 16;
+        UB_CHECK(ub_file_write(path, text.data, text.len));
+        UB_CHECK_FAILS(ub_journal_verify(path), UB_EINPUT, "journal");
+        text.data[at] ^= 16;
+    }
+    ub_bytes_release(&text);
+}
+
 UB_SUITE("journal", {"records come back in order over several openings", comes_back},
          {"a torn tail is cut at the last whole record, at every byte", torn_tail},
          {"a damaged record ends the journal, at every byte", damaged_middle},
          {"journals of other studies and other files stay untouched", other_study},
          {"a reader that fails stops the opening with its sentence", failing_reader},
          {"answers of no bytes and of megabytes come back", large_answer},
-         {"a full disk leaves no half record", full_disk})
+         {"a full disk leaves no half record", full_disk},
+         {"looking at a journal changes nothing", looked_at})

@@ -1,42 +1,20 @@
 #!/bin/sh
-# kill -9 of all ranks at several moments of either stage, or a stop in time; then the same command
-# again, on another rank count: it finishes with the same bytes.
+# kill -9 of some or all ranks at random moments, or a stop in time; then the same command again, on
+# another rank count: it finishes with the same bytes.  Many more kills: tests/slow/kill_loop.sh.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/kills.sh"
 
-"$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
-    >/dev/null
-study="run --set corpus.path=c.h5 --set structure.tile=2 --set disentangle.epochs=12
-       --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=64
-       --set disentangle.checkpoint_steps=40 --set disentangle.hidden=32"
-# shellcheck disable=SC2086 # words, here and below
-on 2 $study --out whole >/dev/null 2>&1
-whole=$(digest whole)
-
-# kill_at SECONDS RANKS RUN: start, kill -9 every process of the job after so long.
-kill_at() {
-    # shellcheck disable=SC2086
-    $MPIRUN -n "$2" "$UNBRAID" $study --set farm.slow_ms=20 --out "$3" >/dev/null 2>&1 &
-    job=$!
-    sleep "$1"
-    ranks=$(cat "/proc/$job/task/$job/children" 2>/dev/null || true)
-    # shellcheck disable=SC2086
-    kill -9 $ranks "$job" 2>/dev/null || true
-    wait "$job" 2>/dev/null || true
-}
-
-number=0
-for moment in 0.4 0.7 1.0 1.5 2.2 3.0; do
-    number=$((number + 1))
-    kill_at "$moment" 2 "killed-$number"
-    kill_at "$moment" 3 "killed-$number"
-    # shellcheck disable=SC2086
-    on $((1 + number % 3)) $study --out "killed-$number" >/dev/null 2>log.txt || fail "$(cat log.txt)"
-    same "killed after $moment s, twice" "$whole" "$(digest "killed-$number")"
+kills_begin 1
+for number in 1 2 3 4 5; do
+    kill_and_end "killed-$number" 2
 done
+same "unreadable run folders" 0 "$unreadable"
+same "different results" 0 "$differing"
+at_least "kills" "$kills" 4
 
 # Stopped in time: exit code 75, then it goes on.
 stops=0
-for limit in 0.4 1; do
+for limit in 0.8 1.5; do
     tries=0
     status=75
     while [ "$status" -eq 75 ] && [ "$tries" -lt 60 ]; do

@@ -9,6 +9,13 @@ mkdir -p "$WORK"
 cd "$WORK"
 failures=0
 
+# alone FOLDER: programs that run without mpirun need no daemon beside them; their session folders,
+# which would be one for all of them, lie here.
+alone() {
+    mkdir -p "$1"
+    export OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_orte_tmpdir_base="$1"
+}
+
 # on RANKS ARGS...: run the program on so many ranks.
 on() {
     ranks=$1

@@ -1,0 +1,110 @@
+/* Reading a status file: JSON is YAML enough for the parser at hand. */
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "core/bytes.h"
+#include "io/beacon.h"
+#include "io/file.h"
+
+typedef enum kind { TEXT, REAL, WHOLE, LONG } kind;
+
+#define AT(member) offsetof(ub_beacon_state, member)
+#define TEXT_OF(member)                                                                            \
+    {                                                                                              \
+#member, TEXT, AT(member), sizeof((ub_beacon_state *)0)->member                            \
+    }
+#define NUMBER_OF(member, kind)                                                                    \
+    {                                                                                              \
+#member, kind, AT(member), 0                                                               \
+    }
+
+/* Every field there is, under its own name; all must be in the file. */
+static const struct {
+    const char *key;
+    kind        kind;
+    size_t      offset, size;
+} fields[] = {
+    TEXT_OF(state),           TEXT_OF(message),        TEXT_OF(command),
+    TEXT_OF(folder),          TEXT_OF(host),           TEXT_OF(job),
+    TEXT_OF(stage),           TEXT_OF(phase),          TEXT_OF(unit),
+    NUMBER_OF(pid, LONG),     NUMBER_OF(ranks, WHOLE), NUMBER_OF(pause_s, REAL),
+    NUMBER_OF(started, REAL), NUMBER_OF(time, REAL),   NUMBER_OF(ends, REAL),
+    NUMBER_OF(done, REAL),    NUMBER_OF(total, REAL),  NUMBER_OF(rate, REAL),
+    NUMBER_OF(moved, REAL),   NUMBER_OF(safe, REAL),   NUMBER_OF(well, WHOLE),
+    NUMBER_OF(slow, WHOLE),   NUMBER_OF(dead, WHOLE),
+};
+
+static const char *find(yaml_document_t *doc, const yaml_node_t *map, const char *key)
+{
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *k = yaml_document_get_node(doc, p->key);
+        const yaml_node_t *v = yaml_document_get_node(doc, p->value);
+        if (k != NULL && v != NULL && k->type == YAML_SCALAR_NODE && v->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)k->data.scalar.value, key) == 0)
+            return (const char *)v->data.scalar.value;
+    }
+    return NULL;
+}
+
+/* false: a field is missing or no number. */
+static bool take_all(yaml_document_t *doc, ub_beacon_state *out)
+{
+    const yaml_node_t *root = yaml_document_get_root_node(doc);
+    if (root == NULL || root->type != YAML_MAPPING_NODE)
+        return false;
+    const char *format = find(doc, root, "format");
+    if (format == NULL || strcmp(format, "unbraid status 1") != 0)
+        return false;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const char *text = find(doc, root, fields[i].key);
+        char       *at = (char *)out + fields[i].offset, *end;
+        if (text == NULL)
+            return false;
+        double  v = strtod(text, &end);
+        int64_t whole = v >= 0 && v < 9e15 ? (int64_t)v : 0;
+        int     small = whole <= INT_MAX ? (int)whole : 0;
+        if (fields[i].kind == TEXT)
+            (void)snprintf(at, fields[i].size, "%s", text);
+        else if (*end != '\0' || end == text || !(v >= 0 && v < 9e15))
+            return false;
+        else if (fields[i].kind == REAL)
+            memcpy(at, &v, sizeof v);
+        else if (fields[i].kind == WHOLE)
+            memcpy(at, &small, sizeof small);
+        else
+            memcpy(at, &whole, sizeof whole);
+    }
+    return true;
+}
+
+ub_status ub_beacon_read(const char *path, ub_beacon_state *out)
+{
+    ub_bytes        text = {0};
+    yaml_parser_t   parser;
+    yaml_document_t doc;
+    bool            good = false;
+    ub_beacon_state s = {.pid = 0};
+    ub_status       st = ub_file_read(path, &text);
+    if (st != UB_OK || !yaml_parser_initialize(&parser)) {
+        ub_bytes_release(&text);
+        return st != UB_OK ? st : UB_FAIL(UB_ENOMEM, "%s: no memory to parse it", path);
+    }
+    yaml_parser_set_input_string(&parser, text.data, text.len);
+    if (yaml_parser_load(&parser, &doc)) {
+        good = take_all(&doc, &s);
+        yaml_document_delete(&doc);
+    }
+    yaml_parser_delete(&parser);
+    ub_bytes_release(&text);
+    if (!good)
+        return UB_FAIL(UB_EFORMAT, "%s: this is not a whole status file", path);
+    *out = s;
+    return UB_OK;
+}

@@ -1,0 +1,192 @@
+/* The status file. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/bytes.h"
+#include "core/log.h"
+#include "io/beacon.h"
+#include "io/file.h"
+#include "tests/support/suite.h"
+
+static const char *fresh(const char *name)
+{
+    static char path[UB_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", ub_test_dir(), name);
+    (void)unlink(path);
+    return path;
+}
+
+static ub_beacon_state about(double pause_s)
+{
+    ub_beacon_state s = {.ranks = 3, .pause_s = pause_s, .ends = 4e9};
+    (void)snprintf(s.command, sizeof s.command, "unbraid run --set 'a b=\"\\\n'");
+    (void)snprintf(s.folder, sizeof s.folder, "/tmp/\xc3\xa4: #x");
+    (void)snprintf(s.job, sizeof s.job, "17");
+    return s;
+}
+
+static void nap(double seconds)
+{
+    struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    (void)nanosleep(&t, NULL);
+}
+
+static void reads_back(void)
+{
+    const char     *path = fresh("status.json");
+    ub_beacon_state first = about(3600), s;
+    ub_beacon      *b;
+    double          before = ub_beacon_now();
+    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    UB_CHECK(ub_beacon_read(path, &s));
+    CU_ASSERT_STRING_EQUAL(s.state, "running");
+    CU_ASSERT_STRING_EQUAL(s.command, first.command);
+    CU_ASSERT_STRING_EQUAL(s.folder, first.folder);
+    CU_ASSERT_STRING_EQUAL(s.job, "17");
+    CU_ASSERT_EQUAL(s.pid, getpid());
+    CU_ASSERT_EQUAL(s.ranks, 3);
+    CU_ASSERT(s.pause_s == 3600 && s.ends == 4e9 && s.safe == 0);
+    CU_ASSERT(s.time >= before - 0.001 && s.time <= ub_beacon_now() + 0.001);
+    CU_ASSERT_EQUAL(s.well + s.slow + s.dead, 0);
+    ub_beacon_stage(b, "structure", "tests", 2.5);
+    ub_beacon_progress(b, 4, 100); /* known at the start: no part of the rate */
+    nap(0.05);
+    ub_beacon_progress(b, 24, 100);
+    ub_beacon_safe(b);
+    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 0.97, 12});
+    ub_beacon_rank(b, 1, &(ub_rank_report){UB_RANK_DEAD, -1, 3});
+    ub_beacon_rank(b, 2, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9});
+    ub_beacon_rank(b, 3, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9}); /* there is none */
+    ub_beacon_phase(b, "the tests");
+    UB_CHECK(ub_beacon_read(path, &s));
+    CU_ASSERT_STRING_EQUAL(s.stage, "structure");
+    CU_ASSERT_STRING_EQUAL(s.phase, "the tests");
+    CU_ASSERT_STRING_EQUAL(s.unit, "tests");
+    CU_ASSERT(s.done == 60 && s.total == 250);
+    CU_ASSERT(s.rate > 0 && s.rate <= 50 / 0.05);
+    CU_ASSERT(s.safe >= before);
+    CU_ASSERT(s.well == 1 && s.slow == 1 && s.dead == 1);
+    ub_status st = UB_FAIL(UB_ESTOP, "stopped \"there\"");
+    ub_beacon_end(&b, st);
+    CU_ASSERT_PTR_NULL(b);
+    UB_CHECK(ub_beacon_read(path, &s));
+    CU_ASSERT_STRING_EQUAL(s.state, "stopped");
+    CU_ASSERT_STRING_EQUAL(s.message, "stopped \"there\"");
+    ub_beacon_end(&b, UB_OK); /* once more is fine */
+    ub_err_clear();
+}
+
+static void gives_signs_of_life(void)
+{
+    const char     *path = fresh("alive.json");
+    ub_beacon_state first = about(0.02), s;
+    ub_beacon      *b;
+    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    UB_CHECK(ub_beacon_read(path, &s));
+    double begun = s.time;
+    for (int i = 0; i < 500 && s.time == begun; i++) {
+        nap(0.01);
+        UB_CHECK(ub_beacon_read(path, &s)); /* whole at any moment */
+    }
+    CU_ASSERT(s.time > begun);
+    ub_beacon_end(&b, UB_OK);
+    UB_CHECK(ub_beacon_read(path, &s));
+    CU_ASSERT_STRING_EQUAL(s.state, "finished");
+}
+
+static void none_wanted(void)
+{
+    const char     *path = fresh("none.json");
+    ub_beacon_state first = about(0);
+    ub_beacon      *b;
+    UB_CHECK(ub_file_write(path, "old", 3));
+    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    CU_ASSERT_PTR_NULL(b);
+    CU_ASSERT(!ub_file_exists(path));
+    ub_beacon_stage(b, "a", "b", 1);
+    ub_beacon_phase(b, "a");
+    ub_beacon_progress(b, 1, 2);
+    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 1, 1});
+    ub_beacon_safe(b);
+    ub_beacon_end(&b, UB_OK);
+    CU_ASSERT(!ub_file_exists(path));
+}
+
+static int warnings;
+
+static void count_line(void *self, ub_log_level level, const char *line)
+{
+    (void)self;
+    warnings += level == UB_LOG_WARN && strstr(line, "the run goes on") != NULL;
+}
+
+static void disk_that_fails(void)
+{
+    char            path[UB_PATH_MAX];
+    ub_beacon_state first = about(3600);
+    ub_beacon      *b;
+    (void)snprintf(path, sizeof path, "%s/not/there.json", ub_test_dir());
+    warnings = 0;
+    ub_log_set_sink(count_line, NULL);
+    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    ub_beacon_phase(b, "one");
+    ub_beacon_phase(b, "two");
+    ub_beacon_end(&b, UB_OK);
+    ub_log_set_sink(NULL, NULL);
+    CU_ASSERT_EQUAL(warnings, 1);
+    ub_err_clear();
+}
+
+/* A file cut off anywhere, or of something else, is refused, not half believed. */
+static void damaged_files(void)
+{
+    char            whole[UB_PATH_MAX];
+    ub_beacon_state first = about(3600), s = {.pid = 77};
+    ub_beacon      *b;
+    ub_bytes        text = {0};
+    (void)snprintf(whole, sizeof whole, "%s", fresh("whole.json"));
+    UB_CHECK(ub_beacon_begin(whole, &first, &b));
+    ub_beacon_end(&b, UB_OK);
+    UB_CHECK(ub_file_read(whole, &text));
+    const char *path = fresh("damaged.json");
+    UB_CHECK_FAILS(ub_beacon_read(path, &s), UB_ENOENT, "damaged.json");
+    for (size_t n = 0; n < text.len - 2; n++) { /* the last: "}\n" */
+        UB_CHECK(ub_file_replace(path, text.data, n));
+        UB_CHECK_FAILS(ub_beacon_read(path, &s), UB_EFORMAT, "whole status file");
+    }
+    UB_CHECK(ub_file_replace(path, "[1, 2]", 6));
+    UB_CHECK_FAILS(ub_beacon_read(path, &s), UB_EFORMAT, "whole status file");
+    CU_ASSERT_EQUAL(s.pid, 77); /* untouched */
+    ub_bytes_release(&text);
+}
+
+/* Taken between the beats of a tick; the pauses of a beat are seconds. */
+static void costs_little(void)
+{
+    enum { CALLS = 200000 };
+    ub_beacon_state first = about(3600);
+    ub_beacon      *b;
+    UB_CHECK(ub_beacon_begin(fresh("cost.json"), &first, &b));
+    ub_beacon_stage(b, "a", "b", 1);
+    double start = ub_clock();
+    for (int64_t i = 0; i < CALLS; i++)
+        ub_beacon_progress(b, i, CALLS);
+    double call = (ub_clock() - start) / CALLS;
+    start = ub_clock();
+    for (int i = 0; i < 100; i++)
+        ub_beacon_phase(b, "p");
+    double write = (ub_clock() - start) / 100;
+    ub_beacon_end(&b, UB_OK);
+    (void)printf("\nprogress %.0f ns a call, a file %.0f us: %.4f %% at one in 5 s\n", 1e9 * call,
+                 1e6 * write, 100 * write / 5);
+}
+
+UB_SUITE("beacon", {"what is written is read back", reads_back},
+         {"a thread gives signs of life", gives_signs_of_life},
+         {"without a pause nothing is written, and an old file goes", none_wanted},
+         {"a disk that fails is warned about once", disk_that_fails},
+         {"a damaged file is refused", damaged_files}, {"costs are told", costs_little})

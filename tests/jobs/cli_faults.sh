@@ -1,0 +1,23 @@
+#!/bin/sh
+# Operations on files of a small run that fail, or are the last, and crashes of the machine: at some of
+# them.  All of them: tests/slow/fault_loop.sh.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/faults.sh"
+
+record 1
+record 2
+{
+    cases kill 0 1 7
+    cases eio 0 1 17
+    cases enospc 0 1 29
+    cases short 0 1 19
+    cases none 0 1 13
+    cases some1 0 1 23
+    cases kill 0 2 61
+    cases kill 1 2 31
+    cases eio 0 2 41
+    cases eio 1 2 11
+    cases some2 0 2 61
+} >cases.txt
+judge cases.txt
+finish

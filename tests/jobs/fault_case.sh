@@ -1,0 +1,80 @@
+#!/bin/sh
+# tests/jobs/fault_case.sh KIND POSITION RANK RANKS - one case of the fault tests, in a folder of its
+# own below WORK; prints one line that begins with ok or BAD.  KIND is what faultio does at operation
+# POSITION of rank RANK (eio enospc short kill), or what a crash of the machine leaves of the first
+# POSITION operations of WORK/log.RANKS (none someSEED).  Whatever happened, the same command then
+# ends with the results of an undisturbed run, WHOLE.
+set -eu
+: "${UNBRAID:?}" "${MPIRUN:?}" "${WORK:?}" "${FAULTIO:?}" "${CRASH_STATE:?}" "${STUDY:?}" "${WHOLE:?}"
+kind=$1
+position=$2
+rank=$3
+ranks=$4
+name=$kind-$position-$rank-$ranks
+dir=$WORK/case-$name
+rm -rf "$dir"
+mkdir "$dir"
+
+export OMPI_MCA_orte_tmpdir_base="$WORK/tmp-$name"
+mkdir -p "$OMPI_MCA_orte_tmpdir_base"
+
+bad() {
+    echo "BAD $name: $* ($(tail -n 3 "$WORK/err-$name" 2>/dev/null | tr '\n' ' '))"
+    exit 0
+}
+
+# study [VARIABLE=VALUE...]: the command, on its ranks; the status is its own.
+study() {
+    launch=
+    [ "$ranks" -eq 1 ] || launch="$MPIRUN -n $ranks"
+    set +e
+    # shellcheck disable=SC2086 # words
+    timeout 40 $launch env "$@" "$UNBRAID" $STUDY --out "$dir/r" >/dev/null 2>"$WORK/err-$name"
+    status=$?
+    set -e
+}
+
+# verify: whole files and, once there are results of both stages, the right ones.
+digest_of_run() {
+    "$UNBRAID" fsck "$dir/r" 2>"$WORK/err-$name" | sed -n 's/^sha256 of the results: //p'
+}
+
+faulty() {
+    study "LD_PRELOAD=$FAULTIO" "UB_FAULT_DIR=$dir" "UB_FAULT_AT=$position" "UB_FAULT_DO=$kind" \
+        "UB_FAULT_RANK=$rank"
+    case $kind:$status in
+    kill:137) ;;
+    kill:124) # Open MPI 4.1's launcher sometimes waits for ever after its ranks have died
+        [ "$ranks" -gt 1 ] || bad "killed, but it hangs"
+        ;;
+    kill:*) bad "killed, but exit code $status" ;;
+    *:0) [ "$(digest_of_run)" = "$WHOLE" ] || bad "ended well with other results" ;;
+    short:*) bad "a short write is no error, but exit code $status" ;;
+    *:1 | *:2)
+        [ "$(grep -c '^unbraid: ' "$WORK/err-$name")" -eq 1 ] || bad "not one sentence"
+        grep '^unbraid: ' "$WORK/err-$name" | grep -qF "$dir" || bad "names no file"
+        ;;
+    *) bad "exit code $status" ;;
+    esac
+}
+
+case $kind in
+none | some*)
+    seed=${kind#some}
+    UB_FAULT_DIR=$(cat "$WORK/root.$ranks") "$CRASH_STATE" "$WORK/log.$ranks" "$position" \
+        "${kind%"$seed"}" "${seed:-0}" "$dir" || bad "no state"
+    status=crash
+    ;;
+*) faulty ;;
+esac
+
+first=$status
+if [ -e "$dir/r/config.yaml" ]; then
+    "$UNBRAID" fsck "$dir/r" >/dev/null 2>"$WORK/err-$name" || bad "unreadable after it"
+fi
+study UB_FAULT=none
+[ "$status" -eq 0 ] || bad "the same command again: exit code $status"
+got=$(digest_of_run)
+[ "$got" = "$WHOLE" ] || bad "the same command again: other results: $got"
+rm -rf "$dir" "$WORK/err-$name" "$OMPI_MCA_orte_tmpdir_base"
+echo "ok $name $first"

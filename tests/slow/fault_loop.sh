@@ -1,0 +1,30 @@
+#!/bin/sh
+# tests/slow/fault_loop.sh [SEEDS] - every operation on files of a small run, on one rank and on
+# two: killed there, failing there with EIO, ENOSPC, a short write; and crashes of the machine after
+# it, with nothing that was not flushed, and with SEEDS random parts of it (default 3).  About an
+# hour.  Needs the variables of tests/jobs/lib.sh; without them it takes the build in build/ci.
+. "$(dirname "$0")/setting.sh"
+. "$UB_SOURCE/tests/jobs/lib.sh"
+. "$UB_SOURCE/tests/jobs/faults.sh"
+
+seeds=${1:-3}
+record 1
+record 2
+{
+    for kind in kill eio enospc short none; do
+        cases "$kind" 0 1 1
+    done
+    for kind in kill eio enospc short; do
+        cases "$kind" 0 2 1
+        cases "$kind" 1 2 1
+    done
+    cases none 0 2 1
+    seed=0
+    while [ "$seed" -lt "$seeds" ]; do
+        seed=$((seed + 1))
+        cases "some$seed" 0 1 1
+        cases "some$seed" 0 2 1
+    done
+} >cases.txt
+judge cases.txt
+finish
