@@ -24,6 +24,7 @@ typedef struct stage {
     ub_journal        *journal; /* rank 0 */
     ub_progress        progress;
     const ub_settings *settings;
+    ub_beacon         *beacon;
 } stage;
 
 static ub_status work(void *self, int64_t item, ub_bytes *answer)
@@ -70,6 +71,17 @@ static void progress(void *self, int64_t done, int64_t items)
     ub_progress_show(&t->progress, done, items);
 }
 
+static void rank_state(void *self, int rank, const ub_farm_rank *how)
+{
+    const stage   *t = self;
+    ub_rank_report r = {.state = how->lost   ? UB_RANK_DEAD
+                                 : how->slow ? UB_RANK_SLOW
+                                             : UB_RANK_WELL,
+                        .busy = how->busy,
+                        .done = how->done};
+    ub_beacon_rank(t->beacon, rank, &r);
+}
+
 /* The inverse of the covariance of all steps, for full conditioning. */
 static ub_status invert(const ub_comm *c, const ub_settings *settings, const ub_moments *m,
                         int32_t p, double **out)
@@ -98,7 +110,7 @@ out:
 /* Hand all items out; afterwards rank 0's plan holds every answer. */
 static ub_status farm(ub_study *s, stage *t)
 {
-    static const ub_farm_ops ops = {work, absorb, has, stop, progress};
+    static const ub_farm_ops ops = {work, absorb, has, stop, progress, rank_state};
     ub_comm                 *c = &s->ctx->world;
     char                     path[UB_TEXT_MAX];
     ub_status                st = UB_OK;
@@ -208,7 +220,7 @@ static ub_status gather(const ub_comm *c, const ub_settings *settings, const ub_
 static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
 {
     const ub_comm *c = &s->ctx->world;
-    stage          t = {.settings = &s->ctx->settings};
+    stage          t = {.settings = &s->ctx->settings, .beacon = s->beacon};
     ub_moments     moments = {0};
     ub_samples     samples = {0};
     double        *precision = NULL;

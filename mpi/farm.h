@@ -24,6 +24,13 @@
 #include "mpi/comm.h"
 #include "mpi/watch.h"
 
+/* What rank 0 knows of a rank. */
+typedef struct ub_farm_rank {
+    bool    lost, slow; /* slow: an item takes it more than twice as long as the ranks on average */
+    int64_t done;       /* items it answered, in this farm */
+    double  busy;       /* part of the time it was at work on those */
+} ub_farm_rank;
+
 typedef struct ub_farm_ops {
     /* Any rank: do item, append the answer.  Depends on its arguments only. */
     ub_status (*work)(void *self, int64_t item, ub_bytes *answer);
@@ -37,6 +44,8 @@ typedef struct ub_farm_ops {
     bool (*stop)(void *self);
     /* Rank 0, between items: done so far of items.  OPTIONAL. */
     void (*progress)(void *self, int64_t done, int64_t items);
+    /* Rank 0, every few seconds: how a rank is doing, rank by rank.  OPTIONAL. */
+    void (*rank)(void *self, int rank, const ub_farm_rank *how);
 } ub_farm_ops;
 
 /* How items are handed out; the results do not depend on it. */

@@ -10,6 +10,8 @@
 
 /* Seconds between looks for messages: a look costs more than a tiny item. */
 static const double POLL = 20e-6;
+/* Seconds between reports on the ranks. */
+static const double REPORT = 2;
 
 /* Messages on their way to one rank: it asks for a chunk when it has the one before, so there are
  * at most two chunks, END and CLOSE. */
@@ -28,6 +30,8 @@ typedef struct peer {
     ub_bytes    inbox;
     letter      post[POSTS];
     double      ended_at;
+    int64_t     done; /* items it answered, and the seconds they took */
+    double      seconds;
 } peer;
 
 typedef struct master {
@@ -45,7 +49,7 @@ typedef struct master {
     ub_status           failure; /* the first one heard of */
     char                sentence[UB_FARM_SENTENCE];
     ub_bytes            answer;
-    double              now, polled;
+    double              start, now, polled, reported;
     double              busy;
     ub_farm_stats      *stats;
 } master;
@@ -124,6 +128,8 @@ static ub_status take_answer(master *m, int rank, const ub_farm_answer *head,
     if (st == UB_OK) {
         m->done++;
         m->stats->items++;
+        m->peers[rank].done++;
+        m->peers[rank].seconds += head->seconds;
         return UB_OK;
     }
     m->deaf = true;
@@ -294,6 +300,21 @@ static ub_status all_parted(master *m, bool *parted)
     return UB_OK;
 }
 
+static void report_ranks(master *m)
+{
+    ub_sched_stats s;
+    m->reported = m->now;
+    ub_sched_measure(m->sched, &s);
+    for (int rank = 0; rank < m->c->size; rank++) {
+        const peer  *p = &m->peers[rank];
+        ub_farm_rank how = {.lost = p->lost,
+                            .slow = ub_sched_speed(m->sched, rank) > 2 * s.mean,
+                            .done = p->done,
+                            .busy = fmin(1, p->seconds / fmax(m->now - m->start, 1e-9))};
+        m->ops->rank(m->self, rank, &how);
+    }
+}
+
 static ub_status loop(master *m)
 {
     int64_t told = -1;
@@ -308,6 +329,8 @@ static ub_status loop(master *m)
         }
         if (m->ops->progress != NULL && m->done != told)
             m->ops->progress(m->self, told = m->done, m->items);
+        if (m->ops->rank != NULL && m->now - m->reported > REPORT)
+            report_ranks(m);
         if (!stopping && m->ops->stop != NULL && m->done < m->items && m->ops->stop(m->self)) {
             stopping = true;
             ub_sched_stop(m->sched);
@@ -427,7 +450,7 @@ ub_status ub_farm_master(const ub_comm *c, int64_t first, int64_t items, const u
                          .self = self,
                          .items = items,
                          .stats = stats,
-                         .now = ub_clock()};
+                         .start = ub_clock()};
     ub_sched_config config = {.items = items,
                               .ranks = c->size,
                               .policy = ub_sched_policy_find(p.policy ? p.policy : "fac2"),
@@ -435,12 +458,12 @@ ub_status ub_farm_master(const ub_comm *c, int64_t first, int64_t items, const u
                               .retry = p.retry,
                               .overdue = p.overdue,
                               .lag = 1};
-    double          start = m.now;
-    ub_status       st = prepare(&m, first, &config);
+    m.now = m.reported = m.start;
+    ub_status st = prepare(&m, first, &config);
     if (st == UB_OK)
         st = loop(&m);
     if (st == UB_OK) {
-        stats->seconds = ub_clock() - start;
+        stats->seconds = ub_clock() - m.start;
         stats->busy = stats->seconds > 0 ? m.busy / stats->seconds / c->size : 0;
         judge(&m, verdict);
         st = close_farm(&m, verdict, lost);

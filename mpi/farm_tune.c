@@ -57,11 +57,18 @@ static void progress(void *self, int64_t done, int64_t items)
         h->ops->progress(h->self, done + h->known, h->items);
 }
 
+static void rank_of(void *self, int rank, const ub_farm_rank *how)
+{
+    const head *h = self;
+    if (h->ops->rank != NULL)
+        h->ops->rank(h->self, rank, how);
+}
+
 /* Seconds of a small message between rank 0 and the last rank: the median of some round trips. */
 static ub_status time_message(const ub_comm *c, double *seconds)
 {
     char   text[SMALL] = "";
-    double trip[TRIPS];
+    double trip[TRIPS] = {0};
     int    last = c->size - 1, other = c->rank == 0 ? last : 0;
     for (int i = 0; i < TRIPS && (c->rank == 0 || c->rank == last); i++) {
         double start = ub_clock();
@@ -127,7 +134,7 @@ ub_status ub_farm_tuned(ub_comm *c, int64_t items, const ub_farm_plan *wanted,
                         const ub_farm_ops *ops, void *self, ub_farm_plan *plan, int64_t *done,
                         ub_farm_stats *stats)
 {
-    static const ub_farm_ops of_head = {work, absorb, has, stop, progress};
+    static const ub_farm_ops of_head = {work, absorb, has, stop, progress, rank_of};
     head                     h = {.ops = ops, .self = self, .items = items};
     double                   message_s = 0;
     int64_t                  left = 0, bound = 0;
