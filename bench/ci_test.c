@@ -1,6 +1,7 @@
 /* ci_test NAME N RUNS: CPU time of one question to a registered test with the settings it has by
  * default, on N of the benchmarks' samples: x against y given z1 .. z5, median of RUNS, and of the
- * multivariate one, (x, z1) against (y, z2) given z3 .. z5, where the test takes vectors.  What is
+ * multivariate one, (x, z1) against (y, z2) given z3 .. z5, where the test takes vectors; z5 is the
+ * moderator of tests that want one.  What is
  * done once a study (transform, moments, open) is not in it.  The answer is printed too. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #
 # ci: what each program prints, then the figures that matter, ratios to the peers among them: how
 # many times faster than the fastest of them on the same samples.  `na`: there is no such figure.
+# rcot: time, size and power of rcot.
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/bench/bench
@@ -14,7 +15,7 @@ OPENBLAS_NUM_THREADS=1
 export OPENBLAS_NUM_THREADS
 
 usage() {
-    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci" >&2
+    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci, rcot" >&2
     exit 2
 }
 
@@ -63,6 +64,10 @@ ci_summary() {
     echo "rcot_vs_rcit=$(ratio "$(value causal_learn_rcit_ms)" "$(value rcot_ms)")"
 }
 
+rcot() {
+    "$bin/bench_ci_rcot"
+}
+
 peers=yes
 if [ "${1:-}" = --no-peers ]; then
     peers=no
@@ -70,12 +75,12 @@ if [ "${1:-}" = --no-peers ]; then
 fi
 [ $# -gt 0 ] || usage
 for name in "$@"; do
-    case "$name" in ci) ;; *) usage ;; esac
+    case "$name" in ci | rcot) ;; *) usage ;; esac
 done
 cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
 cmake --build build/bench --target benchmarks >&2
 for name in "$@"; do
     "$name" >"$figures"
     cat "$figures"
-    "${name}_summary"
+    [ "$name" != ci ] || ci_summary
 done

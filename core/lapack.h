@@ -12,5 +12,16 @@ void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *inf
 /* Solve A X = B from the factor of dpotrf_; B is overwritten with X. */
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info);
+/* Inverse of a triangle, in place. */
+void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda,
+             int *info);
+/* Cholesky factorisation with complete pivoting, P' A P = L L' (uplo L); piv (n) is 1-based, *rank
+ * counts pivots above tol, work has 2 n.  *info > 0: deficient, *rank says how far it went. */
+void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *piv, int *rank,
+             const double *tol, double *work, int *info);
+/* Eigenvalues (ascending, w) and, jobz V, eigenvectors (over a) of a symmetric matrix; lwork >= 3 n
+ * - 1. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+            double *work, const int *lwork, int *info);
 
 #endif /* UB_CORE_LAPACK_H */

@@ -34,6 +34,7 @@ enum { UB_CONTRAST_AUTO, UB_CONTRAST_NONE, UB_CONTRAST_MARGINAL };
 enum { UB_PERMUTATION_LOCAL, UB_PERMUTATION_GLOBAL };
 enum { UB_ESTIMATOR_KSG1, UB_ESTIMATOR_KSG2 };
 enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
+enum { UB_FORM_PRODUCT, UB_FORM_INTERACTION };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
@@ -79,6 +80,11 @@ typedef struct ub_settings {
         int64_t permutations; /* at most */
         int64_t stop_after;   /* surrogates at or above the statistic; 0 = never */
         int     permutation, estimator, scaling;
+        int64_t features_xy, features_z; /* rcot */
+        int     form;                    /* gcm */
+        int64_t degree;                  /* gcm_poly */
+        int64_t features;                /* gcm_rff */
+        int64_t hidden, folds, epochs;   /* gcm_mlp */
     } ci;
     struct {
         double journal_sync_s;

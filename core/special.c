@@ -115,10 +115,83 @@ double ub_chi2_log_tail(double x, double dof)
     return log_prefix(a, y) + log(upper_fraction(a, y));
 }
 
+/* K(s) = -1/2 sum_k log(1 - 2 s w_k), the cumulant generating function, and its derivatives. */
+static void mixture_cumulants(double s, int32_t count, const double *weight, double k[4])
+{
+    k[0] = k[1] = k[2] = k[3] = 0;
+    for (int32_t i = 0; i < count; i++) {
+        double u = weight[i] / (1 - 2 * s * weight[i]);
+        k[0] -= 0.5 * log1p(-2 * s * weight[i]);
+        k[1] += u;
+        k[2] += 2 * u * u;
+        k[3] += 8 * u * u * u;
+    }
+}
+
+double ub_chi2_mixture_log_tail(double x, int32_t count, const double *weight)
+{
+    double most = 0, k[4];
+    for (int32_t i = 0; i < count; i++)
+        most = fmax(most, weight[i]);
+    if (count == 1 || !(x > 0))
+        return ub_chi2_log_tail(x / most, 1);
+    /* K'(s) = x: Newton's method between bounds that most / (1 - 2 s most) <= K'(s) (always) and
+     * K'(s) <= -count / (2 s) (for s < 0) imply. */
+    double high = (1 - most / x) / (2 * most), low = fmin(-0.5 * count / x, high), s = 0;
+    for (int i = 0; i < 100; i++) {
+        s = s > low && s < high ? s : 0.5 * (low + high);
+        mixture_cumulants(s, count, weight, k);
+        *(k[1] > x ? &high : &low) = s;
+        double step = (x - k[1]) / k[2];
+        if (fabs(step) <= 1e-13 * fabs(s) || fabs(k[1] - x) <= 1e-14 * x)
+            break;
+        s += step;
+    }
+    double w = copysign(sqrt(2 * fmax(s * x - k[0], 0)), s), bend = k[3] / (6 * pow(k[2], 1.5));
+    if (fabs(w) > 1e-3)
+        bend = log(s * sqrt(k[2]) / w) / w;
+    return ub_normal_log_tail(w + bend);
+}
+
 double ub_chi2_tail(double x, double dof)
 {
     double p = exp(ub_chi2_log_tail(x, dof));
     return p > 1 ? 1 : p;
+}
+
+/* I_x(a, b) / (x^a (1 - x)^b / (a B(a, b))), Lentz's method; for x < (a + 1) / (a + b + 2). */
+static double beta_fraction(double a, double b, double x)
+{
+    double c = 1, d = 1 / (1 - (a + b) / (a + 1) * x), h = d;
+    for (int i = 1; i < MOST_TERMS; i++) {
+        double even = i * (b - i) * x / ((a + 2 * i - 1) * (a + 2 * i));
+        double odd = -(a + i) * (a + b + i) * x / ((a + 2 * i) * (a + 2 * i + 1));
+        d = 1 / (1 + even * d);
+        c = 1 + even / c;
+        h *= d * c;
+        d = 1 / (1 + odd * d);
+        c = 1 + odd / c;
+        h *= d * c;
+        if (fabs(d * c - 1) < DBL_EPSILON)
+            break;
+    }
+    return h;
+}
+
+double ub_f_log_tail(double f, double d1, double d2)
+{
+    int sign;
+    if (isnan(f) || f <= 0)
+        return isnan(f) ? f : 0;
+    if (isinf(f))
+        return -INFINITY;
+    double a = d2 / 2, b = d1 / 2, odds = d1 / d2 * f; /* (1 - x) / x */
+    double log_x = -log1p(odds), log_y = -log1p(1 / odds), x = 1 / (1 + odds);
+    double prefix =
+        a * log_x + b * log_y + lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign);
+    if (x < (a + 1) / (a + b + 2))
+        return prefix - log(a) + log(beta_fraction(a, b, x));
+    return log1p(-exp(prefix - log(b)) * beta_fraction(b, a, odds / (1 + odds)));
 }
 
 double ub_evidence_of_log_p(double log_p)

@@ -7,48 +7,9 @@
  * 2013).  Outliers and heavy tails cannot decide a test. */
 #include "core/ci_test.h"
 
-#include <math.h>
-#include <stdlib.h>
-
-#include "core/mem.h"
-#include "core/special.h"
+#include "core/internal/scores.h"
 
 extern const ub_ci_test ub_ci_fisher_z;
-
-typedef struct item {
-    double  value;
-    int64_t at;
-} item;
-
-static int by_value(const void *a, const void *b)
-{
-    double x = ((const item *)a)->value, y = ((const item *)b)->value;
-    return (x > y) - (x < y);
-}
-
-/* Equal values get equal scores, so the order in which qsort leaves them does not matter. */
-static ub_status normal_scores(int64_t n, double *column)
-{
-    item *sorted;
-    bool  finite = true;
-    for (int64_t i = 0; i < n; i++)
-        finite = finite && isfinite(column[i]);
-    UB_TRY(UB_ALLOC(sorted, n));
-    for (int64_t i = 0; i < n; i++)
-        sorted[i] = (item){column[i], i};
-    if (finite)
-        qsort(sorted, (size_t)n, sizeof *sorted, by_value);
-    for (int64_t first = 0, end; first < n; first = end) {
-        for (end = first + 1; finite && end < n && sorted[end].value == sorted[first].value;)
-            end++;
-        double rank = 0.5 * (double)(first + 1 + end); /* mean of first + 1 .. end */
-        double score = finite ? ub_normal_quantile(rank / (double)(n + 1)) : NAN;
-        for (int64_t i = first; i < end; i++)
-            column[sorted[i].at] = score;
-    }
-    ub_free(sorted);
-    return UB_OK;
-}
 
 /* The data it is opened with are scores already. */
 static ub_status open_scores(const ub_ci_data *data, const struct ub_settings *settings,
@@ -79,7 +40,7 @@ const ub_ci_test ub_ci_gauss_copula = {
     .cost = "as fisher_z, after O(n log n) a column",
     .reference = "van der Waerden 1952; Liu, Lafferty, Wasserman 2009; Harris, Drton 2013",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_MOMENTS,
-    .transform = normal_scores,
+    .transform = ub_normal_scores,
     .open = open_scores,
     .eval = eval,
     .eval_each = eval_each,

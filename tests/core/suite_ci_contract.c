@@ -232,6 +232,7 @@ static void each_is_eval(void)
                 whole.id = q.id + i;
                 whole.z = z;
                 whole.nz = nz;
+                whole.moderators = offset[i + 1] - offset[i];
                 ub_ci_result one = ask(&shared, whole);
                 CU_ASSERT_EQUAL(one.verdict, many[i].verdict);
                 UB_CHECK_CLOSE(one.statistic, many[i].statistic, 1e-11);
