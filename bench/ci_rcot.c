@@ -2,9 +2,8 @@
  * + s x^2 + noise, z1 .. z5 normal: independent given z for s = 0. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench/support.h"
 #include "core/ci_test.h"
 #include "core/mem.h"
 #include "core/moments.h"
@@ -12,27 +11,6 @@
 #include "core/settings.h"
 
 enum { COLUMNS = 7, MOST_RUNS = 2000 };
-
-static void check(ub_status st)
-{
-    if (st == UB_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", ub_err_report());
-    exit(1);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void fill(int64_t n, uint64_t item, double s, double *x)
 {
@@ -60,28 +38,27 @@ static outcome study(int64_t n, int runs, double s)
     static ub_settings   settings;
     double              *x = NULL, ms[MOST_RUNS];
     outcome              o = {0};
-    check(ub_schema_defaults(ub_settings_schema(), &settings));
-    check(UB_ALLOC(x, n * COLUMNS));
+    ub_bench_check(ub_schema_defaults(ub_settings_schema(), &settings));
+    ub_bench_check(UB_ALLOC(x, n * COLUMNS));
     for (int i = 0; i < runs; i++) {
         ub_moments   m;
         void        *state = NULL;
         ub_ci_query  q = {i, side_x, side_y, z, 1, 1, COLUMNS - 2, 0};
         ub_ci_result r;
         fill(n, (uint64_t)i, s, x);
-        check(ub_moments_of_columns(n, COLUMNS, x, &m));
+        ub_bench_check(ub_moments_of_columns(n, COLUMNS, x, &m));
         ub_ci_data data = {&m, x};
-        check(test->open(&data, &settings, &state));
-        check(test->eval(state, &q, &r));
-        double start = cpu_ms();
-        check(test->eval(state, &q, &r));
-        ms[i] = cpu_ms() - start;
+        ub_bench_check(test->open(&data, &settings, &state));
+        ub_bench_check(test->eval(state, &q, &r));
+        double start = ub_bench_cpu_ms();
+        ub_bench_check(test->eval(state, &q, &r));
+        ms[i] = ub_bench_cpu_ms() - start;
         o.low += (r.p_value < 0.05) / (double)runs;
         test->close(state);
         ub_moments_release(&m);
     }
     ub_free(x);
-    qsort(ms, (size_t)runs, sizeof *ms, by_value);
-    o.ms = ms[runs / 2];
+    o.ms = ub_bench_median(ms, runs);
     return o;
 }
 

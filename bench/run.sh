@@ -1,39 +1,104 @@
 #!/bin/sh
-# bench/run.sh NAME...: build the benchmarks (Release, build/bench) and run the named ones; without
-# a name, say which there are.  Output: key=value lines.  Needs an otherwise idle core.
+# bench/run.sh [--no-peers] NAME...: build the benchmarks (Release, build/bench) and run the named
+# ones; without a name, say which there are.  Output: lines key=value, one core, CPU time.  Needs an
+# otherwise idle core.  --no-peers leaves out the programs of others (bench/peers.sh, which installs
+# them from the Python package index).
+#
+# ci: what each program prints, then the figures that matter, ratios to the peers among them: how
+# many times faster than the fastest of them on the same samples.  `na`: there is no such figure.
+# farm: two ranks, over shared memory and TCP.  journal: ten million records read back.  rcot: time,
+# size and power of rcot.
 set -eu
 cd "$(dirname "$0")/.."
+bin=build/bench/bench
+figures=build/bench/figures
+OPENBLAS_NUM_THREADS=1
+export OPENBLAS_NUM_THREADS
 
-# The farm on two ranks, over shared memory and over TCP.
+usage() {
+    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci, farm, journal, rcot" >&2
+    exit 2
+}
+
+# value KEY: its last value in $figures, or na.
+value() {
+    awk -F= -v key="$1" 'BEGIN { v = "na" } $1 == key { v = $2 } END { print v }' "$figures"
+}
+
+# least KEY...: the smallest of their values, or na.
+least() {
+    for key in "$@"; do value "$key"; done |
+        awk 'BEGIN { v = "na" } $1 != "na" && (v == "na" || $1 < v) { v = $1 } END { print v }'
+}
+
+# ratio A B: A / B, or na.
+ratio() {
+    awk -v a="$1" -v b="$2" 'BEGIN {
+        if (a == "na" || b == "na") print "na"; else printf "%.4g\n", a / b }'
+}
+
+ci() {
+    for program in ci_linear ci_knn; do
+        "$bin/bench_$program"
+    done
+    for test in fisher_z rcot; do
+        "$bin/bench_ci_test" "$test" 1000 21
+    done
+    if [ "$peers" = yes ]; then
+        "$bin/bench_ci_data" 1000 >build/bench/samples_1k.csv
+        "$bin/bench_ci_data" 10000 >build/bench/samples_10k.csv
+        sh bench/peers.sh build/bench/samples_1k.csv build/bench/samples_10k.csv || true
+    fi
+}
+
+ci_summary() {
+    for key in band_tests_per_s_32 band_tests_per_s_1; do
+        echo "$key=$(value $key)"
+    done
+    echo "band_vs_numpy=$(ratio "$(value band_tests_per_s_1)" "$(value numpy_band_tests_per_s)")"
+    for key in full_tests_per_s full_stage_vs_blas cmi_knn_ms_1k cmi_knn_ms_10k cmi_knn_p_s_1k; do
+        echo "$key=$(value $key)"
+    done
+    theirs=$(least tigramite_p_s_1k npeet_p_s_1k jidt_p_s_1k)
+    echo "cmi_knn_p_vs_peer=$(ratio "$theirs" "$(value cmi_knn_p_s_1k)")"
+    echo "rcot_vs_rcit=$(ratio "$(value causal_learn_rcit_ms)" "$(value rcot_ms)")"
+}
+
 farm() {
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
-    cmake --build build/bench --target bench_farm >&2
-    mpirun -n 2 --mca btl self,vader build/bench/bench/bench_farm shm
-    mpirun -n 2 --mca btl self,tcp build/bench/bench/bench_farm tcp
+    mpirun -n 2 --mca btl self,vader "$bin/bench_farm" shm
+    mpirun -n 2 --mca btl self,tcp "$bin/bench_farm" tcp
 }
 
-if [ $# -eq 0 ]; then
-    echo "usage: sh bench/run.sh NAME...; there are: ci farm journal rcot" >&2
-    exit 2
-fi
-cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
-for name in "$@"; do
-    case "$name" in
-    ci) programs='ci_knn ci_linear' ;;
-    journal) programs=journal ;;
-    rcot) programs=ci_rcot ;;
-    farm)
-        farm
-        continue
-        ;;
-    *)
-        echo "bench/run.sh: no benchmark '$name'; there are: ci farm journal rcot" >&2
-        exit 2
-        ;;
-    esac
-    for program in $programs; do
-        cmake --build build/bench --target "bench_$program" >&2
-        OPENBLAS_NUM_THREADS=1 "build/bench/bench/bench_$program"
+farm_summary() {
+    for key in speedup_2_1ms speedup_2_100us dispatch_vs_pingpong_shm dispatch_vs_pingpong_tcp \
+        overhead_percent; do
+        echo "$key=$(value $key)"
     done
+}
+
+journal() {
+    "$bin/bench_journal"
+}
+
+rcot() {
+    "$bin/bench_ci_rcot"
+}
+
+peers=yes
+if [ "${1:-}" = --no-peers ]; then
+    peers=no
+    shift
+fi
+[ $# -gt 0 ] || usage
+for name in "$@"; do
+    case "$name" in ci | farm | journal | rcot) ;; *) usage ;; esac
+done
+cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
+cmake --build build/bench --target benchmarks >&2
+for name in "$@"; do
+    "$name" >"$figures"
+    cat "$figures"
+    case "$name" in ci | farm) "${name}_summary" ;; esac
 done

@@ -15,6 +15,8 @@ if(UB_SANITIZE)
   target_compile_options(ub_flags INTERFACE -fsanitize=${UB_SANITIZE} -fno-omit-frame-pointer
                                             -fno-sanitize-recover=all)
   target_link_options(ub_flags INTERFACE -fsanitize=${UB_SANITIZE})
+  # As the sanitizers' manuals advise: several times faster, with the same checks.
+  target_compile_options(ub_flags INTERFACE $<$<CONFIG:Debug>:-O1>)
 endif()
 
 set(UB_ROOMS core mpi io jobs)

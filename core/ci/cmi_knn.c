@@ -47,6 +47,7 @@ typedef struct draw {
     int64_t *order;                /* n: a permutation */
     int32_t *taker;                /* n: who has the x of a place, -1: nobody */
     int32_t *asker, *queue, *seen; /* n each: see rearrange() */
+    int32_t *looked;               /* n: see spare() */
     int32_t  stamp;
     int32_t *source; /* MOST_GROUPS x n x LANES */
     double  *x;      /* MOST_GROUPS x n x nx x LANES */
@@ -175,6 +176,7 @@ static void release_draw(draw *d)
     ub_free(d->asker);
     ub_free(d->queue);
     ub_free(d->seen);
+    ub_free(d->looked);
     ub_free(d->source);
     ub_free(d->x);
     ub_free(d->work);
@@ -194,6 +196,7 @@ static ub_status init_draw(draw *d, const state *s, const ub_ci_query *q, ub_cmi
     UB_TRY(UB_ALLOC(d->asker, n));
     UB_TRY(UB_ALLOC(d->queue, n));
     UB_TRY(UB_ALLOC(d->seen, n));
+    UB_TRY(UB_ALLOC(d->looked, n));
     UB_TRY(UB_ALLOC(d->source, MOST_GROUPS * n * LANES));
     UB_TRY(UB_ALLOC(d->x, MOST_GROUPS * n * q->nx * LANES));
     for (int64_t i = 0; d->m > 0 && i < n; i++)
@@ -201,9 +204,31 @@ static ub_status init_draw(draw *d, const state *s, const ub_ci_query *q, ub_cmi
     return UB_OK;
 }
 
+/* The first neighbour of a place that nobody has taken, or -1.  What is taken stays so until the
+ * surrogate is complete, so a look continues where the last one stopped. */
+static int32_t spare(draw *d, int32_t place)
+{
+    const int32_t *near = d->near + (int64_t)place * d->m;
+    while (d->looked[place] < d->m && d->taker[near[d->looked[place]]] >= 0)
+        d->looked[place]++;
+    return d->looked[place] < d->m ? near[d->looked[place]] : -1;
+}
+
+/* `take` goes to who asked for it, what he had to who asked for that, ... */
+static void hand_on(draw *d, int32_t take, int32_t *source)
+{
+    for (int32_t had; take >= 0; take = had) {
+        int32_t who = d->asker[take];
+        had = source[(int64_t)who * LANES];
+        source[(int64_t)who * LANES] = take;
+        d->taker[take] = who;
+    }
+}
+
 /* Place `root` finds all its neighbours taken: give it one by letting others take another of
  * theirs, along the shortest such chain (Kuhn 1955).  There always is one, because everybody could
- * keep his own. */
+ * keep his own.  Who comes into the queue has nothing to spare: that is looked at first, and saves
+ * the last and largest generation of the search. */
 static void rearrange(draw *d, int32_t root, int32_t *source)
 {
     int32_t head = 0, tail = 0;
@@ -212,22 +237,18 @@ static void rearrange(draw *d, int32_t root, int32_t *source)
     while (head < tail) {
         int32_t place = d->queue[head++];
         for (int32_t j = 0; j < d->m; j++) {
-            int32_t take = d->near[(int64_t)place * d->m + j];
+            int32_t take = d->near[(int64_t)place * d->m + j], who = d->taker[take], other;
             if (d->seen[take] == d->stamp)
                 continue;
             d->seen[take] = d->stamp;
             d->asker[take] = place;
-            if (d->taker[take] >= 0) {
-                d->queue[tail++] = d->taker[take];
-                continue;
+            other = spare(d, who);
+            if (other >= 0) {
+                d->asker[other] = who;
+                hand_on(d, other, source);
+                return;
             }
-            for (int32_t had; take >= 0; take = had) { /* back along the chain */
-                int32_t who = d->asker[take];
-                had = source[(int64_t)who * LANES];
-                source[(int64_t)who * LANES] = take;
-                d->taker[take] = who;
-            }
-            return;
+            d->queue[tail++] = who;
         }
     }
 }
@@ -240,6 +261,7 @@ static void draw_surrogate(draw *d, int32_t *source)
     for (int64_t i = 0; i < d->n; i++) {
         source[i * LANES] = d->m == 0 ? (int32_t)d->order[i] : -1;
         d->taker[i] = -1;
+        d->looked[i] = 0;
     }
     for (int64_t i = 0; d->m > 0 && i < d->n; i++) {
         int32_t place = (int32_t)d->order[i], left = d->m, take = -1;

@@ -74,37 +74,51 @@ UB_INLINE int ub_knn_next(uint64_t *mask)
     return p;
 }
 
-/* Put a neighbour into the k nearest so far. */
+/* Put a neighbour that is closer than the k-th into the k nearest so far. */
 UB_INLINE void ub_knn_insert(int32_t k, double *nearest, int32_t *near, double distance,
                              int64_t place)
 {
     int32_t i = k - 1;
     for (; i > 0 && nearest[i - 1] > distance; i--) {
         nearest[i] = nearest[i - 1];
-        if (near != NULL)
-            near[i] = near[i - 1];
+        near[i] = near[i - 1];
     }
     nearest[i] = distance;
-    if (near != NULL)
-        near[i] = (int32_t)place;
+    near[i] = (int32_t)place;
 }
 
-/* A distance that at least UB_KNN_GROUPS of the block's do not exceed. */
-UB_INLINE double ub_knn_bound(const double *d)
+/* The same for distances alone, whatever the distance: exchanging upwards, without branches. */
+UB_INLINE void ub_knn_exchange(int32_t k, double *nearest, double distance)
 {
-    double least[UB_KNN_GROUPS], bound = 0;
+    for (int32_t i = 0; i < k; i++) {
+        double held = nearest[i], more = held > distance ? held : distance;
+        nearest[i] = held > distance ? distance : held;
+        distance = more;
+    }
+}
+
+/* A distance that at least k <= UB_KNN_GROUPS of the block's do not exceed: the k-th smallest of
+ * the least of each group. */
+UB_INLINE double ub_knn_bound(int32_t k, const double *d)
+{
+    double  least[UB_KNN_GROUPS], bound = INFINITY;
+    int64_t rank[UB_KNN_GROUPS] = {0};
     for (int g = 0; g < UB_KNN_GROUPS; g++)
         least[g] = d[g];
     for (int p = UB_KNN_GROUPS; p < UB_KNN_BLOCK; p += UB_KNN_GROUPS)
         for (int g = 0; g < UB_KNN_GROUPS; g++)
             least[g] = d[p + g] < least[g] ? d[p + g] : least[g];
+    for (int h = 0; h < UB_KNN_GROUPS; h++)
+        for (int g = 0; g < UB_KNN_GROUPS; g++)
+            rank[g] += least[h] <= least[g];
     for (int g = 0; g < UB_KNN_GROUPS; g++)
-        bound = least[g] > bound ? least[g] : bound;
+        bound = rank[g] >= k && least[g] < bound ? least[g] : bound;
     return bound;
 }
 
-/* Put those of the distances d of block b that belong there into the k nearest so far.  The own
- * block, which comes first, finds them infinite; a bound saves most of its insertions. */
+/* Put those of the distances d of block b that belong there into the k nearest so far; near may be
+ * NULL.  The own block, which comes first, finds them infinite; a bound saves most of its
+ * insertions.  What this costs is branches that are guessed wrong, not arithmetic. */
 UB_INLINE void ub_knn_keep(int32_t k, double *nearest, int32_t *near, double *d, int64_t b,
                            int64_t self)
 {
@@ -112,11 +126,13 @@ UB_INLINE void ub_knn_keep(int32_t k, double *nearest, int32_t *near, double *d,
     if (b == self / UB_KNN_BLOCK) {
         d[self % UB_KNN_BLOCK] = INFINITY;
         if (k <= UB_KNN_GROUPS)
-            radius = nextafter(ub_knn_bound(d), INFINITY);
+            radius = nextafter(ub_knn_bound(k, d), INFINITY);
     }
     for (uint64_t mask = ub_knn_below(d, radius); mask != 0;) {
         int p = ub_knn_next(&mask);
-        if (d[p] < nearest[k - 1])
+        if (near == NULL)
+            ub_knn_exchange(k, nearest, d[p]);
+        else if (d[p] < nearest[k - 1])
             ub_knn_insert(k, nearest, near, d[p], b * UB_KNN_BLOCK + p);
     }
 }

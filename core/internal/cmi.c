@@ -136,8 +136,7 @@ UB_INLINE void keep_nearest(int32_t k, double *best, double *d)
         }
 }
 
-/* Distances of place i from block b in x, y and z as the next row.
- */
+/* Distances of place i from block b in x, y and z as the next row. */
 UB_INLINE void look_in(ub_cmi *s, int64_t b, int64_t i)
 {
     double *restrict dx = s->row_x + s->rows * BLOCK, *restrict dy = s->row_y + s->rows * BLOCK;

@@ -1,8 +1,6 @@
 /* fisher_z against published tools, 40-digit references and brute-force inversion; the
  * one-inverse form (core/full.h) against both. */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/ci_test.h"
@@ -36,22 +34,9 @@ static ub_ci_result ask(const ub_moments *m, ub_ci_query q)
 static bool golden(const char *name, int64_t n, ub_moments *m)
 {
     enum { COLUMNS = 8 };
-    const char *path = ub_test_shared(name);
-    double     *x;
-    char        line[1024];
-    FILE       *f = path == NULL ? NULL : fopen(path, "r");
-    if (f == NULL)
+    double *x = ub_test_table(name, n, COLUMNS);
+    if (x == NULL)
         return false;
-    UB_CHECK(UB_ALLOC(x, n * COLUMNS));
-    CU_ASSERT_PTR_NOT_NULL(fgets(line, sizeof line, f));
-    for (int64_t i = 0; i < n && fgets(line, sizeof line, f) != NULL; i++) {
-        char *at = line;
-        for (int c = 0; c < COLUMNS; c++) {
-            x[c * n + i] = strtod(at, &at);
-            at++;
-        }
-    }
-    (void)fclose(f);
     UB_CHECK(ub_moments_of_columns(n, COLUMNS, x, m));
     ub_free(x);
     return true;

@@ -1,7 +1,6 @@
 /* Nearest neighbours against plain loops, and cmi_knn against published tools, plain loops, and
  * what a test has to do. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -279,28 +278,6 @@ static ub_ci_result ask(int64_t n, int32_t p, const double *x, ub_ci_query q)
     return r;
 }
 
-static double *golden(const char *name, int64_t n)
-{
-    enum { COLUMNS = 8 };
-    const char *path = ub_test_shared(name);
-    double     *x;
-    char        line[1024];
-    FILE       *f = path == NULL ? NULL : fopen(path, "r");
-    if (f == NULL)
-        return NULL;
-    UB_CHECK(UB_ALLOC(x, n * COLUMNS));
-    CU_ASSERT_PTR_NOT_NULL(fgets(line, sizeof line, f));
-    for (int64_t i = 0; i < n && fgets(line, sizeof line, f) != NULL; i++) {
-        char *at = line;
-        for (int c = 0; c < COLUMNS; c++) {
-            x[c * n + i] = strtod(at, &at);
-            at++;
-        }
-    }
-    (void)fclose(f);
-    return x;
-}
-
 static const struct {
     const char *k, *scaling, *estimator;
 } variants[] = {{"3", "standardise", "ksg1"},  {"5", "standardise", "ksg1"},
@@ -358,7 +335,7 @@ static const struct {
 
 static const int32_t col_x[] = {0}, col_y[] = {1}, col_z[] = {2, 3, 4, 5, 6}, col_y0[] = {7};
 
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
 static const bool optimised = true;
 #else
 static const bool optimised = false;
@@ -369,7 +346,7 @@ static const bool optimised = false;
 static void golden_values(void)
 {
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-        double *x = golden(expected[i].file, expected[i].n);
+        double *x = ub_test_table(expected[i].file, expected[i].n, 8);
         if (x == NULL)
             return;
         bool few = expected[i].n > 1000 && !optimised; /* else minutes */

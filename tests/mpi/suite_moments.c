@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "core/shard.h"
 #include "mpi/moments.h"
+#include "tests/support/corpus.h"
 #include "tests/support/suite.h"
 #include "tests/support/world.h"
 
-enum { STEPS = 4, DIM = 2, TASKS = 2, WIDTH = 3, WIDE = STEPS * DIM, P = WIDE + WIDTH };
+enum { WIDE = UB_TEST_WIDE, P = UB_TEST_COLUMNS };
 
 /* All columns of an episode: a slow mean far from zero, and dependence between columns. */
 static void episode_row(int64_t episode, double *row)
@@ -18,30 +18,6 @@ static void episode_row(int64_t episode, double *row)
     double common = ub_rng_normal(&r);
     for (int j = 0; j < P; j++)
         row[j] = 100 * j + common * (j % 3) + ub_rng_normal(&r);
-}
-
-/* The part of an N-episode corpus that a rank of c holds. */
-static ub_status make_corpus(const ub_comm *c, int64_t n, int64_t shards, ub_corpus *out)
-{
-    ub_range own = ub_rows_of_rank(n, shards, c->size, c->rank);
-    *out = (ub_corpus){.episodes = n,
-                       .first = own.first,
-                       .count = own.count,
-                       .steps = STEPS,
-                       .dim = DIM,
-                       .tasks = TASKS,
-                       .segment = 2};
-    UB_TRY(UB_ALLOC(out->task_offset, TASKS + 1));
-    out->task_offset[1] = 1;
-    out->task_offset[2] = WIDTH;
-    UB_TRY(ub_corpus_alloc(out));
-    for (int64_t e = 0; e < own.count; e++) {
-        double row[P];
-        episode_row(own.first + e, row);
-        memcpy(out->states + e * WIDE, row, WIDE * sizeof *row);
-        memcpy(out->targets + e * WIDTH, row + WIDE, WIDTH * sizeof *row);
-    }
-    return UB_OK;
 }
 
 static void plain_sums(int64_t n, long double *mean, long double *cov)
@@ -69,8 +45,8 @@ static void one_shape(int64_t n, int64_t shards)
     ub_moments  m = {0}, w = {0};
     long double mean[P], cov[P * P];
     UB_CHECK(ub_comm_init(&alone, MPI_COMM_SELF));
-    UB_CHECK(make_corpus(ub_world, n, shards, &part));
-    UB_CHECK(make_corpus(&alone, n, shards, &whole));
+    UB_CHECK(ub_test_corpus(ub_world, n, shards, episode_row, &part));
+    UB_CHECK(ub_test_corpus(&alone, n, shards, episode_row, &whole));
     int good =
         ub_test_ok(ub_moments_gather(ub_world, &part, shards, &m), "all", __FILE__, __LINE__);
     good &= ub_test_ok(ub_moments_gather(&alone, &whole, shards, &w), "alone", __FILE__, __LINE__);
@@ -105,13 +81,9 @@ static void shapes(void)
 
 static void put_bad(ub_corpus *c, int64_t episode, int column, double value)
 {
-    int64_t e = episode - c->first;
-    if (e < 0 || e >= c->count)
-        return;
-    if (column < WIDE)
-        c->states[e * WIDE + column] = value;
-    else
-        c->targets[e * WIDTH + column - WIDE] = value;
+    double *at = ub_test_corpus_at(c, episode, column);
+    if (at != NULL)
+        *at = value;
 }
 
 static void not_finite(void)
@@ -129,7 +101,7 @@ static void not_finite(void)
         {0, 4, NAN, "episode 0, step 2, component 0 is"},
     };
     ub_corpus c = {0};
-    UB_CHECK(make_corpus(ub_world, 53, 7, &c));
+    UB_CHECK(ub_test_corpus(ub_world, 53, 7, episode_row, &c));
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) { /* each before the last */
         ub_moments m = {0};
         put_bad(&c, table[i].episode, table[i].column, table[i].value);
@@ -143,10 +115,10 @@ static void unusable(void)
 {
     ub_corpus  c = {0};
     ub_moments m = {0};
-    UB_CHECK(make_corpus(ub_world, 1, 4, &c));
+    UB_CHECK(ub_test_corpus(ub_world, 1, 4, episode_row, &c));
     UB_CHECK_FAILS(ub_moments_gather(ub_world, &c, 4, &m), UB_EINPUT, "1 episodes");
     ub_corpus_release(&c);
-    UB_CHECK(make_corpus(ub_world, 53, 7, &c));
+    UB_CHECK(ub_test_corpus(ub_world, 53, 7, episode_row, &c));
     UB_CHECK_FAILS(ub_moments_gather(ub_world, &c, 0, &m), UB_EARG, "0 shards");
     if (ub_world->size > 1) /* 2 x 26.5 episodes are not cut like 1 + 6 sevenths */
         UB_CHECK_FAILS(ub_moments_gather(ub_world, &c, 53, &m), UB_EARG, "its shards are");
@@ -158,8 +130,8 @@ static void digests(void)
     ub_comm   alone = {0};
     ub_corpus part = {0}, whole = {0};
     UB_CHECK(ub_comm_init(&alone, MPI_COMM_SELF));
-    UB_CHECK(make_corpus(ub_world, 53, 7, &part));
-    UB_CHECK(make_corpus(&alone, 53, 7, &whole));
+    UB_CHECK(ub_test_corpus(ub_world, 53, 7, episode_row, &part));
+    UB_CHECK(ub_test_corpus(&alone, 53, 7, episode_row, &whole));
     UB_CHECK(ub_corpus_digest(ub_world, &part));
     UB_CHECK(ub_corpus_digest(&alone, &whole));
     CU_ASSERT_EQUAL(memcmp(part.digest, whole.digest, sizeof part.digest), 0);

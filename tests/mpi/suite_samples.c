@@ -2,38 +2,23 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/shard.h"
 #include "mpi/moments.h"
 #include "mpi/samples.h"
+#include "tests/support/corpus.h"
 #include "tests/support/suite.h"
 #include "tests/support/world.h"
 
-enum { STEPS = 4, DIM = 2, TASKS = 2, WIDTH = 3, WIDE = STEPS * DIM, P = WIDE + WIDTH };
+enum { WIDE = UB_TEST_WIDE, P = UB_TEST_COLUMNS };
 
 static double value(int64_t episode, int column)
 {
     return (double)((episode * 7919 + column * 104729) % 65537) + 0.5;
 }
 
-static ub_status make_corpus(const ub_comm *c, int64_t n, int64_t shards, ub_corpus *out)
+static void episode_row(int64_t episode, double *row)
 {
-    ub_range own = ub_rows_of_rank(n, shards, c->size, c->rank);
-    *out = (ub_corpus){.episodes = n,
-                       .first = own.first,
-                       .count = own.count,
-                       .steps = STEPS,
-                       .dim = DIM,
-                       .tasks = TASKS,
-                       .segment = 2};
-    UB_TRY(UB_ALLOC(out->task_offset, TASKS + 1));
-    out->task_offset[1] = 1;
-    out->task_offset[2] = WIDTH;
-    UB_TRY(ub_corpus_alloc(out));
-    for (int64_t e = 0; e < own.count; e++)
-        for (int j = 0; j < P; j++)
-            *(j < WIDE ? &out->states[e * WIDE + j] : &out->targets[e * WIDTH + j - WIDE]) =
-                value(own.first + e, j);
-    return UB_OK;
+    for (int j = 0; j < P; j++)
+        row[j] = value(episode, j);
 }
 
 /* A transform that needs the whole column: running sums. */
@@ -74,7 +59,7 @@ static int place(int placement)
 static void one_shape(int64_t n, int64_t shards)
 {
     ub_corpus c = {0};
-    UB_CHECK(make_corpus(ub_world, n, shards, &c));
+    UB_CHECK(ub_test_corpus(ub_world, n, shards, episode_row, &c));
     for (int placement = 0; placement < 4; placement++)
         for (int sums = 0; sums < 2; sums++) {
             ub_samples      s = {0};
@@ -102,7 +87,7 @@ static void shared(void)
     ub_corpus  c = {0};
     ub_samples s = {0};
     int        size = 0, rank = 0;
-    UB_CHECK(make_corpus(ub_world, 53, 7, &c));
+    UB_CHECK(ub_test_corpus(ub_world, 53, 7, episode_row, &c));
     UB_CHECK(ub_samples_gather(ub_world, &c, 7, &(ub_samples_plan){.node = 1}, &s));
     CU_ASSERT(s.node != MPI_COMM_NULL && MPI_Comm_size(s.node, &size) == MPI_SUCCESS &&
               MPI_Comm_rank(s.node, &rank) == MPI_SUCCESS && size == ub_world->size);
@@ -124,8 +109,8 @@ static void moments(void)
         ub_moments      m = {0}, v = {0}, raw = {0};
         ub_samples_plan plan = {.test = sums ? &summing : NULL};
         UB_CHECK(ub_comm_init(&alone, MPI_COMM_SELF));
-        UB_CHECK(make_corpus(ub_world, 53, 7, &part));
-        UB_CHECK(make_corpus(&alone, 53, 7, &whole));
+        UB_CHECK(ub_test_corpus(ub_world, 53, 7, episode_row, &part));
+        UB_CHECK(ub_test_corpus(&alone, 53, 7, episode_row, &whole));
         UB_CHECK(ub_samples_gather(ub_world, &part, 7, &plan, &s));
         UB_CHECK(ub_samples_gather(&alone, &whole, 7, &plan, &w));
         UB_CHECK(ub_samples_moments(ub_world, &s, &part, 7, &m));
@@ -160,7 +145,7 @@ static void refused(void)
     static const ub_ci_test picky = {.name = "picky", .transform = fails_on_one};
     ub_corpus               c = {0};
     ub_samples              s = {0};
-    UB_CHECK(make_corpus(ub_world, 20000, 7, &c));
+    UB_CHECK(ub_test_corpus(ub_world, 20000, 7, episode_row, &c));
     UB_CHECK_FAILS(ub_samples_gather(ub_world, &c, 7, &(ub_samples_plan){.max_bytes = 1 << 20}, &s),
                    UB_EINPUT,
                    "20000 episodes of 11 columns take 1.67847 MiB of every node, at most 1 may");

@@ -47,6 +47,38 @@ const char *ub_test_shared(const char *relative)
     return NULL;
 }
 
+/* The numbers of a line into x, x + stride, ...; are they so many? */
+static int read_line(char *line, int columns, int64_t stride, double *x)
+{
+    int   found = 0;
+    char *end = line;
+    for (char *at = line; found < columns; found++, at = end + 1) {
+        double v = strtod(at, &end);
+        if (end == at || *end != (found < columns - 1 ? ',' : '\n'))
+            break;
+        x[found * stride] = v;
+    }
+    return found == columns;
+}
+
+double *ub_test_table(const char *relative, int64_t n, int columns)
+{
+    const char *path = ub_test_shared(relative);
+    FILE       *f = path == NULL ? NULL : fopen(path, "r");
+    double     *x = NULL;
+    int64_t     rows = 0;
+    char        line[4096];
+    if (f == NULL)
+        return NULL;
+    UB_CHECK(UB_ALLOC(x, n * columns));
+    int good = fgets(line, sizeof line, f) != NULL; /* the header */
+    while (good && rows < n && fgets(line, sizeof line, f) != NULL)
+        good = read_line(line, columns, n, x + rows++);
+    CU_ASSERT(good && rows == n && fgets(line, sizeof line, f) == NULL);
+    (void)fclose(f);
+    return x;
+}
+
 const char *ub_test_dir(void)
 {
     static char dir[4096];

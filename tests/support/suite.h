@@ -10,6 +10,7 @@
 #define UB_TESTS_SUITE_H
 
 #include <CUnit/CUnit.h>
+#include <stdint.h>
 
 #include "core/mem.h"
 #include "core/status.h"
@@ -43,6 +44,10 @@ int ub_test_close(double a, double b, double tolerance, const char *file, int li
 /* Path of the shared reference material ($UB_SHARED, else ../shared beside the source tree), or
  * NULL with a printed reason if `relative` is not there: the case then returns (skips). */
 const char *ub_test_shared(const char *relative);
+/* A CSV table of the reference material: n lines of `columns` numbers below a header, as columns,
+ * c at c * n; release with ub_free.  NULL if it is not there (the case skips); a table of another
+ * shape fails the case. */
+double *ub_test_table(const char *relative, int64_t n, int columns);
 /* A fresh directory for this test's files, removed and made anew; same name on all ranks. */
 const char *ub_test_dir(void);
 
