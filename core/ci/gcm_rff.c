@@ -83,6 +83,8 @@ static void put_features(rff *r, const ub_gcm_job *job, int32_t cosines)
 {
     int32_t d = job->nz + job->ng;
     int     n = (int)r->n;
+    if (d == 0) /* nothing to condition on, and no features */
+        return;
     double *wave = r->phi + (int64_t)d * n;
     memset(wave, 0, (size_t)cosines * (size_t)n * sizeof *wave);
     for (int32_t j = 0; j < d; j++) {
