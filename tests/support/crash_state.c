@@ -302,9 +302,11 @@ static void realise(name *list, bool now, const char *root, const char *out)
             for (const char *p = rest; *p != '\0'; p++)
                 slashes += *p == '/';
             more = more || slashes > depth;
-            if (n->what == NULL || slashes != depth || strlen(out) + strlen(rest) >= sizeof path)
+            if (n->what == NULL || slashes != depth)
                 continue;
-            (void)snprintf(path, sizeof path, "%s%s", out, rest);
+            int length = snprintf(path, sizeof path, "%s%s", out, rest);
+            if (length < 0 || (size_t)length >= sizeof path)
+                continue;
             char       *slash = strrchr(path, '/');
             struct stat s;
             *slash = '\0';
