@@ -2,13 +2,14 @@
  *
  *   ci_size TEST N REPLICATIONS FIRST_SEED [CHAIN|all [LINK|all [STEPS]]]
  *
- * Replication i makes, for every chain and kind of task, a corpus of N episodes with seed
- * FIRST_SEED + i: `unbraid synth` with synth.transition, synth.link, synth.edge = 1, T = STEPS (10),
- * L = 2, eight tasks that every segment joins with probability 1/2.  In each corpus eight questions
- * are asked, one a cell: neither step in the task, only the earlier, only the later, both;
- * segments adjacent or not.  Step and task are drawn at random among those of the cell, so that the
- * runs of a cell are independent of each other (cells share corpora).  The question is that of
- * `conditioning: band`, last steps of the segments, alpha = .05.
+ * Replication i makes, for every chain and kind of task, a corpus of N episodes, each with a seed
+ * of its own (FIRST_SEED + 9 i + 3 chain + kind): `unbraid synth` with synth.transition,
+ * synth.link, synth.edge = 1, T = STEPS (10), L = 2, eight tasks that every segment joins with
+ * probability 1/2.  In each corpus eight questions are asked, one a cell: neither step in the task,
+ * only the earlier, only the later, both; segments adjacent or not.  Step and task are drawn at
+ * random among those of the cell, so that the runs of a cell are independent of each other (cells
+ * share corpora).  The question is that of `conditioning: band`, last steps of the segments, alpha
+ * = .05.
  *
  * Output: a line a cell, then seconds of CPU time a test. */
 #include <math.h>
@@ -24,7 +25,7 @@
 #include "core/settings.h"
 #include "core/synth.h"
 
-enum { TASKS = 8, KINDS = 4, CELLS = 2 * KINDS, MOST_OTHERS = 8 };
+enum { TASKS = 8, KINDS = 4, CELLS = 2 * KINDS, MOST_OTHERS = 16 };
 static const char *const chains[] = {"tanh", "sine", "fold"};
 static const char *const links[] = {"linear", "squared_sum", "quadratic"};
 static const char *const kinds[] = {"neither", "x", "y", "both"};
@@ -175,7 +176,7 @@ int main(int argc, char **argv)
             s.synth.transition = transition[c];
             s.synth.link = kind[l];
             for (int i = 0; i < runs; i++) {
-                s.run.seed = atoll(argv[4]) + i;
+                s.run.seed = atoll(argv[4]) + 9 * i + 3 * c + l;
                 seconds += replicate(test, &s, t);
             }
             for (int i = 0; i < CELLS; i++)

@@ -4,9 +4,9 @@
  * few columns of the condition.  Each target gets the pair of columns that predicts it best, by GCV
  * on a subsample, in a Gaussian kernel whose scale is chosen there too, together with all columns
  * and their squares as plain features.  What that leaves is regressed a second time, on the
- * moderators with a partner among all columns.  Both steps are linear smoothers, residual (I - H) y,
- * so errors enter the test only as the product of both sides' bias (docs/nonlinear-chains.md): the
- * penalty is made smaller than GCV's, which costs variance, not size. */
+ * moderators with a partner among all columns.  Both steps are linear smoothers, residual (I - H)
+ * y, so errors enter the test only as the product of both sides' bias (docs/nonlinear-chains.md):
+ * the penalty is made smaller than GCV's, which costs variance, not size. */
 #include "core/ci_test.h"
 
 #include <math.h>
@@ -22,10 +22,10 @@
 /* Samples and landmarks of a choice; landmarks of fits on Z, and with moderators. */
 enum {
     SUBSAMPLE = 1500,
-    LANDMARKS_CHOICE = 80,
+    LANDMARKS_CHOICE = 64,
     LANDMARKS_Z = 160,
     LANDMARKS_G = 80,
-    SAMPLES_A_LANDMARK = 5
+    SAMPLES_A_LANDMARK = 16
 };
 
 /* Columns are normal scores: a pair is chosen at the middle scale, then its scale. */
@@ -41,18 +41,18 @@ typedef struct choice {
 } choice;
 
 typedef struct krr {
-    int64_t  n;
-    int64_t  sub;             /* samples of the subsample: order[0 .. sub) */
-    int32_t *order, *counter; /* n: a random order of the samples; 0, 1, 2, ... */
-    ub_krr   small, large;    /* fits to the subsample, to all */
-    double  *feature;         /* n x room */
-    double  *part;            /* columns and targets of the subsample */
-    int64_t  room, room_part;
-    const double **column;    /* of the job, Z first; after `columns`: of the subsample */
-    choice  *chosen;
-    int32_t  columns, targets; /* room */
-    double  *first, *leverage, *trace;           /* given Z: n x targets, n x targets, targets */
-    double  *diagonal, *parameters;              /* of the job: n x targets, targets */
+    int64_t        n;
+    int64_t        sub;             /* samples of the subsample: order[0 .. sub) */
+    int32_t       *order, *counter; /* n: a random order of the samples; 0, 1, 2, ... */
+    ub_krr         small, large;    /* fits to the subsample, to all */
+    double        *feature;         /* n x room */
+    double        *part;            /* columns and targets of the subsample */
+    int64_t        room, room_part;
+    const double **column; /* of the job, Z first; after `columns`: of the subsample */
+    choice        *chosen;
+    int32_t        columns, targets;         /* room */
+    double        *first, *leverage, *trace; /* given Z: n x targets, n x targets, targets */
+    double        *diagonal, *parameters;    /* of the job: n x targets, targets */
 } krr;
 
 static void close_krr(void *self)
@@ -201,17 +201,19 @@ static ub_status take_part(krr *k, const stage *s)
         if (c < s->p)
             k->column[k->columns + c] = part;
     }
-    int32_t plain =
-        put_plain(k->sub, s->p, s->moderators, k->column + k->columns, k->feature);
+    int32_t plain = put_plain(k->sub, s->p, s->moderators, k->column + k->columns, k->feature);
     return ub_krr_plain(&k->small, k->sub, plain, k->feature);
 }
 
-/* For each target the pair with the best GCV score on the subsample, then its scale. */
+/* For each target the pair, if any, with the best GCV score on the subsample, then its scale. */
 static ub_status choose(krr *k, const stage *s)
 {
     UB_TRY(take_part(k, s));
-    for (int32_t t = 0; t < s->m; t++)
-        k->chosen[t] = (choice){-1, -1, MIDDLE, INFINITY};
+    for (int32_t t = 0; t < s->m; t++) {
+        double none;
+        k->chosen[t] = (choice){-1, -1, MIDDLE, 0};
+        k->chosen[t].score = ub_krr_choose(&k->small, k->part + (s->p + t) * k->sub, &none);
+    }
     if (s->p == 1)
         UB_TRY(offer(k, s, (choice){0, -1, MIDDLE, 0}, false));
     for (int32_t b = s->from; b < s->p; b++)

@@ -9,7 +9,8 @@
 
 /* What counts as a direction: of the kernel over its landmarks (its diagonal is 1), of the plain
  * features (of unit length), and among the samples. */
-static const double kernel_tol = 1e-8, plain_tol = 1e-9, variance_tol = 1e-11;
+static const double kernel_tol = 1e-8, plain_tol = 1e-9, variance_tol = 1e-11,
+                    least_variance = 1e-20;
 
 /* GCV with the degrees of freedom counted 1.2 times: GCV proper is known to undersmooth wildly at
  * times (Cummins, Filloon, Nychka 2001). */
@@ -97,9 +98,8 @@ static int32_t choose_landmarks(ub_krr *k, const double *a, const double *b, dou
     double tol = kernel_tol;
     for (int32_t j = 0; j < c; j++)
         for (int32_t i = j; i < c; i++)
-            k->gram[(int64_t)j * c + i] =
-                kernel(a[order[i]] - a[order[j]],
-                       b == NULL ? 0 : b[order[i]] - b[order[j]], factor);
+            k->gram[(int64_t)j * c + i] = kernel(a[order[i]] - a[order[j]],
+                                                 b == NULL ? 0 : b[order[i]] - b[order[j]], factor);
     dpstrf_("L", &c, k->gram, &c, k->pivot, &rank, &tol, k->work, &info);
     rank = rank < landmarks ? rank : landmarks;
     for (int32_t j = 0; j < rank; j++) {
@@ -121,7 +121,7 @@ ub_status ub_krr_kernel(ub_krr *k, const double *a, const double *b, double scal
         return UB_OK;
     UB_TRY(reserve(k, n, k->room_plain, landmarks));
     int32_t candidates = 2 * landmarks < n ? 2 * landmarks : (int32_t)n;
-    int m = choose_landmarks(k, a, b, factor, order, candidates, landmarks);
+    int     m = choose_landmarks(k, a, b, factor, order, candidates, landmarks);
     for (int32_t j = 0; j < m; j++)
         for (int64_t i = 0; i < n; i++)
             k->k[j * n + i] = kernel(a[i] - k->point[2 * j],
@@ -139,18 +139,27 @@ ub_status ub_krr_kernel(ub_krr *k, const double *a, const double *b, double scal
     int room = 1 + 6 * m + 2 * m * m, whole = 3 + 5 * m;
     dsyevd_("V", "L", &m, k->gram, &m, k->w, k->work, &room, k->pivot, &whole, &info);
     int first = 0;
-    while (first < m && !(k->w[first] > variance_tol * k->w[m - 1]))
+    while (first < m && !(k->w[first] > fmax(variance_tol * k->w[m - 1], least_variance)))
         first++;
-    if (info != 0 || !(k->w[m - 1] > 0))
-        first = m; /* nothing beyond the plain features */
+    if (info != 0)
+        first = m;
     k->rank = m - first;
     memmove(k->w, k->w + first, (size_t)k->rank * sizeof *k->w);
+    memmove(k->gram, k->gram + (int64_t)first * m, (size_t)k->rank * (size_t)m * sizeof(double));
     for (int32_t j = 0; j < k->rank; j++)
-        cblas_dscal(m, 1 / sqrt((double)n * k->w[j]), k->gram + (int64_t)(first + j) * m, 1);
-    if (k->rank > 0)
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, rows, k->rank, m, 1, k->k, rows,
-                    k->gram + (int64_t)first * m, m, 0, k->u, rows);
+        cblas_dscal(m, 1 / sqrt((double)n * k->w[j]), k->gram + (int64_t)j * m, 1);
+    k->landmarks = m;
+    k->rotated = false;
     return UB_OK;
+}
+
+/* The orthonormal basis itself; only residuals need it. */
+static void rotate(ub_krr *k)
+{
+    int n = (int)k->n;
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, k->rank, k->landmarks, 1, k->k, n,
+                k->gram, k->landmarks, 0, k->u, n);
+    k->rotated = true;
 }
 
 double ub_krr_choose(const ub_krr *k, const double *y, double *penalty)
@@ -160,8 +169,11 @@ double ub_krr_choose(const ub_krr *k, const double *y, double *penalty)
     if (k->plain > 0)
         cblas_dgemv(CblasColMajor, CblasTrans, n, k->plain, 1, k->q, n, y, 1, 0, c, 1);
     rss -= cblas_ddot(k->plain, c, 1, c, 1);
-    if (k->rank > 0)
-        cblas_dgemv(CblasColMajor, CblasTrans, n, k->rank, 1, k->u, n, y, 1, 0, c, 1);
+    if (k->rank > 0) {
+        cblas_dgemv(CblasColMajor, CblasTrans, n, k->landmarks, 1, k->k, n, y, 1, 0, k->point, 1);
+        cblas_dgemv(CblasColMajor, CblasTrans, k->landmarks, k->rank, 1, k->gram, k->landmarks,
+                    k->point, 1, 0, c, 1);
+    }
     *penalty = INFINITY;
     for (int step = 0; step <= 20 && (step == 0 || k->rank > 0); step++) {
         /* none of the kernel, then penalties of 3 .. 1e-9 times the largest variance */
@@ -181,7 +193,7 @@ double ub_krr_choose(const ub_krr *k, const double *y, double *penalty)
     return best;
 }
 
-double ub_krr_residual(const ub_krr *k, const double *y, double penalty, double *residual,
+double ub_krr_residual(ub_krr *k, const double *y, double penalty, double *residual,
                        double *leverage)
 {
     int     n = (int)k->n;
@@ -197,6 +209,8 @@ double ub_krr_residual(const ub_krr *k, const double *y, double penalty, double 
             leverage[i] += k->q[j * (int64_t)n + i] * k->q[j * (int64_t)n + i];
     if (!isfinite(penalty) || k->rank == 0)
         return trace;
+    if (!k->rotated)
+        rotate(k);
     cblas_dgemv(CblasColMajor, CblasTrans, n, k->rank, 1, k->u, n, residual, 1, 0, c, 1);
     for (int32_t j = 0; j < k->rank; j++) {
         double        shrink = k->w[j] / (k->w[j] + penalty);

@@ -13,17 +13,21 @@
 #ifndef UB_CORE_INTERNAL_KRR_H
 #define UB_CORE_INTERNAL_KRR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
 
 typedef struct ub_krr {
     int64_t n;
-    int32_t plain, rank; /* columns of q, of u */
-    double *q;           /* n x plain: orthonormal basis of the plain features */
-    double *u;           /* n x rank: orthonormal basis of the kernel's directions beyond them */
-    double *w;           /* rank: their variances (eigenvalues of the kernel / n), ascending */
-    double *k, *gram, *work, *point, *coefficient;
+    int32_t plain, rank, landmarks; /* columns of q, of u, of k */
+    double *q;                      /* n x plain: orthonormal basis of the plain features */
+    double *
+        w; /* rank: variances of the kernel's directions beyond them (eigenvalues / n), ascending */
+    double *u; /* n x rank: orthonormal basis of those directions = k gram; made when needed */
+    double *k, *gram; /* n x landmarks: factor of the kernel; landmarks x rank */
+    bool    rotated;  /* u is there */
+    double *work, *point, *coefficient;
     int    *pivot;
     int64_t room_n;
     int32_t room_plain, room_landmarks;
@@ -45,8 +49,9 @@ UB_NODISCARD ub_status ub_krr_kernel(ub_krr *k, const double *a, const double *b
  * mean square of prediction.  Infinite if the plain features leave too few degrees of freedom. */
 double ub_krr_choose(const ub_krr *k, const double *y, double *penalty);
 
-/* residual = y - H y (n, may be y); adds the diagonal of H to leverage (n) and returns the trace. */
-double ub_krr_residual(const ub_krr *k, const double *y, double penalty, double *residual,
+/* residual = y - H y (n, may be y); adds the diagonal of H to leverage (n) and returns the trace.
+ */
+double ub_krr_residual(ub_krr *k, const double *y, double penalty, double *residual,
                        double *leverage);
 
 #endif /* UB_CORE_INTERNAL_KRR_H */
