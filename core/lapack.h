@@ -16,6 +16,10 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
  * counts pivots above tol, work has 2 n.  *info > 0: deficient, *rank says how far it went. */
 void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *piv, int *rank,
              const double *tol, double *work, int *info);
+/* Eigenvalues (ascending, w) and, jobz V, eigenvectors (over a) of a symmetric matrix; lwork >= 3 n
+ * - 1. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+            double *work, const int *lwork, int *info);
 /* Eigenvalues w (n, ascending) and, with jobz V, eigenvectors (over a) of a symmetric matrix by
  * divide and conquer; work 1 + 6 n + 2 n^2, iwork 3 + 5 n. */
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,

@@ -21,7 +21,8 @@ typedef enum ub_rng_purpose {
     UB_RNG_CI_TEST,
     UB_RNG_SPLIT,
     UB_RNG_EVAL,
-    UB_RNG_TEST
+    UB_RNG_TEST,
+    UB_RNG_REGRESSION
 } ub_rng_purpose;
 
 typedef struct ub_rng {

@@ -115,6 +115,10 @@ static const ub_field ci[] = {
     CHOICE("form", ci.form, "interaction", "product|interaction", 0,
            "covariance of residuals alone, or also of squares and along moderators (gcm)"),
     INT("degree", ci.degree, "3", 1, 6, "", 0, "of the polynomials (gcm_poly)"),
+    INT("features", ci.features, "100", 1, 10000, "", 0, "random cosines (gcm_rff)"),
+    INT("hidden", ci.hidden, "16", 1, 4096, "units", 0, "width of the network (gcm_mlp)"),
+    INT("folds", ci.folds, "3", 2, 100, "", 0, "parts, each predicted from the others (gcm_mlp)"),
+    INT("epochs", ci.epochs, "20", 1, 100000, "", 0, "passes over the samples (gcm_mlp)"),
 };
 
 static const ub_field farm[] = {

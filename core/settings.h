@@ -80,8 +80,10 @@ typedef struct ub_settings {
         int64_t permutations; /* at most */
         int64_t stop_after;   /* surrogates at or above the statistic; 0 = never */
         int     permutation, estimator, scaling;
-        int     form;   /* gcm */
-        int64_t degree; /* gcm_poly */
+        int     form;                  /* gcm */
+        int64_t degree;                /* gcm_poly */
+        int64_t features;              /* gcm_rff */
+        int64_t hidden, folds, epochs; /* gcm_mlp */
     } ci;
     struct {
         double journal_sync_s;

@@ -80,7 +80,7 @@ static ub_status open_krr(int64_t n, const struct ub_settings *settings, void **
 {
     krr      *k = NULL;
     ub_status st = UB_OK;
-    ub_rng    r = ub_rng_make((uint64_t)settings->run.seed, UB_RNG_CI_TEST, 0);
+    ub_rng    r = ub_rng_make((uint64_t)settings->run.seed, UB_RNG_REGRESSION, 0);
     UB_TRY_OUT(UB_ALLOC(k, 1));
     k->n = n;
     k->sub = n < SUBSAMPLE ? n : SUBSAMPLE;
@@ -298,7 +298,11 @@ static ub_status residuals(void *self, ub_gcm_job *job)
     return UB_OK;
 }
 
-static const ub_gcm_method method = {"gcm_krr", open_krr, residuals, close_krr};
+static const ub_gcm_method method = {.name = "gcm_krr",
+                                     .together = true,
+                                     .open = open_krr,
+                                     .residuals = residuals,
+                                     .close = close_krr};
 
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings,
                             void **state)

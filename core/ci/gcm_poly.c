@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/internal/gcm.h"
+#include "core/internal/poly.h"
 #include "core/internal/scores.h"
 #include "core/lapack.h"
 #include "core/mem.h"
@@ -242,12 +242,12 @@ static ub_status residuals(void *self, ub_gcm_job *job)
     return UB_OK;
 }
 
-static const ub_gcm_method method = {"gcm_poly", open_poly, residuals, close_poly};
+const ub_gcm_method ub_gcm_polynomials = {"gcm_poly", open_poly, residuals, close_poly, false};
 
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings,
                             void **state)
 {
-    return ub_gcm_open(&method, data, settings, state);
+    return ub_gcm_open(&ub_gcm_polynomials, data, settings, state);
 }
 
 const ub_ci_test ub_ci_gcm_poly = {

@@ -16,18 +16,19 @@
 enum { FUNCTIONS = 2 };
 static const double square_clip = 2.5, index_clip = 3;
 
-/* A product r_f(x) r_h(y) w(q): f, h = 0: x, 1: x^2; w: the Hermite polynomial of that order of a
- * moderator, 0: 1. */
+/* A product r_f(x) r_h(y) q^w: f, h = 0: x, 1: x^2; q a moderator. */
 typedef struct product {
     int f, h, w;
 } product;
 
 /* What is asked with moderators and without, the most important first: as many as the samples
- * bear, see product_count(). */
-static const product with[] = {{0, 0, 0}, {1, 1, 0}, {0, 0, 1}, {0, 0, 2}, {1, 1, 1}, {0, 0, 3}};
+ * bear, see product_count().  With them: what is dependent everywhere (sums), the squares (sums of
+ * squares, where x y cancels), and what changes its sign along the task (squares of sums).  More
+ * orders cost more power in degrees of freedom than they add: docs/ci-tests.md. */
+static const product with[] = {{0, 0, 0}, {1, 1, 0}, {0, 0, 1}};
 static const product without[] = {{0, 0, 0}, {1, 1, 0}, {0, 1, 0}, {1, 0, 0}};
 
-enum { HERMITE = 3, MOST_PRODUCTS = 64, SAMPLES_A_PRODUCT = 10 };
+enum { MOST_PRODUCTS = 64, SAMPLES_A_PRODUCT = 10 };
 
 typedef struct buffer {
     double *x;
@@ -42,7 +43,7 @@ typedef struct state {
     const ub_ci_test    *linear; /* knows what is wrong with second moments */
     void                *linear_state;
     int32_t              functions; /* of a column: 1 (form product) or 2 */
-    buffer               z, target, base, residual, index, weight, u, gram;
+    buffer               z, target, base, residual, index, u, gram;
     int32_t             *column;
     int32_t              columns; /* room in it */
 } state;
@@ -56,8 +57,7 @@ void ub_gcm_close(void *self)
         s->linear->close(s->linear_state);
     if (s->method->close != NULL)
         s->method->close(s->self);
-    buffer *all[] = {&s->z,     &s->target, &s->base, &s->residual,
-                     &s->index, &s->weight, &s->u,    &s->gram};
+    buffer *all[] = {&s->z, &s->target, &s->base, &s->residual, &s->index, &s->u, &s->gram};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         ub_free(all[i]->x);
     ub_free(s->column);
@@ -135,9 +135,10 @@ static double mean_square(int64_t n, const double *x)
     return cblas_ddot((int)n, x, 1, x, 1) / (double)n;
 }
 
-/* Regress the functions of X and Y, and the moderators of all sets, on Z. */
+/* Regress the moderators of all sets on Z, and if `also` the functions of X and Y.  The targets are
+ * laid out functions first; what is left of them is in s->base at the same places. */
 static ub_status regress_on_z(state *s, const ub_ci_query *q, int32_t moderators,
-                              const int32_t *extra, ub_gcm_job *job)
+                              const int32_t *extra, bool also, ub_gcm_job *job)
 {
     int64_t n = s->data->moments->n;
     int32_t own = (q->nx + q->ny) * s->functions;
@@ -166,27 +167,20 @@ static ub_status regress_on_z(state *s, const ub_ci_query *q, int32_t moderators
     }
     *job = (ub_gcm_job){.n = n,
                         .nz = q->nz,
-                        .m = own + moderators,
+                        .m = moderators + (also ? own : 0),
                         .z = s->z.x,
-                        .target = s->target.x,
+                        .target = s->target.x + (also ? 0 : own * n),
                         .column = s->column,
-                        .stream = (uint64_t)q->id,
-                        .residual = s->base.x};
+                        .residual = s->base.x + (also ? 0 : own * n)};
     return s->method->residuals(s->self, job);
 }
 
-/* The index of a moderator, and its Hermite polynomials of order 0 .. HERMITE into weight. */
-static void put_index(int64_t n, const double *residual, double *index, double *weight)
+/* What Z leaves of a moderator, with variance 1 and clipped: the index. */
+static void put_index(int64_t n, const double *residual, double *index)
 {
     double sd = sqrt(mean_square(n, residual));
-    for (int64_t i = 0; i < n; i++) {
-        double q = sd > 0 ? fmax(-index_clip, fmin(index_clip, residual[i] / sd)) : 0;
-        index[i] = q;
-        weight[i] = 1;
-        weight[n + i] = q;
-        weight[2 * n + i] = q * q - 1;
-        weight[3 * n + i] = (q * q - 3) * q;
-    }
+    for (int64_t i = 0; i < n; i++)
+        index[i] = sd > 0 ? fmax(-index_clip, fmin(index_clip, residual[i] / sd)) : 0;
 }
 
 /* How many of the `most` products of a pair of columns there may be: as many as leave
@@ -215,9 +209,8 @@ static ub_status make_products(state *s, const ub_ci_query *q, int32_t ng, doubl
                 for (int32_t g = 0; g < (table[t].w == 0 ? 1 : ng); g++) {
                     const double *a = residual + (x * f + table[t].f) * n;
                     const double *b = residual + ((q->nx + y) * f + table[t].h) * n;
-                    const double *w =
-                        table[t].w == 0 ? NULL : s->weight.x + (g * (HERMITE + 1) + table[t].w) * n;
-                    double *u = s->u.x + k++ * n;
+                    const double *w = table[t].w == 0 ? NULL : s->index.x + g * n;
+                    double       *u = s->u.x + k++ * n;
                     for (int64_t i = 0; i < n; i++)
                         u[i] = a[i] * b[i] * (w == NULL ? 1 : w[i]);
                 }
@@ -229,11 +222,11 @@ static ub_status make_products(state *s, const ub_ci_query *q, int32_t ng, doubl
 static ub_status r_square(state *s, int32_t k, double *value, int32_t *rank, double *sign)
 {
     int64_t n = s->data->moments->n;
-    int     info, kk = k, one = 1;
-    UB_TRY(reserve(&s->gram, (int64_t)k * k + 5 * k));
-    double  *a = s->gram.x, *sum = a + k * k, *sorted = sum + k, *work = sorted + k;
-    int32_t *pivot = (int32_t *)(work + 2 * k);
-    double   tol = 1e-10;
+    int     info, *pivot;
+    UB_TRY(reserve(&s->gram, ((int64_t)k + 4) * k));
+    UB_TRY(UB_ALLOC(pivot, k));
+    double *a = s->gram.x, *sum = a + (int64_t)k * k, *sorted = sum + k, *work = sorted + k;
+    double  tol = 1e-10;
     for (int32_t j = 0; j < k; j++) { /* columns of unit length: A a correlation matrix */
         double *u = s->u.x + j * n, size = sqrt(mean_square(n, u) * (double)n);
         cblas_dscal((int)n, size > 0 ? 1 / size : 0, u, 1);
@@ -243,12 +236,13 @@ static ub_status r_square(state *s, int32_t k, double *value, int32_t *rank, dou
     }
     *sign = sum[0] < 0 ? -1 : 1;
     cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, k, (int)n, 1, s->u.x, (int)n, 0, a, k);
-    dpstrf_("L", &kk, a, &kk, pivot, rank, &tol, work, &info);
+    dpstrf_("L", &k, a, &k, pivot, rank, &tol, work, &info);
     for (int32_t j = 0; j < *rank; j++)
         sorted[j] = sum[pivot[j] - 1];
     if (*rank > 0)
         cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, *rank, a, k, sorted, 1);
-    *value = cblas_ddot(*rank, sorted, 1, sorted, one) / (double)n;
+    ub_free(pivot);
+    *value = cblas_ddot(*rank, sorted, 1, sorted, 1) / (double)n;
     return UB_OK;
 }
 
@@ -282,27 +276,25 @@ static ub_status answer(state *s, const ub_ci_query *q, int32_t ng, double dof, 
 
 /* One set of moderators, columns from .. from + ng - 1 of the targets after the functions. */
 static ub_status eval_set(state *s, const ub_ci_query *q, const ub_gcm_job *base, int32_t from,
-                          int32_t ng, const int32_t *extra, uint64_t id, ub_ci_result *out)
+                          int32_t ng, const int32_t *extra, ub_ci_result *out)
 {
     int64_t n = base->n;
     int32_t own = (q->nx + q->ny) * s->functions;
     UB_TRY(reserve(&s->residual, n * own));
     if (ng == 0) {
-        memcpy(s->residual.x, base->residual, (size_t)(n * own) * sizeof(double));
+        memcpy(s->residual.x, s->base.x, (size_t)(n * own) * sizeof(double));
         return answer(s, q, 0, base->dof, s->residual.x, out);
     }
     UB_TRY(reserve(&s->index, n * ng));
-    UB_TRY(reserve(&s->weight, n * ng * (HERMITE + 1)));
     for (int32_t j = 0; j < ng; j++) {
-        put_index(n, base->residual + (own + from + j) * n, s->index.x + j * n,
-                  s->weight.x + j * (HERMITE + 1) * n);
+        put_index(n, s->base.x + (own + from + j) * n, s->index.x + j * n);
         s->column[q->nz + j] = extra[from + j];
     }
     ub_gcm_job job = *base;
     job.ng = ng;
     job.g = s->index.x;
     job.m = own;
-    job.stream = id;
+    job.target = s->target.x;
     job.again = true;
     job.residual = s->residual.x;
     UB_TRY(s->method->residuals(s->self, &job));
@@ -315,17 +307,19 @@ ub_status ub_gcm_eval_each(void *self, const ub_ci_query *query, int32_t sets, c
     state            *s = self;
     const ub_ci_query q = ordered(query);
     ub_gcm_job        base = {0};
-    bool              any = false;
+    bool              any = false, also = s->method->together;
     UB_TRY(s->linear->eval_each(s->linear_state, &q, sets, extra, offset, out));
-    for (int32_t i = 0; i < sets; i++)
+    for (int32_t i = 0; i < sets; i++) {
         any = any || out[i].verdict == UB_CI_OK;
+        also = also || offset[i + 1] == offset[i];
+    }
     if (!any)
         return UB_OK;
-    UB_TRY(regress_on_z(s, &q, offset[sets] - offset[0], extra + offset[0], &base));
+    UB_TRY(regress_on_z(s, &q, offset[sets] - offset[0], extra + offset[0], also, &base));
     for (int32_t i = 0; i < sets; i++)
         if (out[i].verdict == UB_CI_OK)
             UB_TRY(eval_set(s, &q, &base, offset[i] - offset[0], offset[i + 1] - offset[i],
-                            extra + offset[0], (uint64_t)(q.id + i), &out[i]));
+                            extra + offset[0], &out[i]));
     return UB_OK;
 }
 

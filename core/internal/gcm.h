@@ -35,11 +35,12 @@ typedef struct ub_gcm_job {
     const double *z;
     /* Moderators: what z leaves of the task's columns by the same regression, scaled to variance 1
      * and clipped to +-3: (z, g) says what (z, task) says.  In the first job of a query ng is 0,
-     * and the moderators of all its sets are among the targets. */
-    const double  *g;
-    const double  *target; /* n x m */
-    const int32_t *column; /* nz + ng: numbers of these columns in the data */
-    uint64_t       stream; /* key for random choices, with run.seed and UB_RNG_CI_TEST */
+     * and the moderators of all its sets are the targets, with X and Y if a set is empty. */
+    const double *g;
+    const double *target; /* n x m */
+    /* nz + ng: numbers of these columns in the data.  Random choices are keyed by run.seed,
+     * UB_RNG_REGRESSION and these or a constant, so that sets asked together or alone agree. */
+    const int32_t *column;
     /* z is that of the call before, and whatever was made of it may be kept. */
     bool    again;
     double *residual; /* out, n x m: of sample i by a fit without sample i */
@@ -52,9 +53,13 @@ typedef struct ub_gcm_method {
     const char *name;
     /* Scratch for n samples.  OPTIONAL.  *self is released by close. */
     ub_status (*open)(int64_t n, const struct ub_settings *settings, void **self);
-    /* Depends on (settings, job) only; the same bits with and without `again`. */
+    /* What is left of a target depends on the settings, n, z, g and that target only, not on the
+     * other targets; the same bits with and without `again`. */
     ub_status (*residuals)(void *self, ub_gcm_job *job);
     void (*close)(void *self); /* OPTIONAL; NULL does nothing */
+    /* The first job of a query has all targets: X and Y, which the later ones repeat (what z leaves
+     * of them may be kept), then the moderators. */
+    bool together;
 } ub_gcm_method;
 
 /* The functions of a member; see core/ci_test.h.  `method` is borrowed. */
