@@ -3,10 +3,11 @@
  * The regression assumes what graphs of time steps have: a step depends smoothly, in any form, on
  * few columns of the condition.  Each target gets the pair of columns that predicts it best, by GCV
  * on a subsample, in a Gaussian kernel whose scale is chosen there too, together with all columns
- * and their squares as plain features.  What that leaves is regressed a second time, on the
- * moderators with a partner among all columns.  Both steps are linear smoothers, residual (I - H)
- * y, so errors enter the test only as the product of both sides' bias (docs/nonlinear-chains.md):
- * the penalty is made smaller than GCV's, which costs variance, not size. */
+ * and their squares as plain features; what that leaves is regressed on another pair, while that
+ * helps, and at last on the moderators with a partner among all columns.  All are linear smoothers,
+ * residual (I - H) y, so errors enter the test only as the product of both sides' bias
+ * (docs/nonlinear-chains.md): the penalty is made smaller than GCV's, which costs variance, not
+ * size. */
 #include "core/ci_test.h"
 
 #include <math.h>
@@ -231,12 +232,22 @@ static ub_status choose(krr *k, const stage *s)
     return UB_OK;
 }
 
-/* Residuals of the stage; the diagonal of the smoother is added to leverage, its trace to trace. */
-static ub_status smooth(krr *k, const stage *s, double *residual, double *leverage, double *trace)
+/* Residuals of the stage; the diagonal of the smoother is added to leverage, its trace to trace.
+ * further: targets without a kernel stay as they are.  *gain: there is one with a kernel. */
+static ub_status smooth(krr *k, const stage *s, bool further, double *residual, double *leverage,
+                        double *trace, bool *gain)
 {
     int64_t n = k->n;
     double  shorter = pow((double)k->sub / (double)n, 1.0 / 6); /* scales as n^(-1/(4 + 2)) */
     UB_TRY(choose(k, s));
+    *gain = false;
+    for (int32_t t = 0; t < s->m; t++) {
+        *gain = *gain || k->chosen[t].a >= 0;
+        if (further && k->chosen[t].a < 0)
+            k->chosen[t].scale = SCALES; /* done */
+    }
+    if (further && !*gain)
+        return UB_OK;
     int32_t plain = put_plain(n, s->p, s->moderators, k->column, k->feature);
     UB_TRY(ub_krr_plain(&k->large, n, plain, k->feature));
     for (int32_t t = 0; t < s->m; t++) {
@@ -260,13 +271,19 @@ static ub_status smooth(krr *k, const stage *s, double *residual, double *levera
     return UB_OK;
 }
 
-/* Residuals given Z, kept for the jobs to come with the same Z. */
+/* Residuals given Z, kept for the jobs to come with the same Z: a pass a pair, until no target
+ * gains by a further one.  Plain features count in every pass, which errs on the safe side. */
 static ub_status smooth_on_z(krr *k, const ub_gcm_job *job)
 {
     stage s = {job->nz, 0, job->nz, LANDMARKS_Z, job->m, job->target};
     memset(k->leverage, 0, (size_t)(k->n * job->m) * sizeof(double));
     memset(k->trace, 0, (size_t)job->m * sizeof(double));
-    return smooth(k, &s, k->first, k->leverage, k->trace);
+    bool gain = true;
+    for (int32_t pass = 0; gain && (pass == 0 || 2 * pass < job->nz); pass++) {
+        UB_TRY(smooth(k, &s, pass > 0, k->first, k->leverage, k->trace, &gain));
+        s.target = k->first;
+    }
+    return UB_OK;
 }
 
 static ub_status residuals(void *self, ub_gcm_job *job)
@@ -287,7 +304,8 @@ static ub_status residuals(void *self, ub_gcm_job *job)
     memcpy(k->parameters, k->trace, (size_t)m * sizeof(double));
     if (job->ng > 0) {
         stage s = {p, job->nz, job->nz, LANDMARKS_G, job->m, k->first};
-        UB_TRY(smooth(k, &s, job->residual, k->diagonal, k->parameters));
+        bool  gain;
+        UB_TRY(smooth(k, &s, false, job->residual, k->diagonal, k->parameters, &gain));
     }
     job->dof = 0;
     for (int64_t t = 0; t < m; t++) {
