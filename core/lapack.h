@@ -23,6 +23,10 @@ void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *piv
  * - 1. */
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
             double *work, const int *lwork, int *info);
+/* Eigenvalues w (n, ascending) and, with jobz V, eigenvectors (over a) of a symmetric matrix by
+ * divide and conquer; work 1 + 6 n + 2 n^2, iwork 3 + 5 n. */
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+             double *work, const int *lwork, int *iwork, const int *liwork, int *info);
 
 /* C = alpha A A' + beta C of order n, A n x k (trans "N"), C in rectangular full packed format:
  * n (n + 1) / 2 doubles, at the speed of full storage (Gustavson et al. 2010). */

@@ -224,7 +224,7 @@ static ub_status residuals(void *self, ub_gcm_job *job)
     return UB_OK;
 }
 
-static const ub_gcm_method method = {"gcm_mlp", open_mlp, residuals, close_mlp};
+static const ub_gcm_method method = {"gcm_mlp", open_mlp, residuals, close_mlp, false};
 
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings,
                             void **state)

@@ -242,7 +242,7 @@ static ub_status residuals(void *self, ub_gcm_job *job)
     return UB_OK;
 }
 
-const ub_gcm_method ub_gcm_polynomials = {"gcm_poly", open_poly, residuals, close_poly};
+const ub_gcm_method ub_gcm_polynomials = {"gcm_poly", open_poly, residuals, close_poly, false};
 
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings,
                             void **state)

@@ -197,7 +197,7 @@ static ub_status residuals(void *self, ub_gcm_job *job)
     return UB_OK;
 }
 
-static const ub_gcm_method method = {"gcm_rff", open_rff, residuals, close_rff};
+static const ub_gcm_method method = {"gcm_rff", open_rff, residuals, close_rff, false};
 
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings,
                             void **state)

@@ -307,15 +307,15 @@ ub_status ub_gcm_eval_each(void *self, const ub_ci_query *query, int32_t sets, c
     state            *s = self;
     const ub_ci_query q = ordered(query);
     ub_gcm_job        base = {0};
-    bool              any = false, empty = false;
+    bool              any = false, also = s->method->together;
     UB_TRY(s->linear->eval_each(s->linear_state, &q, sets, extra, offset, out));
     for (int32_t i = 0; i < sets; i++) {
         any = any || out[i].verdict == UB_CI_OK;
-        empty = empty || offset[i + 1] == offset[i];
+        also = also || offset[i + 1] == offset[i];
     }
     if (!any)
         return UB_OK;
-    UB_TRY(regress_on_z(s, &q, offset[sets] - offset[0], extra + offset[0], empty, &base));
+    UB_TRY(regress_on_z(s, &q, offset[sets] - offset[0], extra + offset[0], also, &base));
     for (int32_t i = 0; i < sets; i++)
         if (out[i].verdict == UB_CI_OK)
             UB_TRY(eval_set(s, &q, &base, offset[i] - offset[0], offset[i + 1] - offset[i],

@@ -57,6 +57,9 @@ typedef struct ub_gcm_method {
      * other targets; the same bits with and without `again`. */
     ub_status (*residuals)(void *self, ub_gcm_job *job);
     void (*close)(void *self); /* OPTIONAL; NULL does nothing */
+    /* The first job of a query has all targets: X and Y, which the later ones repeat (what z leaves
+     * of them may be kept), then the moderators. */
+    bool together;
 } ub_gcm_method;
 
 /* The functions of a member; see core/ci_test.h.  `method` is borrowed. */
