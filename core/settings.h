@@ -33,6 +33,7 @@ enum { UB_REP_LAST, UB_REP_ALL };
 enum { UB_CONTRAST_AUTO, UB_CONTRAST_NONE, UB_CONTRAST_MARGINAL };
 enum { UB_PERMUTATION_LOCAL, UB_PERMUTATION_GLOBAL };
 enum { UB_ESTIMATOR_KSG1, UB_ESTIMATOR_KSG2 };
+enum { UB_CRITIC_INFONCE, UB_CRITIC_MINE };
 enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
@@ -79,6 +80,9 @@ typedef struct ub_settings {
         int64_t permutations; /* at most */
         int64_t stop_after;   /* surrogates at or above the statistic; 0 = never */
         int     permutation, estimator, scaling;
+        int     critic; /* cmi_neural: UB_CRITIC_...; as what follows */
+        int64_t critic_cell, critic_folds, critic_members, critic_hidden, critic_epochs;
+        double  critic_rate, critic_decay;
     } ci;
     struct {
         double journal_sync_s;
