@@ -5,15 +5,16 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ $# -eq 0 ]; then
-    echo "usage: sh bench/run.sh ci" >&2
+    echo "usage: sh bench/run.sh ci|neural" >&2
     exit 2
 fi
 cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
 for name in "$@"; do
     case "$name" in
     ci) program=ci_knn ;;
+    neural) program=ci_neural ;;
     *)
-        echo "bench/run.sh: no benchmark '$name'; there is: ci" >&2
+        echo "bench/run.sh: no benchmark '$name'; there are: ci, neural" >&2
         exit 2
         ;;
     esac
