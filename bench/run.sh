@@ -7,7 +7,7 @@
 # ci: what each program prints, then the figures that matter, ratios to the peers among them: how
 # many times faster than the fastest of them on the same samples.  `na`: there is no such figure.
 # farm: two ranks, over shared memory and TCP.  journal: ten million records read back.  rcot: time,
-# size and power of rcot.
+# size and power of rcot; neural: those of cmi_neural.
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/bench/bench
@@ -16,7 +16,7 @@ OPENBLAS_NUM_THREADS=1
 export OPENBLAS_NUM_THREADS
 
 usage() {
-    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci, farm, journal, rcot" >&2
+    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci, farm, journal, neural, rcot" >&2
     exit 2
 }
 
@@ -82,6 +82,10 @@ journal() {
     "$bin/bench_journal"
 }
 
+neural() {
+    "$bin/bench_ci_neural"
+}
+
 rcot() {
     "$bin/bench_ci_rcot"
 }
@@ -93,7 +97,7 @@ if [ "${1:-}" = --no-peers ]; then
 fi
 [ $# -gt 0 ] || usage
 for name in "$@"; do
-    case "$name" in ci | farm | journal | rcot) ;; *) usage ;; esac
+    case "$name" in ci | farm | journal | neural | rcot) ;; *) usage ;; esac
 done
 cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
 cmake --build build/bench --target benchmarks >&2

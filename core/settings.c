@@ -127,6 +127,22 @@ static const ub_field ci[] = {
     INT("hidden", ci.hidden, "16", 1, 4096, "units", 0, "width of the network (gcm_mlp)"),
     INT("folds", ci.folds, "3", 2, 100, "", 0, "parts, each predicted from the others (gcm_mlp)"),
     INT("epochs", ci.epochs, "20", 1, 100000, "", 0, "passes over the samples (gcm_mlp)"),
+    CHOICE("critic", ci.critic, "infonce", "infonce|mine", 0,
+           "bound that is learned: InfoNCE, or Donsker-Varadhan as in MINE (cmi_neural)"),
+    INT("critic_cell", ci.critic_cell, "8", 2, 1000, "samples", 0,
+        "samples near each other in Z among which x is exchanged (cmi_neural)"),
+    INT("critic_folds", ci.critic_folds, "5", 2, 1000, "", 0,
+        "parts of the samples, each judged by critics trained on those before it (cmi_neural)"),
+    INT("critic_members", ci.critic_members, "4", 1, 1000, "", 0,
+        "critics whose scores are averaged (cmi_neural)"),
+    INT("critic_hidden", ci.critic_hidden, "32", 1, 65536, "units", 0,
+        "hidden layer of a critic's two networks (cmi_neural)"),
+    INT("critic_epochs", ci.critic_epochs, "20", 1, 1000000, "", 0,
+        "passes over the samples before each fold is judged (cmi_neural)"),
+    REAL("critic_rate", ci.critic_rate, "0.003", 1e-9, 10, "", 0,
+         "Adam's step for critics (cmi_neural)"),
+    REAL("critic_decay", ci.critic_decay, "0.03", 0, 0.5, "of the weights", 0,
+         "lost in a pass over the samples (cmi_neural)"),
 };
 
 static const ub_field farm[] = {

@@ -33,6 +33,7 @@ enum { UB_REP_LAST, UB_REP_ALL };
 enum { UB_CONTRAST_AUTO, UB_CONTRAST_NONE, UB_CONTRAST_MARGINAL };
 enum { UB_PERMUTATION_LOCAL, UB_PERMUTATION_GLOBAL };
 enum { UB_ESTIMATOR_KSG1, UB_ESTIMATOR_KSG2 };
+enum { UB_CRITIC_INFONCE, UB_CRITIC_MINE };
 enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
 enum { UB_FORM_PRODUCT, UB_FORM_INTERACTION };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
@@ -87,6 +88,9 @@ typedef struct ub_settings {
         int64_t degree;                  /* gcm_poly */
         int64_t features;                /* gcm_rff */
         int64_t hidden, folds, epochs;   /* gcm_mlp */
+        int     critic;                  /* cmi_neural: UB_CRITIC_...; as what follows */
+        int64_t critic_cell, critic_folds, critic_members, critic_hidden, critic_epochs;
+        double  critic_rate, critic_decay;
     } ci;
     struct {
         double  journal_sync_s;
