@@ -10,14 +10,26 @@ if [ -n "$why" ]; then
     echo "no test cluster: $why" >&2
     exit 77
 fi
-if [ -e "$cluster/pids" ]; then
+if [ -n "$(ours)" ]; then
     echo "the test cluster is up already ($cluster); $here/down.sh stops it" >&2
     exit 2
+elif [ -e "$cluster/pids" ]; then # of a cluster that died with the machine
+    sh "$here/down.sh"
+elif [ -e "$cluster" ]; then
+    echo "$cluster exists and is no test cluster; set UB_CLUSTER to a folder of its own" >&2
+    exit 2
 fi
-mkdir -p "$cluster/state" "$cluster/log"
+mkdir -p "$cluster/state" "$cluster/log" "$cluster/munge"
 chmod 755 "$cluster"
 : >"$cluster/pids"
-trap 'code=$?; [ $code -eq 0 ] || sh "$here/down.sh"; exit $code' EXIT
+echo "$nodes" >"$cluster/nodes"
+give_up() {
+    code=$?
+    [ "$code" -eq 0 ] || sh "$here/down.sh"
+    exit "$code"
+}
+trap give_up EXIT
+trap 'exit 130' INT TERM
 
 # The network: a bridge in the controller's namespace, a pair of devices to each node.
 ip netns add "$control"
@@ -31,25 +43,16 @@ for node in $(node_names); do
     at=$((at + 1))
     ip netns add "$node"
     ip -n "$node" link set lo up
-    ip -n "$control" link add "v-$node" type veth peer name eth0 netns "$node"
-    ip -n "$control" link set "v-$node" master ub-br up
+    ip -n "$control" link add "v$at" type veth peer name eth0 netns "$node"
+    ip -n "$control" link set "v$at" master ub-br up
     ip -n "$node" addr add "$subnet.$at/24" dev eth0
     ip -n "$node" link set eth0 up
     printf '%s.%s %s\n' "$subnet" "$at" "$node" >>"$cluster/hosts"
     mkdir -p "$cluster/$node/spool" "$cluster/$node/tmp"
 done
 
-# start NAME COMMAND...: in the background, its process written down for down.sh.
-start() {
-    name=$1
-    shift
-    "$@" >"$cluster/log/$name.out" 2>&1 </dev/null &
-    echo "$! $name" >>"$cluster/pids"
-}
-
-mungekey --create --keyfile "$cluster/munge.key"
 # munged wants its folders writable by itself only
-mkdir -p "$cluster/munge"
+mungekey --create --keyfile "$cluster/munge.key"
 start munged munged --foreground --force --num-threads=2 --key-file="$cluster/munge.key" \
     --socket="$cluster/munge/socket" --pid-file="$cluster/munge/pid" \
     --log-file="$cluster/munge/log" --seed-file="$cluster/munge/seed"
@@ -65,10 +68,10 @@ CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation=$cluster/state
-SlurmdSpoolDir=$cluster/%n/spool
 SlurmctldPidFile=$cluster/slurmctld.pid
-SlurmdPidFile=$cluster/%n/slurmd.pid
 SlurmctldLogFile=$cluster/log/slurmctld.log
+SlurmdSpoolDir=$cluster/%n/spool
+SlurmdPidFile=$cluster/%n/slurmd.pid
 SlurmdLogFile=$cluster/log/slurmd.%n.log
 TmpFS=$cluster/%n/tmp
 ProctrackType=proctrack/linuxproc
@@ -84,21 +87,20 @@ SlurmdTimeout=30
 MaxArraySize=${UB_CLUSTER_MAX_ARRAY:-1001}
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=2
 SlurmdParameters=config_overrides
-NodeName=ub-n[1-$nodes] CPUs=4 RealMemory=4096 State=UNKNOWN
+NodeName=$tag-n[1-$nodes] CPUs=4 RealMemory=4096 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=60 DefaultTime=10 State=UP
 CONF
 
-export SLURM_CONF="$cluster/slurm.conf"
-start slurmctld in_node "$control" slurmctld -D -f "$SLURM_CONF"
+start slurmctld in_node "$control" slurmctld -D -f "$cluster/slurm.conf"
 for node in $(node_names); do
-    start "$node" in_node "$node" slurmd -D -N "$node" -f "$SLURM_CONF"
+    start_node "$node"
 done
 
 tries=0
 until [ "$(sh "$here/run.sh" sinfo -h -o %T 2>/dev/null)" = idle ]; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 60 ]; then
-        echo "the cluster does not come up; see $cluster/log" >&2
+    if [ "$tries" -gt 120 ]; then
+        echo "the cluster does not come up; the last lines of its logs:" >&2
         tail -n 5 "$cluster"/log/* >&2
         exit 1
     fi
