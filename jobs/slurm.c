@@ -33,18 +33,17 @@ static ub_status put_value(ub_bytes *out, const char *name, const char *text)
     return ub_bytes_printf(out, "'\n");
 }
 
-/* "#SBATCH --name=text" as sbatch reads it: a backslash keeps the next byte.  Nothing if empty. */
+/* "#SBATCH --name="text"" as sbatch reads it: in double quotes a backslash keeps the next byte
+ * (outside it does not keep a space).  Nothing if empty. */
 static ub_status put_option(ub_bytes *out, const char *name, const char *text)
 {
     if (text[0] == '\0')
         return UB_OK;
     UB_TRY(refuse_control(name, text));
-    UB_TRY(ub_bytes_printf(out, "#SBATCH --%s=", name));
-    for (const char *p = text; *p != '\0'; p++) {
-        bool safe = strchr(plain, *p) != NULL || strchr("/,=:@+", *p) != NULL || (*p & 0x80) != 0;
-        UB_TRY(ub_bytes_printf(out, "%s%c", safe ? "" : "\\", *p));
-    }
-    return ub_bytes_printf(out, "\n");
+    UB_TRY(ub_bytes_printf(out, "#SBATCH --%s=\"", name));
+    for (const char *p = text; *p != '\0'; p++)
+        UB_TRY(ub_bytes_printf(out, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p));
+    return ub_bytes_printf(out, "\"\n");
 }
 
 /* The site's own lines, each behind "#SBATCH ". */
@@ -127,6 +126,12 @@ ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out)
                        "job would stop as soon as it starts",
                        (long long)s->slurm.lead_s, (long long)s->slurm.time_min);
     UB_TRY(refuse_control("the path of the run folder", job->run));
+    if (strpbrk(job->run, "%\\") != NULL)
+        return UB_FAIL(
+            UB_EARG,
+            "the path of the run folder holds %% or \\, to which SLURM gives a meaning in "
+            "names of files: %s",
+            job->run);
     UB_TRY(refuse_control("the path of the program", job->program));
     UB_TRY(ub_bytes_printf(out, "#!/bin/sh\n# Made by unbraid submit, which replaces it.\n"));
     UB_TRY(put_directives(job, out));

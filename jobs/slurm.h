@@ -21,8 +21,8 @@ typedef struct ub_slurm_job {
     bool               requeue;  /* else a chain of jobs */
 } ub_slurm_job;
 
-/* Append the script: POSIX sh, whatever bytes but control characters the paths hold.
- * Errors: UB_EARG (a control character; a lead that leaves no time to work). */
+/* Append the script: POSIX sh, whatever spaces and quotes the paths hold.
+ * Errors: UB_EARG (control characters; % or \ in the run folder; a lead that leaves no time). */
 UB_LOCAL UB_NODISCARD ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out);
 /* Name of the command the settings ask for: "run", ... */
 UB_LOCAL const char *ub_slurm_command(const ub_settings *settings);

@@ -88,7 +88,11 @@ MaxArraySize=${UB_CLUSTER_MAX_ARRAY:-1001}
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=2
 SlurmdParameters=config_overrides
 NodeName=$tag-n[1-$nodes] CPUs=4 RealMemory=4096 State=UNKNOWN
-PartitionName=all Nodes=ALL Default=YES MaxTime=60 DefaultTime=10 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes=ALL Default=YES MaxTime=60 DefaultTime=10 PriorityTier=2 State=UP
+PartitionName=idle Nodes=ALL MaxTime=60 DefaultTime=10 PriorityTier=1 State=UP
+PartitionName=scrap Nodes=ALL MaxTime=60 DefaultTime=10 PriorityTier=1 PreemptMode=CANCEL State=UP
 CONF
 
 start slurmctld in_node "$control" slurmctld -D -f "$cluster/slurm.conf"
