@@ -111,11 +111,15 @@ again() {
     else
         note "end code=75 why=$1 then=requeue"
         trap - TERM
-        if scontrol requeue "$job"; then
-            sleep 600 # SLURM ends this script
-        else
+        said=$(scontrol requeue "$job" 2>&1) || case $said in
+        *pending*) ;; # SLURM has put it back itself, as after a preemption
+        *)
+            echo "$said"
             submit_next
-        fi
+            exit 75
+            ;;
+        esac
+        sleep 600 # SLURM ends this script
     fi
     exit 75
 }

@@ -23,7 +23,7 @@ submit() {
     [ -n "$job" ] || fail "submit: $(cat submit.json)"
 }
 
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds; else the test is over.
 wait_for() {
     until_s=$(($(date +%s) + $1))
     what=$2
@@ -31,7 +31,7 @@ wait_for() {
     until "$@" >/dev/null 2>&1; do
         if [ "$(date +%s)" -ge "$until_s" ]; then
             fail "waited in vain: $what"
-            return 1
+            finish
         fi
         sleep 0.2
     done
@@ -53,13 +53,20 @@ journal() {
     { wc -c <"$1/structure.journal"; } 2>/dev/null || echo 0
 }
 
-# When SLURM has put a job back, it waits two minutes: not here.
+# When SLURM has put a job back, it waits two minutes (which begin when its last process has ended):
+# not here.
 hurry() {
     wait_for 60 "job $1 is back in the queue" pending "$1"
-    cluster scontrol update "JobId=$1" StartTime=now
+    wait_for 60 "job $1 starts again" started "$1"
 }
 pending() {
     [ "$(cluster squeue -h -j "$1" -o %T)" = PENDING ]
+}
+started() {
+    [ "$(cluster squeue -h -j "$1" -o %T)" = RUNNING ] || {
+        cluster scontrol update "JobId=$1" StartTime=now
+        false
+    }
 }
 
 # The same results as those of the study in one process, without SLURM.

@@ -7,7 +7,10 @@ submit "$run"
 wait_for 120 "stage 1 is at work" at_work "$run" 1
 cluster scontrol requeue "$job"
 hurry "$job"
-wait_for 180 "stage 2 is at work" sh -c 'ls "$1"/checkpoints/ckpt-*' sh "$run"
+in_training() {
+    ls "$run"/checkpoints/ckpt-*
+}
+wait_for 180 "stage 2 is at work" in_training
 cluster scontrol requeue "$job"
 hurry "$job"
 wait_for 180 "the run is done" log_says "$run" 'end code=0 why=done'

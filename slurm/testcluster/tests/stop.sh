@@ -3,14 +3,15 @@
 # under mpirun.
 . "$(dirname "$0")/lib.sh"
 
+ended() { # RUN N: so many tries have an end
+    [ "$(grep -c ' end ' "$1/slurm-jobs.log")" -ge "$2" ]
+}
+
 submit alone --set run.stop_after_s=5
-tries=1
-while wait_for 120 "try $tries ends" log_says alone "begin try=$tries |why=done"; do
-    if log_says alone 'why=done' || [ "$tries" -gt 9 ]; then
-        break
-    fi
+tries=0
+until log_says alone 'why=done' || [ "$tries" -gt 9 ]; do
     tries=$((tries + 1))
-    wait_for 120 "the try stops" log_says alone 'then=requeue$|why=done' || break
+    wait_for 120 "try $tries ends" ended alone "$tries"
     log_says alone 'why=done' || hurry "$job"
 done
 expect "stopped at least once" log_says alone 'end code=75 why=stopped-in-time then=requeue'

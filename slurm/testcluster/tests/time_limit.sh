@@ -11,9 +11,9 @@ expect "a second job" log_says chain 'begin try=2 restart=0 '
 expect "stopped in time" log_says chain 'end code=75 why=stopped-in-time'
 same_results chain
 
-# The lead is too short for an item of 15 s: SLURM's TERM comes first, at the time limit.
+# No signal in time: SLURM's TERM comes at the limit and KILL after it, an item of work lasts longer.
 submit late --set slurm.requeue=no --set slurm.time_min=1 --set slurm.lead_s=1 \
-    --set slurm.options="--signal=USR2@1" --set run.stop_after_s=1000 --set farm.slow_ms=2500
+    --set slurm.options="--signal=URG@1" --set run.stop_after_s=1000 --set farm.slow_ms=7000
 wait_for 500 "the chain is done" log_says late 'end code=0 why=done'
 expect "the time limit is told" log_says late 'why=time-limit'
 same_results late
