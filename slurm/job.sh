@@ -29,25 +29,30 @@ end_time() {
 due_to() {
     [ ! -e "$run/slurm-$1.out" ] || awk '
         /^== unbraid try / { why = "" }
-        /^slurmstepd.* CANCELLED AT .* DUE TO / { why = $0 }
-        END { if (sub(/.* DUE TO /, "", why)) { sub(/ \*\*\*.*/, "", why); print why } }
+        /^slurmstepd.* CANCELLED AT .* DUE TO / {
+            why = $0
+            sub(/.* DUE TO /, "", why)
+            sub(/ *[^A-Z ].*/, "", why)
+        }
+        END { print why }
         ' "$run/slurm-$1.out"
 }
 
 # blame JOB PATTERN: write down the node that the last try of a job names first as the place of its
-# failure, so that it is excluded next time; not if memory ran out, which is not the node's fault.
+# failure, so that it is excluded next time.  If memory ran out, or SLURM could not start the ranks,
+# those it killed then say nothing about their node.
 blame() {
     [ -e "$run/slurm-$1.out" ] || return 0
     bad=$(awk -v wanted="$2" '
-        /^== unbraid try / { node = ""; memory = 0 }
-        /oom.kill|OOM Killed|Out Of Memory/ { memory = 1 }
+        /^== unbraid try / { node = ""; excused = 0 }
+        /oom.kill|OOM Killed|Out Of Memory|^srun: error: task .* launch failed: / { excused = 1 }
         node == "" && $0 ~ wanted {
             node = $0
             sub(/^srun: error: (Task launch for .* failed on node |Node failure on )?/, "", node)
             sub(/.* on node /, "", node)
             sub(/[: ].*/, "", node)
         }
-        END { if (!memory) print node }' "$run/slurm-$1.out")
+        END { if (!excused) print node }' "$run/slurm-$1.out")
     case $bad in
     '' | *[!A-Za-z0-9._-]*) ;; # several at once: none
     *)
