@@ -388,7 +388,7 @@ ub_status ub_rundir_settings(const ub_comm *c, const char *path, ub_settings *se
 
 ub_status ub_rundir_check(const char *path)
 {
-    ub_rundir r;
+    ub_rundir r = {.path = ""};
     char      config[UB_TEXT_MAX];
     if (path[0] == '\0' || strlen(path) >= sizeof r.path)
         return UB_FAIL(UB_EINPUT, "a run folder needs a path of 1 to %zu bytes (--out)",
