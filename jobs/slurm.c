@@ -111,9 +111,12 @@ static ub_status put_values(const ub_slurm_job *job, ub_bytes *out)
     UB_TRY(ub_bytes_printf(out, "lead=%lld\nmax_jobs=%lld\n", (long long)s->slurm.lead_s,
                            (long long)s->slurm.max_jobs));
     UB_TRY(refuse_control("slurm.launcher_options", s->slurm.launcher_options));
-    return ub_bytes_printf(
-        out, "launch() {\n    exec %s%s%s \"$program\" \"$@\"\n}\n", by_srun ? "srun" : "mpirun",
-        s->slurm.launcher_options[0] != '\0' ? " " : "", s->slurm.launcher_options);
+    /* --wait: ranks whose peers have died in MPI_Init would hang until the wall time is over.  Not
+     * --kill-on-bad-exit: it kills those that are about to exit with 75, too. */
+    return ub_bytes_printf(out, "launch() {\n    exec %s%s%s \"$program\" \"$@\"\n}\n",
+                           by_srun ? "srun --wait=60" : "mpirun",
+                           s->slurm.launcher_options[0] != '\0' ? " " : "",
+                           s->slurm.launcher_options);
 }
 
 ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out)
