@@ -122,6 +122,12 @@ static bool is_finished(const submission *s)
     return done;
 }
 
+/* The number a command's answer begins with; 0 if there is none. */
+static long long first_number(const ub_bytes *text)
+{
+    return text->len > 0 ? strtoll((const char *)text->data, NULL, 10) : 0;
+}
+
 /* The last number behind `key` in the log of jobs; 0 if there is none. */
 static long long last_number(const ub_bytes *log, const char *key)
 {
@@ -148,9 +154,10 @@ static ub_status check_queue(const submission *s)
     const char *const ask[] = {"squeue", "-h", "-o", "%i", "-j", ids, NULL};
     if (st == UB_OK && last > 0)
         st = ub_slurm_call(ask, true, &queue, &code);
-    if (st == UB_OK && strtoll(queue.len > 0 ? (char *)queue.data : "0", NULL, 10) > 0)
-        st = UB_FAIL(UB_EINPUT, "job %lld of %s is still in the queue; scancel it first",
-                     strtoll((char *)queue.data, NULL, 10), s->run);
+    long long waiting = first_number(&queue);
+    if (st == UB_OK && waiting > 0)
+        st = UB_FAIL(UB_EINPUT, "job %lld of %s is still in the queue; scancel it first", waiting,
+                     s->run);
     ub_bytes_release(&log);
     ub_bytes_release(&queue);
     return st;
@@ -192,7 +199,7 @@ static ub_status queue(submission *s)
     UB_TRY(note(s, "unbraid " UB_VERSION " submitted"));
     const char *const ask[] = {"sbatch", "--parsable", file_of(s, "slurm-job.sh", path), NULL};
     ub_status         st = ub_slurm_call(ask, false, &text, &code);
-    s->job = text.len > 0 ? strtoll((char *)text.data, NULL, 10) : 0;
+    s->job = first_number(&text);
     ub_bytes_release(&text);
     UB_TRY(st);
     if (code == 127)

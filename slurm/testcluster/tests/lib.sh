@@ -53,20 +53,23 @@ journal() {
     { wc -c <"$1/structure.journal"; } 2>/dev/null || echo 0
 }
 
-# When SLURM has put a job back, it waits two minutes (which begin when its last process has ended):
-# not here.
+# When SLURM has put a job back, it waits two minutes (which begin when its last process has ended);
+# not here, but longer than a second: slurmd refuses a job with a credential of the second in which it
+# revoked those before ("Killing non-startable batch JobId=1: Job credential revoked").
 hurry() {
     wait_for 60 "job $1 is back in the queue" pending "$1"
+    sleep 2.5
     wait_for 60 "job $1 starts again" started "$1"
 }
 pending() {
     [ "$(cluster squeue -h -j "$1" -o %T)" = PENDING ]
 }
 started() {
-    [ "$(cluster squeue -h -j "$1" -o %T)" = RUNNING ] || {
-        cluster scontrol update "JobId=$1" StartTime=now
-        false
-    }
+    case $(cluster squeue -h -j "$1" -o '%T %r') in
+    RUNNING*) return ;;
+    *BeginTime) cluster scontrol update "JobId=$1" StartTime=now ;;
+    esac
+    false
 }
 
 # The same results as those of the study in one process, without SLURM.
@@ -99,6 +102,8 @@ finish() {
             echo "--- $file"
             tail -n 40 "$file"
         done
+        cluster squeue -o '%i %T %r %S'
+        tail -n 30 "$UB_CLUSTER/log/slurmctld.log"
         exit 1
     fi
 }
