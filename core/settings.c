@@ -266,6 +266,36 @@ static const ub_field eval[] = {
          "centre of the judge's grid of ridge penalties"),
 };
 
+static const ub_field slurm[] = {
+    CHOICE("command", slurm.command, "run", "run|structure|disentangle", UB_FIELD_FREE,
+           "what the job runs"),
+    INT("nodes", slurm.nodes, "1", 1, 100000, "nodes", UB_FIELD_FREE, "nodes of a job"),
+    INT("tasks_per_node", slurm.tasks_per_node, "1", 1, 100000, "ranks", UB_FIELD_FREE,
+        "ranks on each node: one a core, as BLAS runs one thread"),
+    INT("time_min", slurm.time_min, "60", 1, 5e6, "minutes", UB_FIELD_FREE,
+        "wall time of one job; a longer study is requeued or chained"),
+    INT("memory_mb", slurm.memory_mb, "0", 0, 1e9, "MiB a node", UB_FIELD_FREE,
+        "0: the site's default"),
+    TEXT("partition", slurm.partition, "", UB_FIELD_FREE, "empty: the site's default"),
+    TEXT("account", slurm.account, "", UB_FIELD_FREE, "who pays; empty: your default"),
+    TEXT("qos", slurm.qos, "", UB_FIELD_FREE, "quality of service; empty: your default"),
+    TEXT("options", slurm.options, "", UB_FIELD_FREE,
+         "further options of sbatch as on its command line, one a line"),
+    TEXT("prologue", slurm.prologue, "", UB_FIELD_FREE,
+         "shell lines before the program starts: modules, environment"),
+    CHOICE("launcher", slurm.launcher, "srun", "srun|mpirun", UB_FIELD_FREE,
+           "what starts the ranks"),
+    TEXT("launcher_options", slurm.launcher_options, "", UB_FIELD_FREE,
+         "its options, as the shell reads them: --mpi=pmix"),
+    CHOICE("requeue", slurm.requeue, "auto", "auto|yes|no", UB_FIELD_FREE,
+           "a job stopped in time requeues itself, or (no) has a successor waiting; auto: as "
+           "JobRequeue of the site says"),
+    INT("lead_s", slurm.lead_s, "120", 1, 86400, "seconds", UB_FIELD_FREE,
+        "stop so long before the job's end: longer than an item of work and a checkpoint take"),
+    INT("max_jobs", slurm.max_jobs, "20", 1, 10000, "jobs", UB_FIELD_FREE,
+        "starts of one submission at most"),
+};
+
 static const ub_section sections[] = {
     SECTION("run", "seed, logging, time", run),
     SECTION("corpus", "what is read", corpus),
@@ -277,6 +307,7 @@ static const ub_section sections[] = {
     SECTION("disentangle", "stage 2: which latents each task needs", disentangle),
     SECTION("synth", "made-up corpora with known truth", synth),
     SECTION("eval", "the independent judge", eval),
+    SECTION("slurm", "the jobs of 'unbraid submit'", slurm),
 };
 
 const ub_schema *ub_settings_schema(void)

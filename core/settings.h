@@ -40,6 +40,9 @@ enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIA
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
+enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE };
+enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
+enum { UB_REQUEUE_AUTO, UB_REQUEUE_YES, UB_REQUEUE_NO };
 enum { UB_TRANSITION_LINEAR, UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD };
 
 typedef struct ub_settings {
@@ -135,6 +138,18 @@ typedef struct ub_settings {
         int64_t train, test; /* samples for the judge */
         double  ridge;
     } eval;
+    struct {
+        int     command; /* UB_SLURM_RUN, ... */
+        int64_t nodes, tasks_per_node, time_min, memory_mb;
+        char    partition[UB_TEXT_MAX], account[UB_TEXT_MAX], qos[UB_TEXT_MAX];
+        char    options[UB_TEXT_MAX];  /* further options of sbatch, a line each */
+        char    prologue[UB_TEXT_MAX]; /* shell lines */
+        int     launcher;              /* UB_LAUNCH_... */
+        char    launcher_options[UB_TEXT_MAX];
+        int     requeue; /* UB_REQUEUE_... */
+        int64_t lead_s;  /* stop so long before the job's end */
+        int64_t max_jobs;
+    } slurm;
 } ub_settings;
 
 /* All sections. */

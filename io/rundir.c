@@ -485,3 +485,16 @@ ub_status ub_rundir_verify_state(const char *path)
     ub_bytes_release(&text);
     return st;
 }
+
+ub_status ub_rundir_check(const char *path)
+{
+    ub_rundir r = {.path = ""};
+    char      config[UB_TEXT_MAX];
+    if (path[0] == '\0' || strlen(path) >= sizeof r.path)
+        return UB_FAIL(UB_EINPUT, "a run folder needs a path of 1 to %zu bytes (--out)",
+                       sizeof r.path - 1);
+    (void)snprintf(r.path, sizeof r.path, "%s", path);
+    if (ub_file_exists(ub_rundir_file(&r, "config.yaml", config, sizeof config)))
+        return UB_OK;
+    return check_free(path);
+}

@@ -52,6 +52,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_enter(const ub_comm *c, const cha
 UB_LOCAL UB_NODISCARD ub_status ub_rundir_verify_config(const char *path,
                                                         const char *(*sections_of)(const char *));
 UB_LOCAL UB_NODISCARD ub_status ub_rundir_verify_state(const char *path);
+/* UB_OK if a run may begin or go on in this folder as far as its name and files tell: it is not
+ * there, holds nothing of somebody else's, or is a run folder; else UB_EINPUT. */
+UB_LOCAL UB_NODISCARD ub_status ub_rundir_check(const char *path);
 /* Remove the files of a folder that was made by this call of the program and in which no stage has
  * finished; anything else stays.  For a study that was refused after its folder was made. */
 UB_LOCAL void ub_rundir_discard(const ub_comm *c, const ub_rundir *r);

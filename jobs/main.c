@@ -160,10 +160,14 @@ static ub_status parse_arguments(int argc, char **argv, command_line *cl)
     return UB_OK;
 }
 
-/* Defaults, then the file, then --set: rank 0 only. */
+/* Defaults, then the site's file (--site of commands that have it), the file, --set: rank 0 only.
+ */
 static ub_status resolve(const command_line *cl, ub_settings *settings)
 {
     const ub_schema *schema = ub_settings_schema();
+    for (int i = 0; i < cl->own_count; i++)
+        if (strcmp(cl->own[i].name, "site") == 0)
+            UB_TRY(ub_config_load(schema, settings, cl->own[i].value));
     if (cl->config != NULL)
         UB_TRY(ub_config_load(schema, settings, cl->config));
     for (int i = 0; i < cl->set_count; i++) {

@@ -1,0 +1,309 @@
+/* A study as a job of SLURM. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/version.h"
+#include "io/file.h"
+#include "io/rundir.h"
+#include "jobs/command.h"
+#include "jobs/slurm.h"
+
+typedef struct submission {
+    ub_context *ctx;
+    char        run[UB_RUNDIR_MAX];
+    char        program[UB_PATH_MAX];
+    ub_bytes    exclude; /* nodes, comma separated */
+    bool        requeue;
+    long long   job;
+} submission;
+
+static const char *file_of(const submission *s, const char *name, char buf[UB_TEXT_MAX])
+{
+    (void)snprintf(buf, UB_TEXT_MAX, "%s/%s", s->run, name);
+    return buf;
+}
+
+/* The run folder's full path: --out, else runs/NAME for -c NAME.yaml. */
+static ub_status find_run(submission *s)
+{
+    const ub_context *ctx = s->ctx;
+    char              given[UB_PATH_MAX + UB_TEXT_MAX], here[PATH_MAX] = "";
+    const char       *slash = strrchr(ctx->config, '/');
+    const char       *name = slash != NULL ? slash + 1 : ctx->config;
+    if (ctx->out[0] == '\0' && name[0] == '\0')
+        return UB_FAIL(UB_EARG, "unbraid submit wants -c FILE or --out RUN");
+    if (ctx->out[0] != '/' && getcwd(here, sizeof here) == NULL)
+        return UB_FAIL(UB_EIO, "the working folder cannot be named: %s", strerror(errno));
+    if (ctx->out[0] != '\0')
+        (void)snprintf(given, sizeof given, "%s%s%s", here, here[0] != '\0' ? "/" : "", ctx->out);
+    else
+        (void)snprintf(given, sizeof given, "%s/runs/%.*s", here, (int)strcspn(name, "."), name);
+    for (size_t n = strlen(given); n > 1 && given[n - 1] == '/'; n--)
+        given[n - 1] = '\0';
+    char *full = realpath(given, NULL); /* if it is there already */
+    int   n = snprintf(s->run, sizeof s->run, "%s", full != NULL ? full : given);
+    free(full);
+    if (n < 0 || (size_t)n >= sizeof s->run)
+        return UB_FAIL(UB_EINPUT, "a run folder needs a path of 1 to %zu bytes: %.80s...",
+                       sizeof s->run - 1, given);
+    return UB_OK;
+}
+
+static ub_status find_program(submission *s)
+{
+    ssize_t n = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
+    if (n < 0)
+        return UB_FAIL(UB_EIO, "/proc/self/exe: %s", strerror(errno));
+    s->program[n] = '\0';
+    return UB_OK;
+}
+
+/* Nodes that failed earlier jobs of this run. */
+static ub_status find_bad_nodes(submission *s)
+{
+    char path[UB_TEXT_MAX];
+    UB_TRY(ub_bytes_printf(&s->exclude, "%s", ""));
+    if (!ub_file_exists(file_of(s, "slurm-bad-nodes", path)))
+        return UB_OK;
+    UB_TRY(ub_file_read(path, &s->exclude));
+    char *text = (char *)s->exclude.data;
+    text[strcspn(text, " \t\r")] = '\0';
+    for (size_t n = strlen(text); n > 0 && text[n - 1] == '\n'; n--)
+        text[n - 1] = '\0';
+    for (char *p = text; *p != '\0'; p++)
+        if (*p == '\n')
+            *p = ',';
+    return UB_OK;
+}
+
+/* Does this site let jobs be requeued?  Where it does not say, a script that is refused its requeue
+ * submits a successor. */
+static ub_status find_requeue(submission *s)
+{
+    static const char *const ask[] = {"scontrol", "show", "config", NULL};
+    ub_bytes                 text = {0};
+    int                      code = 0;
+    s->requeue = s->ctx->settings.slurm.requeue != UB_REQUEUE_NO;
+    if (s->ctx->settings.slurm.requeue != UB_REQUEUE_AUTO)
+        return UB_OK;
+    ub_status   st = ub_slurm_call(ask, true, &text, &code);
+    const char *at = text.len > 0 ? strstr((const char *)text.data, "\nJobRequeue ") : NULL;
+    at = at != NULL ? strchr(at, '=') : NULL;
+    if (at != NULL && strtol(at + 1, NULL, 10) == 0)
+        s->requeue = false;
+    ub_bytes_release(&text);
+    return st;
+}
+
+static ub_status check_corpus(const ub_settings *settings)
+{
+    const char *path = settings->corpus.path;
+    if (path[0] == '\0')
+        return UB_FAIL(UB_EINPUT, "corpus.path is empty; give --set corpus.path=FILE or a "
+                                  "configuration with -c");
+    if (!ub_file_exists(path))
+        return UB_FAIL(UB_EINPUT, "corpus.path: there is no file %s", path);
+    return UB_OK;
+}
+
+static bool is_finished(const submission *s)
+{
+    char     path[UB_TEXT_MAX];
+    ub_bytes text = {0};
+    bool done = ub_file_exists(file_of(s, "STATE", path)) && ub_file_read(path, &text) == UB_OK &&
+                text.len >= 5 && memcmp(text.data + text.len - 5, "done\n", 5) == 0;
+    ub_err_clear();
+    ub_bytes_release(&text);
+    return done;
+}
+
+/* The number a command's answer begins with; 0 if there is none. */
+static long long first_number(const ub_bytes *text)
+{
+    return text->len > 0 ? strtoll((const char *)text->data, NULL, 10) : 0;
+}
+
+/* The last number behind `key` in the log of jobs; 0 if there is none. */
+static long long last_number(const ub_bytes *log, const char *key)
+{
+    long long found = 0;
+    if (log->len == 0)
+        return 0;
+    for (const char *p = strstr((const char *)log->data, key); p != NULL; p = strstr(p + 1, key))
+        if (strtoll(p + strlen(key), NULL, 10) > 0)
+            found = strtoll(p + strlen(key), NULL, 10);
+    return found;
+}
+
+/* UB_EINPUT if a job of this run is still in the queue. */
+static ub_status check_queue(const submission *s)
+{
+    char      path[UB_TEXT_MAX], ids[64];
+    ub_bytes  log = {0}, queue = {0};
+    ub_status st = UB_OK;
+    int       code = 0;
+    if (ub_file_exists(file_of(s, "slurm-jobs.log", path)))
+        st = ub_file_read(path, &log);
+    long long last = last_number(&log, " job="), next = last_number(&log, " next=");
+    (void)snprintf(ids, sizeof ids, next > 0 ? "%lld,%lld" : "%lld", last, next);
+    const char *const ask[] = {"squeue", "-h", "-o", "%i", "-j", ids, NULL};
+    if (st == UB_OK && last > 0)
+        st = ub_slurm_call(ask, true, &queue, &code);
+    long long waiting = first_number(&queue);
+    if (st == UB_OK && waiting > 0)
+        st = UB_FAIL(UB_EINPUT, "job %lld of %s is still in the queue; scancel it first", waiting,
+                     s->run);
+    ub_bytes_release(&log);
+    ub_bytes_release(&queue);
+    return st;
+}
+
+/* Append "TIME text" to the log of jobs, which the jobs write, too. */
+static ub_status note(const submission *s, const char *text)
+{
+    char      path[UB_TEXT_MAX], when[32];
+    time_t    now = time(NULL);
+    struct tm parts;
+    FILE     *f = fopen(file_of(s, "slurm-jobs.log", path), "ae");
+    (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+    if (f == NULL || fprintf(f, "%s %s\n", when, text) < 0 || fclose(f) != 0)
+        return UB_FAIL(UB_EIO, "%s: cannot be written: %s", path, strerror(errno));
+    return UB_OK;
+}
+
+/* The study's settings, resolved: the job does not depend on files that may change meanwhile. */
+static ub_status write_study(const submission *s)
+{
+    char              path[UB_TEXT_MAX];
+    ub_bytes          text = {0};
+    const ub_command *command = ub_command_find(ub_slurm_command(&s->ctx->settings));
+    ub_status         st =
+        ub_schema_print(ub_settings_schema(), &s->ctx->settings, command->sections, false, &text);
+    if (st == UB_OK)
+        st = ub_file_write(file_of(s, "slurm-study.yaml", path), text.data, text.len);
+    ub_bytes_release(&text);
+    return st;
+}
+
+static ub_status queue(submission *s)
+{
+    char     path[UB_TEXT_MAX], line[64];
+    ub_bytes text = {0};
+    int      code = 0;
+    /* before sbatch: the job may begin before it returns */
+    UB_TRY(note(s, "unbraid " UB_VERSION " submitted"));
+    const char *const ask[] = {"sbatch", "--parsable", file_of(s, "slurm-job.sh", path), NULL};
+    ub_status         st = ub_slurm_call(ask, false, &text, &code);
+    s->job = first_number(&text);
+    ub_bytes_release(&text);
+    UB_TRY(st);
+    if (code == 127)
+        return UB_FAIL(UB_EINPUT, "there is no sbatch on PATH: this is no machine of a SLURM "
+                                  "cluster; --dry-run shows the script");
+    if (code != 0 || s->job <= 0)
+        return UB_FAIL(
+            UB_EINPUT, "sbatch refuses %s (exit code %d); it says why above%s", path, code,
+            s->exclude.data[0] != '\0' ? "; the nodes in slurm-bad-nodes are excluded" : "");
+    (void)snprintf(line, sizeof line, "job=%lld queued", s->job);
+    return note(s, line);
+}
+
+static void tell(const submission *s)
+{
+    const ub_settings *settings = &s->ctx->settings;
+    char               name[UB_TEXT_MAX];
+    if (s->ctx->json) {
+        (void)printf("{\"job\": %lld, \"requeue\": %s, \"nodes\": %lld, \"ranks\": %lld}\n", s->job,
+                     s->requeue ? "true" : "false", (long long)settings->slurm.nodes,
+                     (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node));
+        return;
+    }
+    (void)printf("job %lld: unbraid %s on %lld nodes, %lld ranks each, in %s\n", s->job,
+                 ub_slurm_command(settings), (long long)settings->slurm.nodes,
+                 (long long)settings->slurm.tasks_per_node, s->run);
+    (void)printf("  script      slurm-job.sh, settings slurm-study.yaml\n"
+                 "  output      slurm-%lld.out; starts and ends of jobs: slurm-jobs.log\n",
+                 s->job);
+    (void)printf("  goes on     %s, %lld starts at most\n",
+                 s->requeue ? "by requeue" : "in a chain of jobs",
+                 (long long)settings->slurm.max_jobs);
+    if (s->exclude.data[0] != '\0')
+        (void)printf("  excluded    %s (failed before; remove slurm-bad-nodes to forget)\n",
+                     (const char *)s->exclude.data);
+    (void)printf("  stop it     scancel --name=%s\n", ub_slurm_name(s->run, name));
+}
+
+static ub_status submit(submission *s, const ub_bytes *script)
+{
+    char path[UB_TEXT_MAX];
+    UB_TRY(ub_rundir_check(s->run));
+    if (is_finished(s)) {
+        (void)printf("%s holds a finished run; nothing to do\n", s->run);
+        return UB_OK;
+    }
+    UB_TRY(check_queue(s));
+    UB_TRY(ub_dir_make(s->run));
+    UB_TRY(write_study(s));
+    UB_TRY(ub_file_write(file_of(s, "slurm-job.sh", path), script->data, script->len));
+    UB_TRY(queue(s));
+    tell(s);
+    return UB_OK;
+}
+
+static ub_status answer(ub_context *ctx)
+{
+    static submission s; /* too large for some stacks */
+    ub_bytes          script = {0};
+    ub_status         st;
+    s = (submission){.ctx = ctx};
+    UB_TRY_OUT(check_corpus(&ctx->settings));
+    UB_TRY_OUT(find_run(&s));
+    UB_TRY_OUT(find_program(&s));
+    UB_TRY_OUT(find_bad_nodes(&s));
+    UB_TRY_OUT(find_requeue(&s));
+    UB_TRY_OUT(ub_slurm_script(&(ub_slurm_job){.settings = &ctx->settings,
+                                               .run = s.run,
+                                               .program = s.program,
+                                               .exclude = (const char *)s.exclude.data,
+                                               .requeue = s.requeue},
+                               &script));
+    if (ctx->dry_run)
+        (void)fwrite(script.data, 1, script.len, stdout);
+    else
+        st = submit(&s, &script);
+out:
+    ub_bytes_release(&script);
+    ub_bytes_release(&s.exclude);
+    return st;
+}
+
+static ub_status run(ub_context *ctx)
+{
+    ub_status st = UB_OK;
+    if (ctx->world.size > 1)
+        st = UB_FAIL(UB_EARG, "unbraid submit is one process: start it without mpirun and srun");
+    else
+        st = answer(ctx);
+    return ub_comm_agree(&ctx->world, st);
+}
+
+const ub_command ub_cmd_submit = {
+    .name = "submit",
+    .usage = "-c FILE [--site FILE] [--set section.key=value]... [--out RUN] [--dry-run] [--json]",
+    .summary = "Run a study on a SLURM cluster, in as many jobs as it takes",
+    .sections = "slurm",
+    .options = "site",
+    .details =
+        "Writes RUN/slurm-job.sh (default RUN: runs/NAME for -c NAME.yaml) and submits it; "
+        "--dry-run\n"
+        "prints it. --site FILE: settings of a cluster, which -c and --set override. The job "
+        "stops in\n"
+        "time before its end and goes on in the next one until the run is finished; see "
+        "docs/slurm.md.\n",
+    .run = run,
+};

@@ -1,0 +1,211 @@
+# slurm/job.sh - what every job of `unbraid submit` does.  The program writes it into the run folder
+# behind the #SBATCH lines, the prologue and these values, without this paragraph:
+#   run, program, command   the run folder, the program, what it is to do
+#   launch ARGS...          starts the ranks (replaces the shell it is called in)
+#   launcher                srun or mpirun
+#   requeue                 yes: requeue itself; no: a successor waits for this job's end
+#   lead, own_limit         seconds between stop and end; yes: the study has run.stop_after_s itself
+#   max_jobs                starts of one submission
+# Exit code 75 of the program, "stopped in time", goes on in another job; nothing else does.
+# shellcheck shell=sh disable=SC2154
+
+log=$run/slurm-jobs.log
+job=$SLURM_JOB_ID
+
+note() {
+    printf '%s job=%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$job" "$*" >>"$log"
+}
+
+# When this job will be ended, in seconds since 1970; 0: nobody knows.  SLURM tells since 23.02.
+end_time() {
+    end=${SLURM_JOB_END_TIME:-$(SLURM_TIME_FORMAT=%s squeue -h -j "$job" -o %e 2>/dev/null || true)}
+    case $end in
+    '' | *[!0-9]*) end=0 ;;
+    esac
+}
+
+# due_to JOB: what SLURM says it ended the last try of a job for: "TIME LIMIT", "PREEMPTION",
+# "JOB REQUEUE", "NODE FAILURE"; nothing after scancel.
+due_to() {
+    [ ! -e "$run/slurm-$1.out" ] || awk '
+        /^== unbraid try / { why = "" }
+        /^slurmstepd.* CANCELLED AT .* DUE TO / {
+            why = $0
+            sub(/.* DUE TO /, "", why)
+            sub(/ *[^A-Z ].*/, "", why)
+        }
+        END { print why }
+        ' "$run/slurm-$1.out"
+}
+
+# blame JOB PATTERN: write down the node that the last try of a job names first as the place of its
+# failure, so that it is excluded next time.  If memory ran out, or SLURM could not start the ranks,
+# those it killed then say nothing about their node.
+blame() {
+    [ -e "$run/slurm-$1.out" ] || return 0
+    bad=$(awk -v wanted="$2" '
+        /^== unbraid try / { node = ""; excused = 0 }
+        /oom.kill|OOM Killed|Out Of Memory|^srun: error: task .* launch failed: / { excused = 1 }
+        node == "" && $0 ~ wanted {
+            node = $0
+            sub(/^srun: error: (Task launch for .* failed on node |Node failure on )?/, "", node)
+            sub(/.* on node /, "", node)
+            sub(/[: ].*/, "", node)
+        }
+        END { if (!excused) print node }' "$run/slurm-$1.out")
+    case $bad in
+    '' | *[!A-Za-z0-9._-]*) ;; # several at once: none
+    *)
+        grep -qsxF -e "$bad" "$run/slurm-bad-nodes" || echo "$bad" >>"$run/slurm-bad-nodes"
+        note "bad node=$bad excluded=next-time"
+        ;;
+    esac
+}
+lost_node='^srun: error: (Task launch for .* failed on node |Node failure on )'
+dead_rank='^srun: error: [^ ]+: tasks? [^ ]+: (Killed|Bus error)| on node [^ ]+ exited on signal [79] '
+
+# What became of a try that could not say so itself.
+explain_last() {
+    last=$(awk '/ begin / { last = $0 } / end / { last = "" } END { print last }' "$log")
+    [ -n "$last" ] || return 0
+    before=${last#* job=}
+    before=${before%% *}
+    why=$(due_to "$before")
+    if [ -n "$why" ]; then
+        why=$(echo "$why" | tr 'A-Z ' 'a-z-')
+    elif [ "$before" = "$job" ] && [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+        why=requeued-by-slurm
+    elif [ "${last##*ends=}" -gt 0 ] && [ "$(date +%s)" -ge "${last##*ends=}" ]; then
+        why=time-limit
+    else
+        why=lost
+    fi
+    note "end code=none why=$why try-of=$before"
+    blame "$before" "$lost_node"
+}
+
+# Submit the job after this one, held until this one ends.
+submit_next() {
+    next=$(sed -n "s/.* job=$job next=//p" "$log" | tail -n 1)
+    [ "$next" != none ] || next=""
+    if [ -n "$next" ] || [ "$tries" -ge "$max_jobs" ]; then
+        return
+    fi
+    set --
+    if [ -s "$run/slurm-bad-nodes" ]; then
+        set -- "--exclude=$(paste -s -d , "$run/slurm-bad-nodes")"
+    fi
+    next=$(
+        unset SLURM_RESTART_COUNT SLURM_JOB_END_TIME
+        sbatch --parsable "--dependency=afterany:$job" "$@" "$run/slurm-job.sh"
+    ) || echo "unbraid: no successor: sbatch refuses" >&2
+    next=${next%%;*}
+    note "next=${next:-none}"
+}
+
+drop_next() {
+    [ -z "$next" ] || scancel "$next" || true
+}
+
+# again WHY: stopped in time; go on in another job.
+again() {
+    if [ "$tries" -ge "$max_jobs" ]; then
+        note "end code=75 why=$1 then=nothing: slurm.max_jobs is $max_jobs"
+    elif [ "$requeue" = no ]; then
+        note "end code=75 why=$1 then=${next:-nothing: there is no successor}"
+    else
+        note "end code=75 why=$1 then=requeue"
+        trap - TERM
+        said=$(scontrol requeue "$job" 2>&1) || case $said in
+        *pending*) ;; # SLURM has put it back itself, as after a preemption
+        *)
+            echo "$said"
+            submit_next
+            exit 75
+            ;;
+        esac
+        sleep 600 # SLURM ends this script
+    fi
+    exit 75
+}
+
+[ -e "$log" ] || : >"$log"
+explain_last
+if grep -qsx 'done' "$run/STATE"; then
+    note "finished before"
+    exit 0
+fi
+tries=$(awk '/ submitted/ { n = 0 } / begin / { n++ } END { print n + 1 }' "$log")
+if [ "$tries" -gt "$max_jobs" ]; then
+    note "nothing done: slurm.max_jobs is $max_jobs"
+    exit 75
+fi
+end_time
+note "begin try=$tries restart=${SLURM_RESTART_COUNT:-0} nodes=$SLURM_JOB_NODELIST ends=$end"
+echo "== unbraid try $tries, job $job on $SLURM_JOB_NODELIST"
+next=""
+if [ "$requeue" = no ]; then
+    submit_next
+fi
+
+set -- "$command" -c "$run/slurm-study.yaml" --out "$run"
+if [ "$end" -gt 0 ] && [ "$own_limit" = no ]; then
+    left=$((end - $(date +%s) - lead))
+    [ "$left" -gt 0 ] || left=1
+    set -- "$@" --set "run.stop_after_s=$left"
+fi
+
+# A trap ends `wait` early: wait again until it tells the program's own code (127: it has already).
+told=0
+caught=no
+trap 'told=$(date +%s); caught=yes' TERM
+launch "$@" &
+child=$!
+if [ "$launcher" = mpirun ]; then # which passes it on; srun's ranks get it from SLURM
+    trap 'caught=yes; kill -USR1 "$child" 2>/dev/null || true' USR1
+fi
+code=127
+while :; do
+    caught=no
+    got=0
+    wait "$child" || got=$?
+    [ "$got" -eq 127 ] || code=$got
+    [ "$caught" = yes ] || break
+done
+
+if [ "$code" -eq 0 ]; then
+    note "end code=0 why=done"
+    drop_next
+    exit 0
+fi
+why=itself
+if [ "$told" -gt 0 ]; then # SLURM ended the job
+    why=$(due_to "$job")
+    if [ "$why" = "TIME LIMIT" ] || { [ "$end" -gt 0 ] && [ "$told" -ge "$((end - 2))" ]; }; then
+        why=time-limit
+    elif [ "$why" = "PREEMPTION" ]; then
+        why=preempted
+    elif [ "$why" = "JOB REQUEUE" ]; then
+        why=requeued
+    else
+        why=cancelled
+    fi
+fi
+case $code/$why in
+75/itself) again stopped-in-time ;;
+75/time-limit | 75/preempted) again "$why" ;;
+*/itself)
+    note "end code=$code why=failed"
+    case $code in
+    2 | 70) ;; # the input, the program
+    *) blame "$job" "$lost_node|$dead_rank" ;;
+    esac
+    drop_next
+    ;;
+*/cancelled)
+    note "end code=$code why=cancelled"
+    drop_next
+    ;;
+*) note "end code=$code why=$why" ;;
+esac
+exit "$code"

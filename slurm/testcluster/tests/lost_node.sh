@@ -1,0 +1,17 @@
+#!/bin/sh
+# slow: SLURM takes a minute to miss a node.
+# The second node loses its power in the middle of a run, slurmd and ranks; SLURM requeues the job,
+# the node comes back, the run finishes.
+. "$(dirname "$0")/lib.sh"
+
+submit run
+wait_for 120 "the run is at work" at_work run 1
+sh "$testcluster/node.sh" kill 2
+wait_for 240 "SLURM requeues the job" pending "$job"
+sh "$testcluster/node.sh" start 2
+# Its two minutes of waiting are not cut short here: when the node is back, SLURM still sends it the
+# order to end the old incarnation of the job, which would end the new one.
+wait_for 400 "the run is done" log_says run 'end code=0 why=done'
+expect "a second try of the job" log_says run "job=$job begin try=2 restart=1 "
+same_results run
+finish

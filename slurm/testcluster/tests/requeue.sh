@@ -1,0 +1,24 @@
+#!/bin/sh
+# A run on two nodes is put back into the queue in the middle, twice: in stage 1 and in stage 2.
+. "$(dirname "$0")/lib.sh"
+
+run="it's a \"run\" #1"
+submit "$run"
+wait_for 120 "stage 1 is at work" at_work "$run" 1
+cluster scontrol requeue "$job"
+hurry "$job"
+in_training() {
+    ls "$run"/checkpoints/ckpt-*
+}
+wait_for 180 "stage 2 is at work" in_training
+cluster scontrol requeue "$job"
+hurry "$job"
+wait_for 180 "the run is done" log_says "$run" 'end code=0 why=done'
+expect "three tries of one job" log_says "$run" "job=$job begin try=3 restart=2 "
+expect "on two nodes" log_says "$run" 'begin .*nodes=[a-z0-9]*-n\[1-2\] '
+expect "SLURM's reason is told" log_says "$run" 'why=(job-requeue|requeued)( |$)'
+same_results "$run"
+wait_for 60 "the job is over" gone "$job"
+cluster "$UNBRAID" submit -c "$STUDY/study.yaml" --out "$run" >again.txt
+expect "a finished run is not submitted again" grep -q 'nothing to do' again.txt
+finish

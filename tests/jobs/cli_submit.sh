@@ -1,0 +1,258 @@
+#!/bin/sh
+# unbraid submit: the script it writes, and what that does with SLURM's commands replaced by fakes that
+# write down how they were called.  On a real cluster: slurm/testcluster/accept.sh.
+. "$(dirname "$0")/lib.sh"
+source=${UB_SOURCE:?}
+
+# --- the fakes
+mkdir fakes
+fake() { # NAME, its lines from standard input; the first writes down the call, one argument a line
+    {
+        echo '#!/bin/sh'
+        # shellcheck disable=SC2016 # for the fake
+        echo '{ echo "== ${0##*/}"; for a in "$@"; do echo "$a"; done; } >>"$CALLS"'
+        cat
+    } >"fakes/$1"
+    chmod +x "fakes/$1"
+}
+CALLS=$PWD/calls
+END_TIME=""
+export CALLS END_TIME
+echo 1 >job_requeue
+echo 0 >requeue_code
+echo 0 >srun_code
+: >queue
+fake sbatch <<'SH'
+env >"${CALLS%/*}/sbatch_env"
+n=$(($(cat "${CALLS%/*}/next_job" 2>/dev/null || echo 100) + 1))
+echo "$n" >"${CALLS%/*}/next_job"
+echo "$n;here"
+SH
+fake scontrol <<'SH'
+case $1 in
+show) printf 'Configuration data\nJobFileAppend = 0\nJobRequeue              = %s\n' "$(cat "${CALLS%/*}/job_requeue")" ;;
+requeue) exit "$(cat "${CALLS%/*}/requeue_code")" ;;
+esac
+SH
+fake squeue <<'SH'
+case $* in
+*%e*) echo "$END_TIME" ;;
+*) cat "${CALLS%/*}/queue" ;;
+esac
+SH
+fake srun <<'SH'
+if [ -e "${CALLS%/*}/srun_waits" ]; then
+    trap 'exit 75' TERM
+    kill -TERM "$(cat "${CALLS%/*}/shell")"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do "${CALLS%/*}/real_sleep" 0.02; done
+fi
+exit "$(cat "${CALLS%/*}/srun_code")"
+SH
+cp "$(command -v sleep)" real_sleep
+fake sleep </dev/null
+fake scancel </dev/null
+PATH=$PWD/fakes:$PATH
+
+called() { # TEXT: a line of the calls
+    grep -qxF -- "$1" "$CALLS"
+}
+expect() { # WHAT COMMAND...
+    what=$1
+    shift
+    if "$@"; then echo "ok: $what"; else fail "$what: $(cat "$CALLS" 2>/dev/null)"; fi
+}
+not() {
+    ! "$@"
+}
+# job RUN [VARIABLE=VALUE...]: what SLURM would do with the script; its exit code in $code.
+job() {
+    script=$1/slurm-job.sh
+    shift
+    : >"$CALLS"
+    code=0
+    # shellcheck disable=SC2016 # for the inner shell
+    env SLURM_JOB_ID=55 SLURM_JOB_NODELIST=n1 "$@" sh -c 'echo $$ >shell; exec sh -eu "$1"' \
+        sh "$script" >job.out 2>&1 || code=$?
+}
+
+# --- the script
+"$UNBRAID" synth --set synth.samples=200 --set synth.steps=8 --set synth.tasks=2 --out c.h5 >/dev/null
+printf 'corpus: {path: c.h5}\nstructure: {rule: bh}\nslurm: {nodes: 3, qos: mine}\n' >study.yaml
+cat >site.yaml <<'YAML'
+slurm:
+  nodes: 2
+  tasks_per_node: 48
+  time_min: 90
+  memory_mb: 1000
+  partition: long
+  account: it's
+  options: |
+    --constraint="a&b"
+    --licenses=x:1
+  prologue: |
+    module() { echo "module $* $unset_variable"; }
+    module load openmpi
+  launcher_options: --mpi=pmix
+YAML
+odd="a 'b' \"c\" \$(touch HACK) \`touch HACK\` ; #d"
+"$UNBRAID" submit -c study.yaml --site site.yaml --set slurm.qos=high --out "$odd" --dry-run >dry.sh ||
+    fail "--dry-run"
+[ ! -e "$odd" ] || fail "--dry-run left a run folder behind"
+for line in '#SBATCH --nodes=3' '#SBATCH --ntasks-per-node=48' '#SBATCH --time=90' \
+    '#SBATCH --mem=1000M' '#SBATCH --partition="long"' "#SBATCH --account=\"it's\"" \
+    '#SBATCH --qos="high"' '#SBATCH --constraint="a&b"' '#SBATCH --licenses=x:1' \
+    '#SBATCH --signal=USR1@120' '#SBATCH --requeue' '#SBATCH --open-mode=append' \
+    '#SBATCH --output=slurm-%j.out'; do
+    grep -qxF -- "$line" dry.sh || fail "the script has no line $line"
+done
+"$UNBRAID" submit -c study.yaml --set slurm.launcher=mpirun --dry-run >mpirun.sh
+grep -qxF '#SBATCH --signal=B:USR1@120' mpirun.sh || fail "mpirun: the signal is for the shell"
+grep -qF "run='$PWD/runs/study'" mpirun.sh || fail "no default run folder runs/study"
+if command -v shellcheck >/dev/null 2>&1; then
+    printf 'corpus: {path: c.h5}\n' >plain.yaml
+    "$UNBRAID" submit -c plain.yaml --out "it's \"odd\" #1" --dry-run >plain.sh
+    shellcheck plain.sh mpirun.sh "$source/slurm/job.sh" || fail "shellcheck"
+fi
+
+refuses 2 "leaves no time" submit -c study.yaml --set slurm.time_min=2 --set slurm.lead_s=120
+refuses 2 "control character" submit -c study.yaml --out "a
+b"
+refuses 2 'SLURM gives a meaning' submit -c study.yaml --out 'a%b'
+refuses 2 "no file" submit -c study.yaml --set corpus.path=absent.h5
+refuses 2 "corpus.path is empty" submit --out x
+refuses 2 "-c FILE or --out" submit --set corpus.path=c.h5
+printf 'slurm: {partitoin: x}\n' >wrong.yaml
+refuses 2 "did you mean 'partition'" submit -c study.yaml --site wrong.yaml
+mkdir occupied && touch occupied/file
+refuses 2 "occupied" submit -c study.yaml --out occupied
+cp fakes/sbatch sbatch
+echo exit 127 >fakes/sbatch
+refuses 2 "no sbatch on PATH" submit -c study.yaml --out refused
+echo exit 1 >fakes/sbatch
+refuses 2 "sbatch refuses" submit -c study.yaml --out refused
+mv sbatch fakes/sbatch
+
+# --- submission
+"$UNBRAID" submit -c study.yaml --site site.yaml --out "$odd" >submit.txt || fail "submit"
+expect "sbatch gets the script, its path in one piece" called "$PWD/$odd/slurm-job.sh"
+expect "the job's number is told" grep -q '^job 101: ' submit.txt
+expect "the environment is the user's, without what MPI_Init adds" \
+    not grep -qE '^(OMPI_MCA_ess|PMIX_NAMESPACE|OMPI_MCA_orte_)' sbatch_env
+expect "the settings are kept" grep -q '^  rule: bh$' "$odd/slurm-study.yaml"
+echo 101 >queue
+refuses 2 "job 101 of $PWD/$odd is still in the queue" submit -c study.yaml --out "$odd"
+: >queue
+
+# --- exit codes of the program
+job "$odd" SLURM_JOB_END_TIME=$(($(date +%s) + 1000))
+expect "exit code 0" [ "$code" -eq 0 ]
+for word in --mpi=pmix "$UNBRAID" run -c "$PWD/$odd/slurm-study.yaml" --out "$PWD/$odd"; do
+    expect "srun gets $word" called "$word"
+done
+limit=$(sed -n 's/^run.stop_after_s=//p' "$CALLS")
+at_least "stop after" "${limit:-0}" 870
+at_most "stop after" "${limit:-0}" 880
+expect "no requeue after 0" not called "== scontrol"
+expect "the prologue ran, with a variable that is not set" grep -q '^module load openmpi' job.out
+for status in 1 2 70 137; do
+    echo "$status" >srun_code
+    job "$odd" SLURM_JOB_END_TIME=9999999999
+    expect "exit code $status" [ "$code" -eq "$status" ]
+    expect "no requeue after $status" not called "== scontrol"
+done
+echo 75 >srun_code
+END_TIME=$(($(date +%s) + 500))
+job "$odd"
+expect "75: requeue" called requeue
+expect "of this job" called 55
+at_least "end of an older SLURM's job" "$(sed -n 's/^run.stop_after_s=//p' "$CALLS")" 370
+echo 1 >requeue_code
+job "$odd"
+expect "a requeue that is refused: a successor" called --dependency=afterany:55
+expect "with the same script" called "$PWD/$odd/slurm-job.sh"
+echo 0 >requeue_code
+[ ! -e HACK ] || fail "a path was run as a command"
+[ ! -e "$odd/HACK" ] || fail "a path was run as a command, in the run folder"
+
+# --- what SLURM does to a job
+touch srun_waits
+rm -f "$odd"/slurm-55.out
+job "$odd" SLURM_JOB_END_TIME=$(($(date +%s) + 1000))
+expect "TERM long before the end, nobody says why: cancelled, no requeue" not called "== scontrol"
+expect "it is told" grep -q 'job=55 end code=75 why=cancelled' "$odd/slurm-jobs.log"
+echo 'slurmstepd-n1: error: *** JOB 55 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***' \
+    >"$odd/slurm-55.out"
+job "$odd" SLURM_JOB_END_TIME=$(($(date +%s) + 1000))
+expect "preemption: requeue" called requeue
+expect "it is told" grep -q 'why=preempted then=requeue' "$odd/slurm-jobs.log"
+rm "$odd/slurm-55.out"
+job "$odd" "SLURM_JOB_END_TIME=$(date +%s)"
+expect "TERM at the end: time limit, requeue" called requeue
+expect "it is told" grep -q 'why=time-limit then=requeue' "$odd/slurm-jobs.log"
+rm srun_waits
+for reason in "NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS" "TIME LIMIT"; do
+    echo "2026-01-01T00:00:00Z job=54 begin try=1 restart=0 nodes=n1 ends=0" >>"$odd/slurm-jobs.log"
+    echo "slurmstepd-n1: error: *** JOB 54 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO $reason ***" \
+        >"$odd/slurm-54.out"
+    job "$odd"
+done
+expect "a node failure is told" grep -q 'why=node-failure try-of=54' "$odd/slurm-jobs.log"
+expect "a time limit is told" grep -q 'why=time-limit try-of=54' "$odd/slurm-jobs.log"
+echo "2026-01-01T00:00:00Z job=55 begin try=1 restart=0 nodes=n1 ends=9999999999" >>"$odd/slurm-jobs.log"
+job "$odd" SLURM_RESTART_COUNT=1
+expect "a try that could not say goodbye" \
+    grep -q 'end code=none why=requeued-by-slurm try-of=55' "$odd/slurm-jobs.log"
+
+# --- nodes
+echo 1 >srun_code
+blames() { # LINE: the bad nodes of a try whose output holds it
+    rm -f "$odd/slurm-bad-nodes" "$odd/slurm-jobs.log"
+    printf '== unbraid try 0\n%s\n' "$1" >"$odd/slurm-55.out"
+    job "$odd"
+    cat "$odd/slurm-bad-nodes" 2>/dev/null || true
+}
+same "a rank was killed" n7 "$(blames 'srun: error: n7: task 3: Killed')"
+same "bus error" n7 "$(blames 'srun: error: n7: tasks 1,3: Bus error')"
+same "a node is lost" n-8.x "$(blames 'srun: error: Node failure on n-8.x')"
+same "no launch" n9 "$(blames 'srun: error: Task launch for StepId=5.0 failed on node n9: Socket timed out')"
+same "mpirun" n3 "$(blames 'mpirun noticed that process rank 1 with PID 0 on node n3 exited on signal 9 (Killed).')"
+same "out of memory is nobody's fault" x"" x"$(blames 'slurmstepd: error: Detected 1 oom_kill event
+srun: error: n7: task 3: Killed')"
+same "nor that SLURM does not start it" x"" x"$(blames 'srun: error: task 3 launch failed: Unspecified error
+srun: error: n1: tasks 0-1: Killed')"
+same "several at once: none" x"" x"$(blames 'srun: error: n[1-2]: tasks 0-3: Killed')"
+same "a bad setting: none" x"" x"$(echo 2 >srun_code; blames 'srun: error: n7: task 3: Killed')"
+printf 'n7\nn9\n' >"$odd/slurm-bad-nodes"
+"$UNBRAID" submit -c study.yaml --out "$odd" --dry-run >dry.sh
+grep -qxF '#SBATCH --exclude="n7,n9"' dry.sh || fail "bad nodes are not excluded"
+
+# --- a chain
+echo 0 >job_requeue
+"$UNBRAID" submit -c study.yaml --set slurm.max_jobs=2 --out chain >/dev/null
+grep -qxF '#SBATCH --no-requeue' chain/slurm-job.sh || fail "JobRequeue = 0 does not make a chain"
+echo 75 >srun_code
+job chain
+expect "chain: a successor waits" called --dependency=afterany:55
+expect "chain: no requeue" not called requeue
+expect "chain: it stays" not called "== scancel"
+job chain SLURM_JOB_ID=56
+expect "slurm.max_jobs ends the chain" not called "== sbatch"
+expect "it is told" grep -q 'then=nothing: slurm.max_jobs is 2' chain/slurm-jobs.log
+job chain SLURM_JOB_ID=57
+expect "beyond it nothing runs" not called "== srun"
+"$UNBRAID" submit -c study.yaml --out chain >/dev/null
+for status in 0 1; do
+    echo "$status" >srun_code
+    job chain SLURM_JOB_ID=6$status
+    expect "chain: after $status no successor is left" called "== scancel"
+done
+echo 'done' >chain/STATE
+job chain SLURM_JOB_ID=70
+expect "a finished run: nothing is started" not called "== srun"
+expect "nor submitted" not called "== sbatch"
+
+if on 2 submit -c study.yaml --out two >two.txt 2>&1; then
+    fail "submit under mpirun"
+fi
+expect "under mpirun it says why not" grep -q 'one process' two.txt
+finish
