@@ -5,8 +5,8 @@
 
 "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
     >/dev/null
-study="--set corpus.path=c.h5 --set structure.tile=2 --set disentangle.epochs=2
-       --set disentangle.restarts=1 --set disentangle.latents=3 --set disentangle.hidden=16"
+study="--set corpus.path=c.h5 --set structure.tile=2 --set disentangle.steps=all
+       --set disentangle.epochs=2 --set disentangle.restarts=1 --set disentangle.latents=3 --set disentangle.hidden=16"
 # shellcheck disable=SC2086 # words, here and below
 {
     on 2 structure $study --out first >/dev/null 2>&1

@@ -8,7 +8,7 @@ kills_begin() {
     kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0
     "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
         >/dev/null
-    study="run --set corpus.path=c.h5 --set structure.tile=2 --set disentangle.epochs=12
+    study="run --set corpus.path=c.h5 --set structure.tile=2 --set disentangle.steps=all --set disentangle.epochs=12
            --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=64
            --set disentangle.checkpoint_steps=40 --set disentangle.hidden=32
            --set run.status_s=0.5"
