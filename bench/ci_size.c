@@ -1,6 +1,8 @@
-/* Size and power of a conditional independence test on non-linear chains.
+/* Size and power of a conditional independence test on chains, non-linear or linear.
  *
  *   ci_size TEST N REPLICATIONS FIRST_SEED [CHAIN|all [LINK|all [STEPS]]]
+ *
+ * CHAIN: tanh, sine, fold (all), linear; LINK: linear, squared_sum, quadratic (all), tanh.
  *
  * Replication i makes, for every chain and kind of task, a corpus of N episodes, each with a seed
  * of its own (FIRST_SEED + 9 i + 3 chain + kind): `unbraid synth` with synth.transition,
@@ -13,6 +15,7 @@
  *
  * Output: a line a cell, then seconds of CPU time a test. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +29,14 @@
 #include "core/synth.h"
 
 enum { TASKS = 8, KINDS = 4, CELLS = 2 * KINDS, MOST_OTHERS = 16 };
-static const char *const chains[] = {"tanh", "sine", "fold"};
-static const char *const links[] = {"linear", "squared_sum", "quadratic"};
+/* `all` is the first three of either. */
+enum { ALL = 3, CHAINS = 4, LINKS = 4 };
+static const char *const chains[CHAINS] = {"tanh", "sine", "fold", "linear"};
+static const char *const links[LINKS] = {"linear", "squared_sum", "quadratic", "tanh"};
+static const int transition[CHAINS] = {UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD,
+                                       UB_TRANSITION_LINEAR};
+static const int kind[LINKS] = {UB_LINK_LINEAR, UB_LINK_SQUARED_SUM, UB_LINK_QUADRATIC,
+                                UB_LINK_TANH};
 static const char *const kinds[] = {"neither", "x", "y", "both"};
 
 typedef struct tally {
@@ -148,6 +157,11 @@ static void print(const char *chain, const char *link, const tally *t)
     (void)fflush(stdout);
 }
 
+static bool wanted(const char *asked, const char *name, int number)
+{
+    return strcmp(asked, "all") == 0 ? number < ALL : strcmp(asked, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
     static ub_settings s;
@@ -164,15 +178,11 @@ int main(int argc, char **argv)
     s.synth.steps = argc > 7 ? atoll(argv[7]) : 10;
     s.synth.tasks = TASKS;
     s.synth.edge = 1;
-    for (int c = 0; c < 3; c++)
-        for (int l = 0; l < 3; l++) {
+    for (int c = 0; c < CHAINS; c++)
+        for (int l = 0; l < LINKS; l++) {
             tally t[CELLS] = {0};
-            if ((strcmp(chain, "all") != 0 && strcmp(chain, chains[c]) != 0) ||
-                (strcmp(link, "all") != 0 && strcmp(link, links[l]) != 0))
+            if (!wanted(chain, chains[c], c) || !wanted(link, links[l], l))
                 continue;
-            static const int transition[] = {UB_TRANSITION_TANH, UB_TRANSITION_SINE,
-                                             UB_TRANSITION_FOLD};
-            static const int kind[] = {UB_LINK_LINEAR, UB_LINK_SQUARED_SUM, UB_LINK_QUADRATIC};
             s.synth.transition = transition[c];
             s.synth.link = kind[l];
             for (int i = 0; i < runs; i++) {
