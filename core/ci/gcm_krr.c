@@ -20,14 +20,10 @@
 #include "core/rng.h"
 #include "core/settings.h"
 
-/* Samples and landmarks of a choice; landmarks of fits on Z, and with moderators. */
-enum {
-    SUBSAMPLE = 1500,
-    LANDMARKS_CHOICE = 64,
-    LANDMARKS_Z = 160,
-    LANDMARKS_G = 80,
-    SAMPLES_A_LANDMARK = 16
-};
+/* Samples and landmarks of a choice; landmarks of fits with moderators.  Fits on Z have more the
+ * more samples there are: scales shrink as n^(-1/6), so that the directions of two columns grow as
+ * the cube root of n; ten times that covers a sine of six periods. */
+enum { SUBSAMPLE = 1500, LANDMARKS_CHOICE = 64, LANDMARKS_G = 80, SAMPLES_A_LANDMARK = 16 };
 
 /* Columns are normal scores: a pair is chosen at the middle scale, then its scale. */
 static const double scales[] = {0.35, 0.7, 1.4};
@@ -275,7 +271,7 @@ static ub_status smooth(krr *k, const stage *s, bool further, double *residual, 
  * gains by a further one.  Plain features count in every pass, which errs on the safe side. */
 static ub_status smooth_on_z(krr *k, const ub_gcm_job *job)
 {
-    stage s = {job->nz, 0, job->nz, LANDMARKS_Z, job->m, job->target};
+    stage s = {job->nz, 0, job->nz, (int32_t)(10 * cbrt((double)k->n)), job->m, job->target};
     memset(k->leverage, 0, (size_t)(k->n * job->m) * sizeof(double));
     memset(k->trace, 0, (size_t)job->m * sizeof(double));
     bool gain = true;
@@ -331,7 +327,8 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
 const ub_ci_test ub_ci_gcm_krr = {
     .name = "gcm_krr",
     .summary = "generalised covariance measure, kernel ridge regression on pairs of columns",
-    .cost = "O(n m^2) a pair of steps and a task, m <= 160 landmarks, and O(|Z|^2) small fits",
+    .cost =
+        "O(n m^2) a pair of steps and a task, m = 10 n^(1/3) landmarks, and O(|Z|^2) small fits",
     .reference = "Shah and Peters 2020; Wahba 1990; Bach and Jordan 2002",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.form",
