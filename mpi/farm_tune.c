@@ -119,14 +119,14 @@ static ub_status choose(const ub_comm *c, int64_t left, double message_s,
 
 /* How many items from the first on hold `wanted` that are not answered; *known: answered ones
  * behind them, *left: others. */
-static int64_t head_of(const head *h, int64_t wanted, int64_t *known, int64_t *left)
+static int64_t head_of(head *h, int64_t wanted, int64_t *known, int64_t *left)
 {
     int64_t bound = 0;
     for (; bound < h->items && wanted > 0; bound++)
-        wanted -= !has((void *)(uintptr_t)h, bound);
+        wanted -= !has(h, bound);
     *known = *left = 0;
     for (int64_t i = bound; i < h->items; i++)
-        *(has((void *)(uintptr_t)h, i) ? known : left) += 1;
+        *(has(h, i) ? known : left) += 1;
     return bound;
 }
 

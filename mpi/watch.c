@@ -11,7 +11,7 @@
 
 #include "core/mem.h"
 
-enum { PAUSE_MILLIS = 200, NAMESPACE = 64 };
+enum { PAUSE_MILLIS = 200, GRACE_SECONDS = 3, NAMESPACE = 64 };
 
 typedef struct mate {
     long        pid;
@@ -52,9 +52,11 @@ void ub_watch_dismiss(void)
     end_parent(daemon);
 }
 
-/* The main thread hangs in MPI: nothing of MPI here. */
+/* The main thread hangs in MPI: nothing of MPI here.  A launcher that ends the job by itself is
+ * given the time for it: mpirun of Open MPI 4.1 crashes if it is told to go meanwhile. */
 static void end_job(const mate *gone)
 {
+    (void)sleep(GRACE_SECONDS);
     static const char *const launcher[] = {"mpirun", "orterun", "mpiexec", "orted", NULL};
     char                     text[256];
     int                      n = snprintf(text, sizeof text,
