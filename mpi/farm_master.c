@@ -318,12 +318,12 @@ static void report_ranks(master *m)
 static ub_status loop(master *m)
 {
     int64_t told = -1;
-    bool    parted = m->c->size == 1 && m->items == 0, stopping = false;
+    bool    parted = m->c->size == 1 && m->items == 0, stopping = false, waiting = true;
     bool    works = !m->plan->only_master || m->c->size == 1;
     for (int rank = m->c->size - 1; rank >= !works; rank--) /* itself last: the others wait */
         ub_sched_request(m->sched, rank, UB_SCHED_IDLE, m->now);
     while (!parted) {
-        if (m->c->size > 1 && m->now - m->polled > POLL) {
+        if (m->c->size > 1 && (waiting || m->now - m->polled > POLL)) {
             m->polled = m->now;
             UB_TRY(listen(m));
         }
@@ -339,12 +339,14 @@ static ub_status loop(master *m)
         if (m->own.count > 0 && !m->own_end) {
             UB_TRY(own_item(m));
             ub_sched_request(m->sched, 0, UB_SCHED_IDLE, m->now);
+            waiting = false;
             continue;
         }
         UB_TRY(all_parted(m, &parted));
         if (!parted)
             (void)sched_yield();
         m->now = ub_clock();
+        waiting = true;
     }
     return UB_OK;
 }
