@@ -35,6 +35,7 @@
 #include "core/internal/critic.h"
 #include "core/internal/gauss.h"
 #include "core/internal/ridge.h"
+#include "core/internal/sampled.h"
 #include "core/mem.h"
 #include "core/rng.h"
 #include "core/settings.h"
@@ -47,10 +48,7 @@ enum {
 };
 
 typedef struct state {
-    const ub_ci_data  *data;
-    const ub_settings *set;
-    const ub_ci_test  *linear; /* knows what is wrong with second moments */
-    void              *linear_state;
+    ub_sampled base;
 } state;
 
 /* What one question needs. */
@@ -75,8 +73,7 @@ static void close_state(void *self)
     state *s = self;
     if (s == NULL)
         return;
-    if (s->linear != NULL)
-        s->linear->close(s->linear_state);
+    ub_sampled_close(&s->base);
     ub_free(s);
 }
 
@@ -84,14 +81,8 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
 {
     state    *s = NULL;
     ub_status st = UB_OK;
-    if (data->samples == NULL)
-        return UB_FAIL(UB_EINPUT, "test cmi_neural needs the samples, not only their moments; a "
-                                  "test that needs only moments is fisher_z");
     UB_TRY_OUT(UB_ALLOC(s, 1));
-    s->data = data;
-    s->set = settings;
-    s->linear = ub_ci_find("fisher_z");
-    UB_TRY_OUT(s->linear->open(data, settings, &s->linear_state));
+    UB_TRY_OUT(ub_sampled_open("cmi_neural", data, settings, &s->base));
     *out = s;
     return UB_OK;
 out:
@@ -119,8 +110,8 @@ static void release_work(work *w)
 
 static ub_status init_work(work *w, const state *s, const ub_ci_query *q)
 {
-    const ub_settings *set = s->set;
-    int64_t            n = s->data->moments->n;
+    const ub_settings *set = s->base.set;
+    int64_t            n = s->base.data->moments->n;
     *w = (work){.set = set, .n = n, .nx = q->nx, .ny = q->ny, .nz = q->nz};
     w->cells = n / set->ci.critic_cell;
     int64_t widest = (n + w->cells - 1) / w->cells;
@@ -174,8 +165,8 @@ static void take_columns(work *w, const state *s, const ub_ci_query *q)
     for (int32_t i = 0; i < sides + q->nz; i++) {
         int32_t c = i < q->nx ? q->x[i] : i < sides ? q->y[i - q->nx] : q->z[i - sides];
         double *v = w->column + i * w->n;
-        memcpy(v, s->data->samples + c * w->n, (size_t)w->n * sizeof *v);
-        (void)standardise(w->n, UB_GAUSS_CONSTANT * fabs(s->data->moments->mean[c]), v);
+        memcpy(v, s->base.data->samples + c * w->n, (size_t)w->n * sizeof *v);
+        (void)standardise(w->n, UB_GAUSS_CONSTANT * fabs(s->base.data->moments->mean[c]), v);
         if (i >= sides)
             w->z[i - sides] = v;
     }
@@ -382,30 +373,18 @@ static double p_value(work *w)
     return (double)(above + 1) / (double)(most + 1);
 }
 
-static ub_ci_query ordered(const ub_ci_query *q)
-{
-    ub_ci_query o = *q;
-    if (q->ny < q->nx || (q->ny == q->nx && q->y[0] < q->x[0])) {
-        o.x = q->y;
-        o.nx = q->ny;
-        o.y = q->x;
-        o.ny = q->nx;
-    }
-    return o;
-}
-
 static ub_status eval(void *self, const ub_ci_query *query, ub_ci_result *out)
 {
     const state       *s = self;
-    const ub_ci_query  q = ordered(query);
-    const ub_settings *set = s->set;
+    const ub_ci_query  q = ub_sampled_ordered(query);
+    const ub_settings *set = s->base.set;
     int                varies = 1;
     double             bound, p;
     work               w = {0};
     ub_status          st = UB_OK;
-    UB_TRY(s->linear->eval(s->linear_state, &q, out));
+    UB_TRY(ub_sampled_screen(&s->base, &q, out));
     if (out->verdict == UB_CI_OK &&
-        s->data->moments->n < set->ci.critic_folds * (set->ci.critic_cell + q.nz))
+        s->base.data->moments->n < set->ci.critic_folds * (set->ci.critic_cell + q.nz))
         ub_gauss_verdict(UB_CI_TOO_FEW, out);
     if (out->verdict != UB_CI_OK)
         return UB_OK;

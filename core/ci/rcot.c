@@ -36,6 +36,7 @@
 #include "core/internal/gauss.h"
 #include "core/internal/simd.h"
 #include "core/lapack.h"
+#include "core/internal/sampled.h"
 #include "core/mem.h"
 #include "core/rng.h"
 #include "core/settings.h"
@@ -57,14 +58,11 @@ static const double pair_bandwidth = 1.7456559776;
 static const double negligible = 1e-6;
 
 typedef struct state {
-    const ub_ci_data  *data;
-    const ub_settings *set;
-    const ub_ci_test  *linear; /* knows what is wrong with second moments */
-    void              *linear_state;
-    double            *unit;   /* by column: its median difference; 0: not known yet */
-    double            *memory; /* scratch of a question */
-    int32_t           *list;
-    int64_t            memory_size, list_size;
+    ub_sampled base;
+    double    *unit;   /* by column: its median difference; 0: not known yet */
+    double    *memory; /* scratch of a question */
+    int32_t   *list;
+    int64_t    memory_size, list_size;
 } state;
 
 /* A question with everything it is computed in.  Columns: X, Y, Z; features: the constant, the
@@ -92,8 +90,7 @@ static void close_state(void *self)
     state *s = self;
     if (s == NULL)
         return;
-    if (s->linear != NULL)
-        s->linear->close(s->linear_state);
+    ub_sampled_close(&s->base);
     ub_free(s->unit);
     ub_free(s->memory);
     ub_free(s->list);
@@ -104,15 +101,9 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
 {
     state    *s = NULL;
     ub_status st = UB_OK;
-    if (data->samples == NULL)
-        return UB_FAIL(UB_EINPUT, "test rcot needs the samples, not only their moments; a test "
-                                  "that needs only moments is fisher_z");
     UB_TRY_OUT(UB_ALLOC(s, 1));
-    s->data = data;
-    s->set = settings;
+    UB_TRY_OUT(ub_sampled_open("rcot", data, settings, &s->base));
     UB_TRY_OUT(UB_ALLOC(s->unit, data->moments->columns));
-    s->linear = ub_ci_find("fisher_z");
-    UB_TRY_OUT(s->linear->open(data, settings, &s->linear_state));
     *out = s;
     return UB_OK;
 out:
@@ -127,7 +118,7 @@ static int32_t column_of(const ub_ci_query *q, int32_t i)
 
 static double deviation(const state *s, int32_t c)
 {
-    const ub_moments *m = s->data->moments;
+    const ub_moments *m = s->base.data->moments;
     double            sd = sqrt(m->cov[(int64_t)c * m->columns + c]);
     return sd > UB_GAUSS_CONSTANT * fabs(m->mean[c]) ? sd : 0;
 }
@@ -142,11 +133,11 @@ static int by_value(const void *a, const void *b)
  * unit; if ties make it (almost) nothing, the root mean square distance of the population. */
 static double median_distance(const state *s, int32_t count, const int32_t *c, const double *unit)
 {
-    const ub_moments *m = s->data->moments;
+    const ub_moments *m = s->base.data->moments;
     int64_t           half = m->n / 2, pairs = half < PAIRS ? half : PAIRS;
     double            d[PAIRS] = {0}, mean = 0;
     for (int32_t k = 0; k < count; k++) {
-        const double *v = s->data->samples + c[k] * m->n;
+        const double *v = s->base.data->samples + c[k] * m->n;
         double        sd = deviation(s, c[k]) / unit[k];
         mean += 2 * sd * sd;
         for (int64_t p = 0; p < pairs; p++) {
@@ -209,11 +200,11 @@ static double bandwidth_of(state *s, work *w, int32_t from, int32_t count)
 static void draw_cosines(state *s, work *w)
 {
     const ub_ci_query *q = &w->q;
-    ub_rng             r = ub_rng_make((uint64_t)s->set->run.seed, UB_RNG_CI_TEST, (uint64_t)q->id);
-    int32_t            nz = q->nz, z = q->nx + q->ny, third = w->cosines / 3;
-    double             bandwidth = nz > 0 ? bandwidth_of(s, w, z, nz) : 1;
-    pick               side[2] = {{0, q->nx, 0, 1, q->nx, bandwidth_of(s, w, 0, q->nx), 0, w->side},
-                                  {q->nx, q->ny, 0, 1, q->ny, bandwidth_of(s, w, q->nx, q->ny), 0, w->side}};
+    ub_rng  r = ub_rng_make((uint64_t)s->base.set->run.seed, UB_RNG_CI_TEST, (uint64_t)q->id);
+    int32_t nz = q->nz, z = q->nx + q->ny, third = w->cosines / 3;
+    double  bandwidth = nz > 0 ? bandwidth_of(s, w, z, nz) : 1;
+    pick    side[2] = {{0, q->nx, 0, 1, q->nx, bandwidth_of(s, w, 0, q->nx), 0, w->side},
+                       {q->nx, q->ny, 0, 1, q->ny, bandwidth_of(s, w, q->nx, q->ny), 0, w->side}};
     for (int32_t f = 0; f < w->cosines; f++) {
         pick of = {z, nz, 0, 1, nz, bandwidth, f, w->cosines};
         if (nz > 1 && f < third)
@@ -245,11 +236,11 @@ UB_SIMD static void project(int64_t rows, int32_t count, const int32_t *at, cons
 /* Features of the block of samples from `first`; returns its rows. */
 static int64_t fill_block(const state *s, work *w, int64_t first)
 {
-    const ub_moments *m = s->data->moments;
+    const ub_moments *m = s->base.data->moments;
     int64_t           rows = w->n - first < BLOCK ? w->n - first : BLOCK;
     for (int32_t i = 0; i < w->columns; i++) {
         int32_t       c = column_of(&w->q, i);
-        const double *v = s->data->samples + c * m->n + first;
+        const double *v = s->base.data->samples + c * m->n + first;
         double        sd = deviation(s, c), inv = sd > 0 ? 1 / sd : 0;
         for (int64_t k = 0; k < rows; k++)
             w->column[(int64_t)i * STRIDE + k] = (v[k] - m->mean[c]) * inv;
@@ -416,7 +407,7 @@ static ub_status reserve(state *s, int64_t doubles, int64_t integers)
 
 static ub_status init_work(state *s, const ub_ci_query *q, work *w)
 {
-    int64_t n = s->data->moments->n, most = n / 4 - q->nz, wanted = s->set->ci.features_z;
+    int64_t n = s->base.data->moments->n, most = n / 4 - q->nz, wanted = s->base.set->ci.features_z;
     *w = (work){.q = *q, .n = n, .columns = q->nx + q->ny + q->nz};
     if (q->y[0] < q->x[0]) {
         w->q.x = q->y;
@@ -424,7 +415,7 @@ static ub_status init_work(state *s, const ub_ci_query *q, work *w)
         w->q.y = q->x;
         w->q.ny = q->nx;
     }
-    w->side = (int32_t)s->set->ci.features_xy;
+    w->side = (int32_t)s->base.set->ci.features_xy;
     if (q->nz > 0 && most > 0)
         w->cosines = (int32_t)(wanted < most ? wanted : most);
     w->known = 1 + q->nz + w->cosines;
@@ -465,7 +456,7 @@ static ub_status eval(void *self, const ub_ci_query *q, ub_ci_result *out)
 {
     state *s = self;
     work   w;
-    UB_TRY(s->linear->eval(s->linear_state, q, out));
+    UB_TRY(ub_sampled_screen(&s->base, q, out));
     if (out->verdict != UB_CI_OK)
         return UB_OK;
     UB_TRY(init_work(s, q, &w));

@@ -7,6 +7,7 @@
 
 #include "core/internal/gauss.h"
 #include "core/lapack.h"
+#include "core/internal/sampled.h"
 #include "core/mem.h"
 #include "core/settings.h"
 #include "core/special.h"
@@ -36,12 +37,9 @@ typedef struct buffer {
 } buffer;
 
 typedef struct state {
-    const ub_ci_data    *data;
-    const ub_settings   *set;
+    ub_sampled           sampled;
     const ub_gcm_method *method;
     void                *self;
-    const ub_ci_test    *linear; /* knows what is wrong with second moments */
-    void                *linear_state;
     int32_t              functions; /* of a column: 1 (form product) or 2 */
     buffer               z, target, base, residual, index, u, gram;
     int32_t             *column;
@@ -53,8 +51,7 @@ void ub_gcm_close(void *self)
     state *s = self;
     if (s == NULL)
         return;
-    if (s->linear != NULL)
-        s->linear->close(s->linear_state);
+    ub_sampled_close(&s->sampled);
     if (s->method->close != NULL)
         s->method->close(s->self);
     buffer *all[] = {&s->z, &s->target, &s->base, &s->residual, &s->index, &s->u, &s->gram};
@@ -69,20 +66,12 @@ ub_status ub_gcm_open(const ub_gcm_method *method, const ub_ci_data *data,
 {
     state    *s = NULL;
     ub_status st = UB_OK;
-    if (data->samples == NULL)
-        return UB_FAIL(UB_EINPUT,
-                       "test %s needs the samples, not only their moments; a test that needs only "
-                       "moments is fisher_z",
-                       method->name);
     UB_TRY_OUT(UB_ALLOC(s, 1));
-    s->data = data;
-    s->set = settings;
     s->method = method;
+    UB_TRY_OUT(ub_sampled_open(method->name, data, settings, &s->sampled));
     s->functions = settings->ci.form == UB_FORM_PRODUCT ? 1 : FUNCTIONS;
     if (method->open != NULL)
         UB_TRY_OUT(method->open(data->moments->n, settings, &s->self));
-    s->linear = ub_ci_find("fisher_z");
-    UB_TRY_OUT(s->linear->open(data, settings, &s->linear_state));
     *out = s;
     return UB_OK;
 out:
@@ -101,29 +90,15 @@ static ub_status reserve(buffer *b, int64_t count)
     return UB_OK;
 }
 
-/* X is the side with fewer columns, with as many the one whose first column comes first, so that
- * exchanging X and Y changes no bit. */
-static ub_ci_query ordered(const ub_ci_query *q)
-{
-    ub_ci_query o = *q;
-    if (q->ny < q->nx || (q->ny == q->nx && q->y[0] < q->x[0])) {
-        o.x = q->y;
-        o.nx = q->ny;
-        o.y = q->x;
-        o.ny = q->nx;
-    }
-    return o;
-}
-
 static const double *column(const state *s, int32_t c)
 {
-    return s->data->samples + c * s->data->moments->n;
+    return s->sampled.data->samples + c * s->sampled.data->moments->n;
 }
 
 /* The functions of a column, one after another. */
 static void put_functions(const state *s, int32_t c, double *out)
 {
-    int64_t       n = s->data->moments->n;
+    int64_t       n = s->sampled.data->moments->n;
     const double *x = column(s, c);
     memcpy(out, x, (size_t)n * sizeof *out);
     for (int64_t i = 0; i < n && s->functions > 1; i++)
@@ -140,7 +115,7 @@ static double mean_square(int64_t n, const double *x)
 static ub_status regress_on_z(state *s, const ub_ci_query *q, int32_t moderators,
                               const int32_t *extra, bool also, ub_gcm_job *job)
 {
-    int64_t n = s->data->moments->n;
+    int64_t n = s->sampled.data->moments->n;
     int32_t own = (q->nx + q->ny) * s->functions;
     UB_TRY(reserve(&s->z, n * q->nz));
     UB_TRY(reserve(&s->target, n * (own + moderators)));
@@ -161,7 +136,7 @@ static ub_status regress_on_z(state *s, const ub_ci_query *q, int32_t moderators
     for (int32_t j = 0; j < moderators; j++) {
         const double *v = column(s, extra[j]);
         double       *to = s->target.x + (own + j) * n;
-        bool          usable = isfinite(s->data->moments->mean[extra[j]]);
+        bool          usable = isfinite(s->sampled.data->moments->mean[extra[j]]);
         for (int64_t i = 0; i < n; i++)
             to[i] = usable ? v[i] : 0;
     }
@@ -197,7 +172,7 @@ static int32_t product_count(int32_t most, int32_t pairs, int32_t ng, double lef
 static ub_status make_products(state *s, const ub_ci_query *q, int32_t ng, double left,
                                const double *residual, int32_t *count)
 {
-    int64_t        n = s->data->moments->n;
+    int64_t        n = s->sampled.data->moments->n;
     const product *table = ng > 0 ? with : without;
     int32_t most = ng > 0 ? sizeof with / sizeof with[0] : sizeof without / sizeof without[0];
     int32_t f = s->functions, k = 0;
@@ -221,7 +196,7 @@ static ub_status make_products(state *s, const ub_ci_query *q, int32_t ng, doubl
 /* S' A^-1 S / n of k columns of u, *rank of A; the sign of S if k = 1. */
 static ub_status r_square(state *s, int32_t k, double *value, int32_t *rank, double *sign)
 {
-    int64_t n = s->data->moments->n;
+    int64_t n = s->sampled.data->moments->n;
     int     info, *pivot;
     UB_TRY(reserve(&s->gram, ((int64_t)k + 4) * k));
     UB_TRY(UB_ALLOC(pivot, k));
@@ -249,7 +224,7 @@ static ub_status r_square(state *s, int32_t k, double *value, int32_t *rank, dou
 static ub_status answer(state *s, const ub_ci_query *q, int32_t ng, double dof, double *residual,
                         ub_ci_result *out)
 {
-    int64_t n = s->data->moments->n;
+    int64_t n = s->sampled.data->moments->n;
     int32_t own = (q->nx + q->ny) * s->functions, k, rank;
     double  left = (double)n - dof, r2, sign;
     for (int32_t j = 0; j < own; j++) { /* nothing but rounding left: no information */
@@ -305,10 +280,10 @@ ub_status ub_gcm_eval_each(void *self, const ub_ci_query *query, int32_t sets, c
                            const int32_t *offset, ub_ci_result *out)
 {
     state            *s = self;
-    const ub_ci_query q = ordered(query);
+    const ub_ci_query q = ub_sampled_ordered(query);
     ub_gcm_job        base = {0};
     bool              any = false, also = s->method->together;
-    UB_TRY(s->linear->eval_each(s->linear_state, &q, sets, extra, offset, out));
+    UB_TRY(s->sampled.linear->eval_each(s->sampled.linear_state, &q, sets, extra, offset, out));
     for (int32_t i = 0; i < sets; i++) {
         any = any || out[i].verdict == UB_CI_OK;
         also = also || offset[i + 1] == offset[i];

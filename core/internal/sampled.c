@@ -1,0 +1,38 @@
+#include "core/internal/sampled.h"
+
+ub_status ub_sampled_open(const char *test, const ub_ci_data *data, const ub_settings *settings,
+                          ub_sampled *out)
+{
+    if (data->samples == NULL)
+        return UB_FAIL(UB_EINPUT,
+                       "test %s needs the samples, not only their moments; a test that needs only "
+                       "moments is fisher_z",
+                       test);
+    out->data = data;
+    out->set = settings;
+    out->linear = ub_ci_find("fisher_z");
+    return out->linear->open(data, settings, &out->linear_state);
+}
+
+void ub_sampled_close(ub_sampled *s)
+{
+    if (s->linear != NULL)
+        s->linear->close(s->linear_state);
+}
+
+ub_status ub_sampled_screen(const ub_sampled *s, const ub_ci_query *q, ub_ci_result *out)
+{
+    return s->linear->eval(s->linear_state, q, out);
+}
+
+ub_ci_query ub_sampled_ordered(const ub_ci_query *q)
+{
+    ub_ci_query o = *q;
+    if (q->ny < q->nx || (q->ny == q->nx && q->y[0] < q->x[0])) {
+        o.x = q->y;
+        o.nx = q->ny;
+        o.y = q->x;
+        o.ny = q->nx;
+    }
+    return o;
+}
