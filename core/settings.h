@@ -45,6 +45,8 @@ enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
 enum { UB_REQUEUE_AUTO, UB_REQUEUE_YES, UB_REQUEUE_NO };
 enum { UB_TRANSITION_LINEAR, UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD };
 
+enum { UB_GOAL_MAXIMISE, UB_GOAL_MINIMISE };
+
 typedef struct ub_settings {
     struct {
         int64_t seed;
@@ -150,6 +152,18 @@ typedef struct ub_settings {
         int64_t lead_s;  /* stop so long before the job's end */
         int64_t max_jobs;
     } slurm;
+    struct {
+        int     command;             /* UB_SLURM_RUN, ... */
+        char    method[UB_TEXT_MAX]; /* a name of core/design.h */
+        int64_t points, seed;
+        char    parameters[UB_TEXT_MAX], constraints[UB_TEXT_MAX]; /* core/space.h */
+        char    metric[UB_TEXT_MAX];                               /* a key of eval.json */
+        int     goal, rule;                                        /* UB_GOAL_..., UB_PROMOTE_... */
+        char    resource[UB_TEXT_MAX];                             /* a key */
+        double  resource_min, eta;
+        int64_t lag, ranks;
+        double  poll_s;
+    } sweep;
 } ub_settings;
 
 /* All sections. */
