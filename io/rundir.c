@@ -34,8 +34,8 @@ typedef struct request {
 
 static void log_line(void *self, ub_log_level level, const char *line)
 {
-    (void)level;
-    (void)fprintf(stderr, "%s\n", line);
+    if (ub_log_terminal() || level <= UB_LOG_WARN)
+        (void)fprintf(stderr, "%s\n", line);
     (void)fprintf(self, "%s\n", line);
     (void)fflush(self);
 }

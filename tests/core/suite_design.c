@@ -255,9 +255,8 @@ static double metric_of(uint64_t seed, int64_t point, int32_t rung)
 }
 
 /* Algorithm 2 as printed, over arrays: result[rung][point] (NaN: none yet), done[rung][point]. */
-static bool plain_asha(double eta, double result[RUNGS][POINTS],
-                       bool done[RUNGS][POINTS], bool promoted[RUNGS][POINTS],
-                       int begun, ub_job *next)
+static bool plain_asha(double eta, double result[RUNGS][POINTS], bool done[RUNGS][POINTS],
+                       bool promoted[RUNGS][POINTS], int begun, ub_job *next)
 {
     for (int k = RUNGS - 2; k >= 0; k--) {
         int size = 0;
