@@ -268,7 +268,7 @@ static const ub_field eval[] = {
 };
 
 static const ub_field slurm[] = {
-    CHOICE("command", slurm.command, "run", "run|structure|disentangle", UB_FIELD_FREE,
+    CHOICE("command", slurm.command, "run", "run|structure|disentangle|sweep", UB_FIELD_FREE,
            "what the job runs"),
     INT("nodes", slurm.nodes, "1", 1, 100000, "nodes", UB_FIELD_FREE, "nodes of a job"),
     INT("tasks_per_node", slurm.tasks_per_node, "1", 1, 100000, "ranks", UB_FIELD_FREE,
@@ -295,6 +295,8 @@ static const ub_field slurm[] = {
         "stop so long before the job's end: longer than an item of work and a checkpoint take"),
     INT("max_jobs", slurm.max_jobs, "20", 1, 10000, "jobs", UB_FIELD_FREE,
         "starts of one submission at most"),
+    INT("workers", slurm.workers, "0", 0, 1e6, "tasks", UB_FIELD_FREE,
+        "command sweep: a job array of so many tasks that share the points; 0: one job"),
 };
 
 static const ub_field sweep[] = {

@@ -40,7 +40,7 @@ enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIA
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
-enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE };
+enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE, UB_SLURM_SWEEP };
 enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
 enum { UB_REQUEUE_AUTO, UB_REQUEUE_YES, UB_REQUEUE_NO };
 enum { UB_TRANSITION_LINEAR, UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD };
@@ -150,7 +150,7 @@ typedef struct ub_settings {
         char    launcher_options[UB_TEXT_MAX];
         int     requeue; /* UB_REQUEUE_... */
         int64_t lead_s;  /* stop so long before the job's end */
-        int64_t max_jobs;
+        int64_t max_jobs, workers;
     } slurm;
     struct {
         int     command;             /* UB_SLURM_RUN, ... */

@@ -321,16 +321,32 @@ static ub_status preview(const ub_sweep *s)
     return st;
 }
 
+/* The folder of a sweep (its lock is the first thing a worker makes), or one that may become it. */
+static ub_status check_folder(const ub_sweep *s)
+{
+    char path[UB_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/.lock", s->folder);
+    if (ub_file_exists(path))
+        return UB_OK;
+    (void)snprintf(path, sizeof path, "%s/config.yaml", s->folder);
+    if (ub_file_exists(path))
+        return UB_FAIL(UB_EINPUT, "%s holds a run, not a sweep; use another --out", s->folder);
+    return ub_rundir_check(s->folder);
+}
+
 /* The resolved settings, for people; points have their own. */
 static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
 {
-    char     path[UB_PATH_MAX];
+    char path[UB_PATH_MAX];
+    UB_TRY(check_folder(s));
     ub_bytes text = {0};
     int      fd;
-    UB_TRY(ub_dir_make(s->points));
+    UB_TRY(ub_dir_make(s->folder));
     UB_TRY(lock_folder(s, &fd));
     (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
-    ub_status st = ub_schema_print(ub_settings_schema(), &ctx->settings, NULL, false, &text);
+    ub_status st = ub_dir_make(s->points);
+    if (st == UB_OK)
+        st = ub_schema_print(ub_settings_schema(), &ctx->settings, NULL, false, &text);
     if (st == UB_OK)
         st = ub_file_write(path, text.data, text.len);
     (void)close(fd);

@@ -41,7 +41,7 @@ rows() {
 "$UNBRAID" sweep -c plain.yaml --out plain >said.txt 2>log.txt
 same "points of the preview" "$(sed -n '2,13p' preview.csv | cut -d, -f3)" \
     "$(sed -n '2,13p' plain/sweep.csv | cut -d, -f3)"
-same "jobs done" "$(rows plain/sweep.csv done)" 12
+same "jobs done" "$(rows plain/sweep.csv "done")" 12
 grep -q '^best  *r2_relevant = ' said.txt || fail "no best point: $(cat said.txt)"
 awk -F, 'NR > 1 && $6 * $7 > 64' plain/sweep.csv | grep . && fail "a constraint is not met"
 
@@ -71,7 +71,7 @@ cmp plain/sweep.csv array/sweep.csv || fail "array: another table"
 cp -r plain more
 "$UNBRAID" sweep -c plain.yaml --set sweep.points=14 --out more >/dev/null 2>&1
 same "earlier points stay" "$(head -13 more/sweep.csv)" "$(cat plain/sweep.csv)"
-same "points in all" "$(rows more/sweep.csv done)" 14
+same "points in all" "$(rows more/sweep.csv "done")" 14
 
 # ASHA: fewer points on each higher rung; the same alone, in teams, and after kills.
 "$UNBRAID" sweep -c asha.yaml --out asha >/dev/null 2>&1
@@ -102,7 +102,7 @@ ls stopped/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as fa
 "$UNBRAID" sweep -c base.yaml --set sweep.command=disentangle --set sweep.points=2 \
     --set sweep.method=grid --set "sweep.parameters=disentangle.learning_rate = 0.001, 9" \
     --out failing >said.txt 2>log.txt
-same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv done)" "1 1"
+same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "done")" "1 1"
 grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
 grep -q "point-failed" log.txt || fail "nothing was said about the failure"
 
