@@ -219,17 +219,21 @@ static ub_status write_table(const ub_sweep *s)
 {
     char       path[UB_PATH_MAX];
     ub_columns t = {0};
-    ub_bytes   csv = {0};
+    ub_bytes   csv = {0}, svg = {0};
     ub_status  st = UB_OK;
     UB_TRY(ub_sweep_table(s, &t));
     UB_TRY_OUT(ub_columns_csv(&t, &csv));
     (void)snprintf(path, sizeof path, "%s/sweep.h5", s->folder);
     UB_TRY_OUT(ub_columns_write(&t, path));
+    (void)snprintf(path, sizeof path, "%s/sweep.svg", s->folder);
+    UB_TRY_OUT(ub_sweep_draw(s, &svg));
+    UB_TRY_OUT(ub_file_write(path, svg.data, svg.len));
     (void)snprintf(path, sizeof path, "%s/sweep.csv", s->folder);
     UB_TRY_OUT(ub_file_write(path, csv.data, csv.len));
 out:
     ub_columns_release(&t);
     ub_bytes_release(&csv);
+    ub_bytes_release(&svg);
     return st;
 }
 
@@ -274,7 +278,7 @@ static ub_status say_end(const crew *w)
         (void)printf("best      %s = %.6g at %s", w->ctx->settings.sweep.metric,
                      s->job[best].result, (const char *)text.data);
     if (all)
-        (void)printf("\nwritten: %s/sweep.csv and sweep.h5\n", s->folder);
+        (void)printf("\nwritten: %s/sweep.csv, sweep.h5 and sweep.svg\n", s->folder);
     else
         (void)printf(
             "\nthe rest is in the hands of other workers; who ends last writes the table\n");
@@ -326,7 +330,9 @@ static ub_status check_folder(const ub_sweep *s)
 {
     char path[UB_PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/.lock", s->folder);
-    if (ub_file_exists(path))
+    bool ours = ub_file_exists(path);
+    (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
+    if (ours || ub_file_exists(path))
         return UB_OK;
     (void)snprintf(path, sizeof path, "%s/config.yaml", s->folder);
     if (ub_file_exists(path))

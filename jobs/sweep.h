@@ -66,4 +66,11 @@ UB_LOCAL int64_t ub_sweep_best(const ub_sweep *s);
  * its eval.json.  Holds no times: equal sweeps give equal bytes. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_table(const ub_sweep *s, ub_columns *out);
 
+/* The drawing of all jobs that have ended (io/draw_sweep.h). */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_draw(const ub_sweep *s, ub_bytes *svg);
+
+/* Print how far the sweep in `folder` is (it holds sweep.yaml): jobs done, failed, running,
+ * waiting, the best so far, the time left.  Reads files, touches none. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_status(const char *folder, bool json);
+
 #endif /* UB_JOBS_SWEEP_H */

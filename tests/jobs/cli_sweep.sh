@@ -45,6 +45,10 @@ same "jobs done" "$(rows plain/sweep.csv "done")" 12
 grep -q '^best  *r2_relevant = ' said.txt || fail "no best point: $(cat said.txt)"
 awk -F, 'NR > 1 && $6 * $7 > 64' plain/sweep.csv | grep . && fail "a constraint is not met"
 
+"$UNBRAID" status plain --json >status.json
+same "the status" "$(json status.json state) $(json status.json done) $(json status.json failed)" \
+    "finished 12 0"
+
 # Again: nothing runs.
 touch stamp
 "$UNBRAID" sweep -c plain.yaml --out plain >/dev/null 2>&1
@@ -96,6 +100,8 @@ cmp asha/sweep.h5 killed/sweep.h5 || fail "asha: another HDF5 table after $kills
 # Stopped in time is not failed.
 "$UNBRAID" sweep -c plain.yaml --out stopped --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
 same "exit code of a stopped sweep" "$rc" 75
+"$UNBRAID" status stopped >said.txt
+grep -q "a sweep, idle" said.txt || fail "the status of a stopped sweep: $(cat said.txt)"
 ls stopped/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as failed"
 
 # A point that fails is written down, the others go on; it is tried again when asked for.
