@@ -46,7 +46,7 @@ grep -q '^best  *r2_relevant = ' said.txt || fail "no best point: $(cat said.txt
 awk -F, 'NR > 1 && $6 * $7 > 64' plain/sweep.csv | grep . && fail "a constraint is not met"
 
 "$UNBRAID" status plain --json >status.json
-same "the status" "$(json status.json state) $(json status.json done) $(json status.json failed)" \
+same "the status" "$(json status.json state) $(json status.json "done") $(json status.json failed)" \
     "finished 12 0"
 
 # Again: nothing runs.
