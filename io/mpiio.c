@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -165,4 +166,22 @@ ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir)
     if (c->rank == 0)
         (void)unlink(path);
     return st;
+}
+
+bool ub_mpiio_is_bad(char *why, size_t cap)
+{
+    char        text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int         length = 0;
+    unsigned    major = 0, minor = 0, release = 0;
+    const char *io = getenv("OMPI_MCA_io");
+    (void)MPI_Get_library_version(text, &length);
+    (void)H5get_libversion(&major, &minor, &release);
+    text[strcspn(text, ",\n")] = '\0';
+    if (strstr(text, "Open MPI v4.") == NULL || io == NULL || io[0] == '^' ||
+        strstr(io, "ompio") == NULL)
+        return false;
+    (void)snprintf(why, cap,
+                   "%s with OMPI_MCA_io=%s and HDF5 %u.%u.%u writes wrong data in silence", text,
+                   io, major, minor, release);
+    return true;
 }

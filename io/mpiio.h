@@ -19,6 +19,10 @@
  * done under another MPI. */
 UB_LOCAL void ub_mpiio_choose(void);
 
+/* Do the MPI and HDF5 at hand, with the component the environment names, write wrong data in
+ * silence?  Then a sentence in why. */
+UB_LOCAL bool ub_mpiio_is_bad(char *why, size_t cap);
+
 /* Write small 2-D blocks collectively into a file in `dir`, with the default and with several
  * aggregators, read them back on rank 0 alone and compare; the file is removed.
  * Errors: UB_EIO, with the component in the sentence.  Cost: tens of milliseconds. */
