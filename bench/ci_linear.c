@@ -133,7 +133,7 @@ static int64_t pass(const study *s, row_fn row, void *of, double *r, double *roo
 
 static void band_row(void *of, int32_t x, int32_t y, int32_t n, double *r, double *root)
 {
-    ub_band_row(of, x, y, 2, n, r, root);
+    ub_band_row(of, x, y, n, r, root);
 }
 
 static void full_row(void *of, int32_t x, int32_t y, int32_t n, double *r, double *root)
@@ -254,7 +254,7 @@ static void bench_band(int32_t tasks)
     ub_band *band = NULL;
     make_corpus(&s, "band", STEPS, tasks);
     make_moments(&s);
-    check(ub_band_create(&s.m, s.corpus.steps, false, &band));
+    check(ub_band_create(&s.m, s.corpus.steps, 2, false, &band));
     compare(&s, band_row, band, NULL);
     print_rates("band", tasks, pass_rate(&s, band_row, band), &s);
     ub_band_destroy(&band);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/internal/gauss.h"
+#include "core/internal/sides.h"
 #include "core/internal/sweep.h"
 #include "core/mem.h"
 
@@ -16,14 +17,15 @@ enum {
  * neighbour that is not there.  It has correlation 0 with everything, and takes part in the
  * arithmetic without changing a bit. */
 struct ub_band {
-    const ub_moments *m;                     /* borrowed */
-    int32_t           steps, tests, width;   /* tests of a pair; in whole vectors */
+    const ub_moments *m;                   /* borrowed */
+    int32_t           steps, tests, width; /* tests of a pair; in whole vectors */
+    int32_t           stride;
     double           *inv_sd;                /* steps + 2 */
     double           *var, *before, *across; /* steps + 2: cov(t, t), (t, t - 1), (t - 1, t + 1) */
     double           *task;                  /* (steps + 2) x width: correlations with the tasks */
-    double           *by_task;               /* tests x (steps + 2): the same, if tests <= FEW */
     bool             *varies;                /* tests: the task counts as a column of Z */
     double           *root;                  /* (NEAR + 1) x tests, by the neighbours that vary */
+    ub_sides         *sides, *later;         /* if tests <= FEW; without the neighbour before */
     ub_band_block     block;
 };
 
@@ -36,9 +38,10 @@ void ub_band_destroy(ub_band **b)
     ub_free((*b)->before);
     ub_free((*b)->across);
     ub_free((*b)->task);
-    ub_free((*b)->by_task);
     ub_free((*b)->varies);
     ub_free((*b)->root);
+    ub_sides_destroy(&(*b)->sides);
+    ub_sides_destroy(&(*b)->later);
     ub_free(*b);
     *b = NULL;
 }
@@ -51,7 +54,6 @@ static ub_status alloc_tables(ub_band *b)
     UB_TRY(UB_ALLOC(b->before, t));
     UB_TRY(UB_ALLOC(b->across, t));
     UB_TRY(UB_ALLOC(b->task, t * b->width));
-    UB_TRY(UB_ALLOC(b->by_task, b->tests <= FEW ? t * b->tests : 0));
     UB_TRY(UB_ALLOC(b->varies, b->tests));
     return UB_ALLOC(b->root, (int64_t)(NEAR + 1) * b->tests);
 }
@@ -70,10 +72,7 @@ static void fill_tables(ub_band *b)
         b->across[t + 1] = t > 0 && t + 1 < b->steps ? row[t + 1 - p] : 0;
         for (int64_t j = 0; j < tasks; j++) {
             double inv_sd = ub_gauss_inv_sd(m, (int32_t)(b->steps + j));
-            double r = row[b->steps + j] * (b->inv_sd[t + 1] * inv_sd);
-            b->task[(t + 1) * b->width + j] = r;
-            if (b->tests <= FEW)
-                b->by_task[j * (b->steps + 2) + t + 1] = r;
+            b->task[(t + 1) * b->width + j] = row[b->steps + j] * (b->inv_sd[t + 1] * inv_sd);
         }
     }
     for (int32_t nz = 0; nz <= NEAR; nz++)
@@ -81,7 +80,8 @@ static void fill_tables(ub_band *b)
             b->root[nz * b->tests + j] = sqrt((double)(m->n - nz - b->varies[j] - 3));
 }
 
-ub_status ub_band_create(const ub_moments *m, int32_t steps, bool contrast, ub_band **out)
+ub_status ub_band_create(const ub_moments *m, int32_t steps, int32_t stride, bool contrast,
+                         ub_band **out)
 {
     ub_band  *b = NULL;
     ub_status st = UB_OK;
@@ -93,6 +93,11 @@ ub_status ub_band_create(const ub_moments *m, int32_t steps, bool contrast, ub_b
     UB_TRY_OUT(alloc_tables(b));
     fill_tables(b);
     b->block.left = (double)(m->n - 3);
+    b->stride = stride;
+    if (b->tests <= FEW) {
+        UB_TRY_OUT(ub_sides_create(m, steps, stride, contrast, true, &b->sides));
+        UB_TRY_OUT(ub_sides_create(m, steps, stride, contrast, false, &b->later));
+    }
     *out = b;
     return UB_OK;
 out:
@@ -101,7 +106,7 @@ out:
 }
 
 /* Pairs (x, y), (x, y + stride) ..; shared: y - 1 is b = x + 1. */
-static void load_block(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t n, bool shared)
+static void load_block(ub_band *b, int32_t x, int64_t y, int32_t n, bool shared)
 {
     ub_band_block *k = &b->block;
     int64_t        p = b->m->columns, t = y;
@@ -114,7 +119,7 @@ static void load_block(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t
     k->xb = b->before[x + 2];
     k->ba = b->across[x + 1];
     k->var_x = b->var[x + 1];
-    for (int32_t l = 0; l < n; l++, t += stride) {
+    for (int32_t l = 0; l < n; l++, t += b->stride) {
         k->sc[l] = s[t];
         k->sy[l] = s[t + 1];
         k->sd[l] = s[t + 2];
@@ -138,42 +143,16 @@ static void load_block(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t
         k->sc[l] = k->sy[l] = k->sd[l] = 0;
 }
 
-/* Few tests a pair: a task at a time, the pairs of the block in the lanes. */
-static void pairs_in_lanes(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t n, bool shared,
-                           double *r, double *root)
-{
-    int32_t       tests = b->tests;
-    double        lane_r[UB_BAND_PAIRS], lane_root[UB_BAND_PAIRS];
-    ub_band_lanes g = {0};
-    for (int32_t j = 0; j < tests; j++) {
-        const double *of = b->by_task + (int64_t)j * (b->steps + 2);
-        int64_t       t = y;
-        g.a = of[x];
-        g.b = of[x + 2];
-        g.x = of[x + 1];
-        g.counts = b->varies[j];
-        for (int32_t l = 0; l < n; l++, t += stride) {
-            g.c[l] = of[t];
-            g.y[l] = of[t + 1];
-            g.d[l] = of[t + 2];
-        }
-        if (shared)
-            g.c[0] = 0;
-        ub_sweep_pairs(&b->block, &g, lane_r, lane_root);
-        for (int32_t l = 0; l < n; l++) {
-            r[l * tests + j] = lane_r[l];
-            root[l * tests + j] = lane_root[l];
-        }
-    }
-}
-
-/* Many: a pair at a time.  What is written past its tests, the next pair overwrites. */
-static void tasks_in_lanes(ub_band *b, int32_t x, int64_t y, int32_t stride, int32_t n, bool shared,
-                           double *r, double *root)
+/* At most UB_BAND_PAIRS pairs, one at a time, tasks in the lanes.  What is written past the tests
+ * of one, the next overwrites. */
+static void tasks_in_lanes(ub_band *b, int32_t x, int32_t y, int32_t n, double *r, double *root)
 {
     const double *at = b->task;
     int64_t       w = b->width, tests = b->tests;
-    for (int32_t l = 0; l < n; l++, y += stride, r += tests, root += tests) {
+    bool          shared = y - 1 == x + 1;
+    load_block(b, x, y, n, shared);
+    ub_sweep_factor(&b->block);
+    for (int32_t l = 0; l < n; l++, y += b->stride, r += tests, root += tests) {
         const double *c = at + (shared && l == 0 ? 0 : y * w), *of_y = at + (y + 1) * w;
         ub_band_tasks g = {at + x * w, at + (x + 2) * w, c, of_y + w, at + (x + 1) * w, of_y};
         ub_sweep_tasks(&b->block, l, b->width, &g, r);
@@ -182,19 +161,30 @@ static void tasks_in_lanes(ub_band *b, int32_t x, int64_t y, int32_t stride, int
     }
 }
 
-void ub_band_row(ub_band *b, int32_t x, int32_t y, int32_t stride, int32_t n, double *r,
-                 double *root)
+/* The same, pairs in the lanes; where that declines, tasks. */
+static void pairs_in_lanes(ub_band *b, int32_t x, int32_t y, int32_t n, double *r, double *root)
 {
-    for (int32_t first = 0; first < n; first += UB_BAND_PAIRS) {
-        int32_t used = n - first < UB_BAND_PAIRS ? n - first : UB_BAND_PAIRS;
-        int64_t at = y + (int64_t)first * stride;
-        bool    shared = at - 1 == x + 1;
-        load_block(b, x, at, stride, used, shared);
-        ub_sweep_factor(&b->block);
-        if (b->tests <= FEW)
-            pairs_in_lanes(b, x, at, stride, used, shared, r, root);
-        else
-            tasks_in_lanes(b, x, at, stride, used, shared, r, root);
+    int64_t tests = b->tests;
+    int32_t shared = y - 1 == x + 1;
+    bool    fine = !shared || ub_sides_row(b->sides, b->later, x, y, 1, b->root, r, root);
+    if (n > shared)
+        fine &= ub_sides_row(b->sides, b->sides, x, y + shared * b->stride, n - shared, b->root,
+                             r + shared * tests, root + shared * tests);
+    if (fine)
+        return;
+    double again[UB_BAND_PAIRS * FEW + UB_LANES], roots[UB_BAND_PAIRS * FEW];
+    tasks_in_lanes(b, x, y, n, again, roots);
+    for (int64_t i = 0; i < n * tests; i++)
+        r[i] = isnan(r[i]) ? again[i] : r[i];
+}
+
+void ub_band_row(ub_band *b, int32_t x, int32_t y, int32_t n, double *r, double *root)
+{
+    bool few = b->sides != NULL && ub_sides_usable(b->sides, x);
+    for (int32_t used; n > 0; n -= used) {
+        used = n < UB_BAND_PAIRS ? n : UB_BAND_PAIRS;
+        (few ? pairs_in_lanes : tasks_in_lanes)(b, x, y, used, r, root);
+        y += used * b->stride;
         r += (int64_t)used * b->tests;
         root += (int64_t)used * b->tests;
     }

@@ -17,6 +17,9 @@
 
 /* Zeroed block of n * size bytes, or NULL.  Prefer UB_ALLOC. */
 void *ub_alloc(size_t n, size_t size);
+/* The same, not zeroed: for large scratch that is written before it is read.  Prefer
+ * UB_ALLOC_RAW. */
+void *ub_alloc_raw(size_t n, size_t size);
 /* Copy of a string, or NULL when memory is exhausted. */
 char *ub_strdup(const char *s);
 /* Release; NULL is fine. */
@@ -41,5 +44,7 @@ UB_NODISCARD static inline ub_status ub_mem_check(const void *p, size_t n, size_
  * UB_TRY(UB_ALLOC(x, n)). */
 #define UB_ALLOC(ptr, n)                                                                           \
     ub_mem_check((ptr) = ub_alloc((size_t)(n), sizeof *(ptr)), (size_t)(n), sizeof *(ptr), #ptr)
+#define UB_ALLOC_RAW(ptr, n)                                                                       \
+    ub_mem_check((ptr) = ub_alloc_raw((size_t)(n), sizeof *(ptr)), (size_t)(n), sizeof *(ptr), #ptr)
 
 #endif /* UB_CORE_MEM_H */

@@ -83,7 +83,7 @@ static ub_status prepare_rows(ub_solver *v, const ub_ci_data *data)
     UB_TRY(UB_ALLOC(v->root, (int64_t)s->tile * ub_structure_per_pair(s)));
     if (v->full != NULL)
         return ub_full_prepare_rows(v->full);
-    return ub_band_create(data->moments, s->steps, s->contrast, &v->band);
+    return ub_band_create(data->moments, s->steps, s->length, s->contrast, &v->band);
 }
 
 ub_status ub_solver_create(const ub_structure *s, const ub_ci_data *data, const double *precision,
@@ -267,7 +267,7 @@ static ub_status eval_row(ub_solver *v, int32_t k, int32_t rep, int32_t w, int32
     if (v->full != NULL)
         ub_full_row(v->full, x, y, s->length, end - w, s->contrast, z, v->root);
     else
-        ub_band_row(v->band, x, y, s->length, end - w, z, v->root);
+        ub_band_row(v->band, x, y, end - w, z, v->root);
     if (ub_sweep_z((int64_t)(end - w) * per_pair, v->root, z))
         return UB_OK;
     for (; w < end; w++, at += per_pair)

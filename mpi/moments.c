@@ -108,9 +108,9 @@ ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus, int64_t s
     double    *half = NULL; /* one triangle: half the memory and the traffic of the whole */
     ub_status  st = ub_moments_init(&m, n, s.p);
     if (st == UB_OK)
-        st = UB_ALLOC(half, packed);
+        st = UB_ALLOC_RAW(half, packed);
     if (st == UB_OK)
-        st = UB_ALLOC(s.strip, UB_MOMENTS_STRIP * p);
+        st = UB_ALLOC_RAW(s.strip, UB_MOMENTS_STRIP * p);
     UB_TRY_OUT(ub_comm_agree(c, st));
     UB_TRY_OUT(ub_reduce_leaves(c, shards, s.p, sum_leaf, &s, m.mean));
     for (size_t i = 0; i < p; i++)

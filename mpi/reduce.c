@@ -56,7 +56,7 @@ static void note(tree *t, ub_status st)
 static double *room(tree *t, int held)
 {
     if (t->buffer[held] == NULL)
-        note(t, UB_ALLOC(t->buffer[held], t->count));
+        note(t, UB_ALLOC_RAW(t->buffer[held], t->count));
     return t->failed.status == UB_OK ? t->buffer[held] : t->junk;
 }
 

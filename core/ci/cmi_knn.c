@@ -18,12 +18,12 @@
  * comes first; T is symmetric, so exchanging the sides changes no bit. */
 #include "core/ci_test.h"
 
-#include <stdlib.h>
 #include <math.h>
 
 #include "core/internal/cmi.h"
 #include "core/internal/gauss.h"
 #include "core/internal/sampled.h"
+#include "core/internal/scores.h"
 #include "core/mem.h"
 #include "core/rng.h"
 #include "core/settings.h"
@@ -75,35 +75,6 @@ out:
     return st;
 }
 
-typedef struct entry {
-    double  value;
-    int64_t at;
-} entry;
-
-static int by_value(const void *a, const void *b)
-{
-    double x = ((const entry *)a)->value, y = ((const entry *)b)->value;
-    return (x > y) - (x < y);
-}
-
-/* Ranks 0 .. n-1; equal values share the mean of theirs. */
-static ub_status rank_column(int64_t n, const double *v, double *out)
-{
-    entry *e = NULL;
-    UB_TRY(UB_ALLOC(e, n));
-    for (int64_t i = 0; i < n; i++)
-        e[i] = (entry){v[i], i};
-    qsort(e, (size_t)n, sizeof *e, by_value);
-    for (int64_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && e[end].value == e[i].value;)
-            end++;
-        for (int64_t j = i; j < end; j++)
-            out[e[j].at] = 0.5 * (double)(i + end - 1);
-    }
-    ub_free(e);
-    return UB_OK;
-}
-
 /* Column c in the units of distances.  A constant column of Z is 0 and separates nothing. */
 static ub_status scale_column(const state *s, int32_t c, double *out)
 {
@@ -112,7 +83,7 @@ static ub_status scale_column(const state *s, int32_t c, double *out)
     double            sd = sqrt(m->cov[(int64_t)c * m->columns + c]);
     bool              constant = sd <= UB_GAUSS_CONSTANT * fabs(m->mean[c]);
     if (s->base.set->ci.scaling == UB_SCALING_RANK)
-        return rank_column(m->n, v, out);
+        return ub_ranks(m->n, v, out);
     for (int64_t i = 0; i < m->n; i++)
         if (s->base.set->ci.scaling == UB_SCALING_RAW)
             out[i] = v[i];

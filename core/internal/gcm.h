@@ -43,7 +43,9 @@ typedef struct ub_gcm_job {
     const int32_t *column;
     /* z is that of the call before, and whatever was made of it may be kept. */
     bool    again;
-    double *residual; /* out, n x m: of sample i by a fit without sample i */
+    /* out, n x m: what a fit without sample i leaves of it; or what the fit leaves over
+     * sqrt(1 - leverage), which has the variance of the errors (gcm_krr). */
+    double *residual;
     /* out: what the fit used of the n degrees of freedom, if residuals of different samples come of
      * one fit (the trace of a linear smoother); 0 if of fits to other folds.  >= n / 2: too few. */
     double dof;

@@ -93,17 +93,6 @@ UB_SIMD void ub_sweep_tasks(const ub_band_block *k, int lane, int32_t width, con
         r[j] = given_task(&p, a[j], b[j], c[j], d[j], x[j], y[j]);
 }
 
-UB_SIMD void ub_sweep_pairs(const ub_band_block *k, const ub_band_lanes *g, double *restrict r,
-                            double *restrict root)
-{
-    UB_EACH_LANE(l)
-    {
-        pair p = pair_of(k, l);
-        r[l] = given_task(&p, g->a, g->b, g->c[l], g->d[l], g->x, g->y[l]);
-        root[l] = sqrt(k->dof[l] - g->counts);
-    }
-}
-
 UB_SIMD void ub_sweep_full(const double *p, int32_t x, int32_t y, int32_t stride, int32_t n,
                            int32_t width, int32_t tests, const double *restrict b,
                            const double *restrict i, double *restrict r)

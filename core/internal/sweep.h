@@ -59,16 +59,6 @@ typedef struct ub_band_tasks {
 void ub_sweep_tasks(const ub_band_block *k, int lane, int32_t width, const ub_band_tasks *g,
                     double *r);
 
-/* Correlations of one task with a, b and x, and with c, d and y of each pair. */
-typedef struct ub_band_lanes {
-    double a, b, x, c[UB_BAND_PAIRS], d[UB_BAND_PAIRS], y[UB_BAND_PAIRS];
-    double counts; /* 1 if the task varies, else 0 */
-} ub_band_lanes;
-
-/* All pairs of the block given one task and their neighbours, to the bits of ub_sweep_tasks: r[l]
- * for the pair in lane l, and root[l] = sqrt(degrees of freedom). */
-void ub_sweep_pairs(const ub_band_block *k, const ub_band_lanes *g, double *r, double *root);
-
 /* Step x and steps y, y + stride .. (n of them) given all others and each task, off one inverse
  * (core/full.h):  r = -(p[y] + bx[j] by[j]) (ix[j] iy[j]), i = 1 / sqrt(precision).
  *   p     row x of the inverse of the steps

@@ -337,6 +337,25 @@ static void settings_matter(void)
     ub_free(x);
 }
 
+/* Stopped at the third surrogate that reaches the statistic, the d-th of all, p = 3 / d: of exactly
+ * d surrogates without a stop as many reach it, (3 + 1) / (d + 1). */
+static void an_early_stop_says_what_it_saw(void)
+{
+    enum { N = 120 };
+    double     *x = samples(N, 3, 401);
+    ub_settings set = defaults();
+    set.ci.permutations = 60;
+    set.ci.stop_after = 3;
+    set.ci.critic_epochs = 5;
+    double p = ask(N, 1, 1, x, "cmi_neural", &set).p_value, drawn = 3 / p;
+    UB_CHECK_CLOSE(drawn, rint(drawn), 1e-9);
+    CU_ASSERT(drawn < 60);
+    set.ci.permutations = (int64_t)rint(drawn);
+    set.ci.stop_after = 0;
+    UB_CHECK_CLOSE(ask(N, 1, 1, x, "cmi_neural", &set).p_value, 4 / (drawn + 1), 1e-12);
+    ub_free(x);
+}
+
 /* Tails without a variance, a column of Z twice, one constant: a number all the same. */
 static void hard_columns_have_a_number(void)
 {
@@ -388,6 +407,7 @@ UB_SUITE("cmi_neural",
          {"sees what covariances do not", sees_what_covariances_do_not},
          {"does not see what Z explains", does_not_see_what_z_explains},
          {"the seed decides, and every setting is read", settings_matter},
+         {"an early stop says what it saw", an_early_stop_says_what_it_saw},
          {"tails without a variance and useless conditions still have a number",
           hard_columns_have_a_number},
          {"too few samples, and none at all", refusals})

@@ -7,6 +7,7 @@
 #include "core/ci_test.h"
 #include "core/full.h"
 #include "core/internal/gauss.h"
+#include "core/internal/sides.h"
 #include "core/internal/sweep.h"
 #include "core/lapack.h"
 #include "core/rng.h"
@@ -79,10 +80,10 @@ static int64_t compare_band(const ub_moments *m, int32_t steps, int32_t stride, 
     ub_ci_result  want[MOST_TASKS + 1];
     int32_t       tests = m->columns - steps + contrast;
     int64_t       numbers = 0;
-    UB_CHECK(ub_band_create(m, steps, contrast, &band));
+    UB_CHECK(ub_band_create(m, steps, stride, contrast, &band));
     for (int32_t x = 0; x + 2 < steps; x++) {
         int32_t n = (steps - x - 3) / stride + 1;
-        ub_band_row(band, x, x + 2, stride, n, r, root);
+        ub_band_row(band, x, x + 2, n, r, root);
         for (int32_t i = 0; i < n; i++) {
             one_by_one(m, steps, x, x + 2 + i * stride, want);
             for (int32_t j = 0; j < tests; j++) {
@@ -121,52 +122,74 @@ static void band_is_fisher_z(void)
         }
 }
 
-/* Smooth recordings: neighbours determine a step up to 1e-3, 1e-5 and 1e-7 of its deviation. */
+/* Smooth recordings: neighbours determine a step up to 0.3 .. 1e-7 of its deviation, which lanes of
+ * pairs decline from the third on, and lanes of tasks at the last. */
 static void band_on_smooth_steps(void)
 {
-    enum { STEPS = 14, TASKS = 6 };
-    static const double left[] = {1e-3, 1e-5, 1e-7};
-    for (int i = 0; i < 3; i++) {
-        double    *x = chain(STEPS, TASKS, left[i], 30 + (uint64_t)i);
-        ub_moments m = moments(x, STEPS + TASKS);
-        int64_t    numbers = compare_band(&m, STEPS, 1, true), all = 12 * 13 / 2 * (TASKS + 1);
-        CU_ASSERT(numbers == (i < 2 ? all : 0));
+    enum { STEPS = 14, FEW = 6, MANY = 11 };
+    static const double left[] = {0.3, 0.2, 0.1, 0.03, 1e-3, 1e-5, 1e-7};
+    for (int i = 0; i < 14; i++) {
+        int32_t    tasks = i < 7 ? FEW : MANY;
+        double    *x = chain(STEPS, tasks, left[i % 7], 30 + (uint64_t)i);
+        ub_moments m = moments(x, STEPS + tasks);
+        int64_t    numbers = compare_band(&m, STEPS, 1, true), all = 12 * 13 / 2 * (tasks + 1);
+        CU_ASSERT(numbers == (i % 7 < 6 ? all : 0));
         ub_moments_release(&m);
         ub_free(x);
     }
 }
 
-/* A row in pieces, and the same tasks among few or many, have the same bits. */
+/* Lanes of pairs answer where they can, themselves, and say where they cannot. */
+static void sides_decline(void)
+{
+    enum { STEPS = 14, TASKS = 2 };
+    static const double left[] = {0.8, 0.5, 1e-2};
+    for (int i = 0; i < 3; i++) {
+        double *x = chain(STEPS, TASKS, left[i], 40 + (uint64_t)i), r[STEPS * TASKS],
+               dof[STEPS * TASKS];
+        double     root[5 * TASKS] = {0};
+        ub_moments m = moments(x, STEPS + TASKS);
+        ub_sides  *s = NULL;
+        UB_CHECK(ub_sides_create(&m, STEPS, 1, false, true, &s));
+        for (int32_t a = 0; a + 3 < STEPS; a++) {
+            int32_t n = STEPS - a - 3;
+            CU_ASSERT_EQUAL(ub_sides_usable(s, a), i < 2);
+            CU_ASSERT_EQUAL(ub_sides_row(s, s, a, a + 3, n, root, r, dof), i < 2);
+            for (int32_t k = 0; k < n * TASKS; k++)
+                CU_ASSERT_EQUAL(!isnan(r[k]), i < 2);
+        }
+        ub_sides_destroy(&s);
+        ub_moments_release(&m);
+        ub_free(x);
+    }
+}
+
+/* A row in pieces has the same bits. */
 static void same_bits(void)
 {
-    enum { STEPS = MOST_STEPS, MANY = 9, FEW = 3 };
-    static double whole[ROOM], part[ROOM], root[ROOM], root_part[ROOM];
-    double       *x = chain(STEPS, MANY, 0.7, 5);
-    ub_moments    m = moments(x, STEPS + MANY), few = moments(x, STEPS + FEW);
-    ub_band      *band = NULL, *of_few = NULL;
-    UB_CHECK(ub_band_create(&m, STEPS, false, &band));
-    UB_CHECK(ub_band_create(&few, STEPS, false, &of_few));
-    for (int32_t a = 0; a + 2 < STEPS; a++) {
-        int32_t n = STEPS - a - 2;
-        ub_band_row(band, a, a + 2, 1, n, whole, root);
-        for (int32_t first = 0, size = 1; first < n; first += size, size = size % 5 + 1) {
-            int32_t count = n - first < size ? n - first : size;
-            ub_band_row(band, a, a + 2 + first, 1, count, part, root_part);
-            size_t bytes = (size_t)count * MANY * sizeof *part;
-            CU_ASSERT(memcmp(part, whole + first * MANY, bytes) == 0);
-            CU_ASSERT(memcmp(root_part, root + first * MANY, bytes) == 0);
+    static const int32_t task_count[] = {1, 3, 9};
+    static double        whole[ROOM], part[ROOM], root[ROOM], root_part[ROOM];
+    for (int32_t i = 0; i < 6; i++) {
+        int32_t    tasks = task_count[i % 3], stride = 1 + i / 3;
+        double    *x = chain(MOST_STEPS, tasks, i < 3 ? 0.7 : 0.17, 5);
+        ub_moments m = moments(x, MOST_STEPS + tasks);
+        ub_band   *band = NULL;
+        UB_CHECK(ub_band_create(&m, MOST_STEPS, stride, false, &band));
+        for (int32_t a = 0; a + 2 < MOST_STEPS; a++) {
+            int32_t n = (MOST_STEPS - a - 3) / stride + 1;
+            ub_band_row(band, a, a + 2, n, whole, root);
+            for (int32_t first = 0, size = 1; first < n; first += size, size = size % 10 + 1) {
+                int32_t count = n - first < size ? n - first : size;
+                ub_band_row(band, a, a + 2 + first * stride, count, part, root_part);
+                size_t bytes = (size_t)(count * tasks) * sizeof *part;
+                CU_ASSERT(memcmp(part, whole + first * tasks, bytes) == 0);
+                CU_ASSERT(memcmp(root_part, root + first * tasks, bytes) == 0);
+            }
         }
-        ub_band_row(of_few, a, a + 2, 1, n, part, root_part);
-        for (int32_t i = 0; i < n; i++) {
-            CU_ASSERT(memcmp(part + i * FEW, whole + i * MANY, FEW * sizeof *part) == 0);
-            CU_ASSERT(memcmp(root_part + i * FEW, root + i * MANY, FEW * sizeof *part) == 0);
-        }
+        ub_band_destroy(&band);
+        ub_moments_release(&m);
+        ub_free(x);
     }
-    ub_band_destroy(&band);
-    ub_band_destroy(&of_few);
-    ub_moments_release(&m);
-    ub_moments_release(&few);
-    ub_free(x);
 }
 
 static void full_is_the_same(void)
@@ -317,7 +340,8 @@ static void odd_correlations(void)
 
 UB_SUITE("sweep", {"rows of band pairs are what fisher_z answers one by one", band_is_fisher_z},
          {"on smooth steps a lane agrees or declines", band_on_smooth_steps},
-         {"a row in pieces or with fewer tasks has the same bits", same_bits},
+         {"lanes of pairs say where they cannot answer", sides_decline},
+         {"a row in pieces has the same bits", same_bits},
          {"rows off one inverse have the bits of the single pair", full_is_the_same},
          {"degenerate columns keep their verdicts", verdicts_stay},
          {"atanh for lanes is that of the library to 4 units", atanh_is_accurate},
