@@ -52,6 +52,7 @@ typedef struct ub_settings {
         int     log_level; /* ub_log_level */
         double  progress_s;
         double  status_s;
+        double  save_budget; /* part of the time that saving may take */
         char    stop_signals[UB_TEXT_MAX];
         double  stop_after_s; /* stop in time after so many seconds; 0 = never */
     } run;
@@ -96,7 +97,7 @@ typedef struct ub_settings {
         double  critic_rate, critic_decay;
     } ci;
     struct {
-        double  journal_sync_s;
+        double  journal_sync_s;      /* 0 = by run.save_budget */
         double  slow_ms;             /* artificial pause per item, for demonstrations and tests */
         char    policy[UB_TEXT_MAX]; /* "auto" or a name of core/sched.h */
         int64_t floor;               /* smallest chunk; 0 = chosen */
@@ -124,7 +125,8 @@ typedef struct ub_settings {
         int64_t batch, epochs, restarts, shards;
         double  holdout, keep;
         int     steps;
-        int64_t checkpoint_steps, keep_checkpoints;
+        int64_t checkpoint_steps; /* 0 = by run.save_budget */
+        int64_t keep_checkpoints;
     } disentangle;
     struct {
         int     kind;

@@ -107,6 +107,18 @@ out:
     return st;
 }
 
+/* Rank 0: the answers there are already.  Without a pause of the user's, flushes to disk keep to
+ * the budget, at most every second. */
+static ub_status open_journal(const ub_study *s, stage *t, const char *path, int64_t *known)
+{
+    double pause = t->settings->farm.journal_sync_s;
+    UB_TRY(ub_journal_open(path, s->dir.identity, pause > 0 ? pause : 1, replay, t, known,
+                           &t->journal));
+    if (pause <= 0)
+        ub_journal_budget(t->journal, t->settings->run.save_budget);
+    return UB_OK;
+}
+
 /* Hand all items out; afterwards rank 0's plan holds every answer. */
 static ub_status farm(ub_study *s, stage *t)
 {
@@ -118,8 +130,7 @@ static ub_status farm(ub_study *s, stage *t)
     double                   tests = (double)ub_structure_tests(t->plan);
     (void)ub_rundir_file(&s->dir, "structure.journal", path, sizeof path);
     if (c->rank == 0)
-        st = ub_journal_open(path, s->dir.identity, t->settings->farm.journal_sync_s, replay, t,
-                             &known, &t->journal);
+        st = open_journal(s, t, path, &known);
     UB_TRY(ub_comm_agree(c, st));
     if (known > 0)
         ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known, (long long)items);

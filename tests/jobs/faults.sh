@@ -8,7 +8,7 @@ alone "$WORK/tmp"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0"
 
 "$UNBRAID" synth --set synth.samples=120 --set synth.steps=8 --set synth.tasks=2 --out c.h5 >/dev/null
-STUDY="run --set corpus.path=$WORK/c.h5 --set structure.tile=1 --set farm.journal_sync_s=0
+STUDY="run --set corpus.path=$WORK/c.h5 --set structure.tile=1 --set farm.journal_sync_s=1e-9
        --set disentangle.epochs=2 --set disentangle.restarts=1 --set disentangle.latents=2
        --set disentangle.steps=all --set disentangle.batch=64 --set disentangle.hidden=8
        --set disentangle.checkpoint_steps=8"
