@@ -154,6 +154,8 @@ static const ub_field farm[] = {
          "run.save_budget allows"),
     REAL("slow_ms", farm.slow_ms, "0", 0, 1e6, "ms", UB_FIELD_FREE,
          "pause before each item, to watch or test the farm"),
+    INT("fail_every", farm.fail_every, "0", 0, 9e15, "items", UB_FIELD_FREE,
+        "every so many-th item fails, to test what follows; 0: none"),
     NAME("policy", farm.policy, "auto", ub_sched_choice_at, UB_FIELD_FREE,
          "how many items a rank is given at once; auto: the best of a simulation"),
     INT("floor", farm.floor, "0", 0, 1e9, "items", UB_FIELD_FREE, "smallest chunk; 0: chosen"),

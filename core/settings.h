@@ -99,6 +99,7 @@ typedef struct ub_settings {
     struct {
         double  journal_sync_s;      /* 0 = by run.save_budget */
         double  slow_ms;             /* artificial pause per item, for demonstrations and tests */
+        int64_t fail_every;          /* every so many-th item fails, for tests; 0 = none */
         char    policy[UB_TEXT_MAX]; /* "auto" or a name of core/sched.h */
         int64_t floor;               /* smallest chunk; 0 = chosen */
         int64_t group;               /* ranks a sub-master; 0 = chosen, 1 = one master */
