@@ -5,12 +5,14 @@
 kills_begin() {
     alone "$WORK/tmp"
     seed=$1
-    kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0
-    "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
+    kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0 n_after=0
+    stage1=0 stage2=0
+    "$UNBRAID" synth --set synth.samples=400 --set synth.steps=30 --set synth.tasks=3 --out c.h5 \
         >/dev/null
-    study="run --set corpus.path=c.h5 --set structure.tile=2 --set disentangle.steps=all --set disentangle.epochs=12
-           --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=64
-           --set disentangle.checkpoint_steps=40 --set disentangle.hidden=32
+    # About a second of each stage: 120 items, 168 gradient steps.
+    study="run --set corpus.path=c.h5 --set structure.tile=1 --set disentangle.steps=all --set disentangle.epochs=1
+           --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=128
+           --set disentangle.checkpoint_steps=8 --set disentangle.hidden=32
            --set run.status_s=0.5"
     # shellcheck disable=SC2086 # words
     on 2 $study --out whole >/dev/null 2>&1
@@ -64,10 +66,13 @@ choose() {
 # The launcher ends by itself soon after its ranks; once in a while Open MPI 4.1's does not (it waits
 # for ever in PMIx_server_finalize).
 end_launcher() {
-    for _ in $(seq 100); do
+    quiet=0
+    for _ in $(seq 200); do
         kill -0 "$job" 2>/dev/null || break
         case $(sed 's/.*) //' "/proc/$job/stat" 2>/dev/null) in Z* | '') break ;; esac
-        sleep 0.1
+        [ -n "$(ranks_of "$job")" ] || quiet=$((quiet + 1))
+        [ "$quiet" -lt 30 ] || break
+        sleep 0.05
     done
     if [ -n "$(ranks_of "$job")" ]; then
         echo "RANKS LEFT: $(ranks_of "$job")"
@@ -75,27 +80,58 @@ end_launcher() {
     fi
     kill -9 "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
+    job=
 }
 
-# kill_once RUN: start the study on 1 to 5 ranks, kill after a while.
+# strike RUN RANK...: kill those, if they still live, and note in which stage.
+strike() {
+    run=$1
+    shift
+    if ! kill -9 "$@" 2>/dev/null; then # over already, or not begun
+        late=$((late + 1))
+        return
+    fi
+    kills=$((kills + 1))
+    if grep -q structure "$run/STATE" 2>/dev/null; then
+        stage2=$((stage2 + 1))
+    else
+        stage1=$((stage1 + 1))
+    fi
+}
+
+# kill_once RUN: start the study on 1 to 5 ranks, kill after a while.  Every other time under a launcher
+# that lets the job outlive a rank: those left go on for a moment, then they are killed as well.
 kill_once() {
     draw 5
     size=$((drawn + 1))
-    draw 300
-    # shellcheck disable=SC2086
-    $MPIRUN -n "$size" "$UNBRAID" $study --set farm.slow_ms=15 --out "$1" >/dev/null 2>&1 &
+    draw 2
+    outlive=
+    [ "$drawn" -eq 0 ] || outlive=--enable-recovery
+    draw 220
+    # shellcheck disable=SC2086 # words, here and below
+    $MPIRUN $outlive -n "$size" "$UNBRAID" $study --set farm.slow_ms=$((size * 10)) --out "$1" \
+        >/dev/null 2>&1 &
     job=$!
-    sleep "$(awk "BEGIN { print 0.3 + $drawn / 100 }")"
-    # shellcheck disable=SC2046
-    set -- "$1" $(ranks_of "$job")
+    sleep "$(awk "BEGIN { print 0.2 + $drawn / 100 }")"
     run=$1
-    shift
-    if [ $# -eq 0 ]; then # over already, or not begun
+    # shellcheck disable=SC2046
+    set -- $(ranks_of "$job")
+    if [ $# -eq 0 ]; then
         late=$((late + 1))
     else
         choose "$@"
         # shellcheck disable=SC2086
-        if kill -9 $victims 2>/dev/null; then kills=$((kills + 1)); else late=$((late + 1)); fi
+        strike "$run" $victims
+        if [ -n "$outlive" ]; then
+            draw 150
+            sleep "$(awk "BEGIN { print $drawn / 100 }")"
+            # shellcheck disable=SC2046
+            set -- $(ranks_of "$job")
+            [ $# -eq 0 ] || {
+                strike "$run" "$@"
+                n_after=$((n_after + 1))
+            }
+        fi
     fi
     end_launcher
     if [ -e "$run/config.yaml" ] && ! "$UNBRAID" fsck "$run" >fsck.txt 2>&1; then
@@ -111,10 +147,12 @@ kill_and_end() {
     done
     draw 5
     # shellcheck disable=SC2086
-    on $((drawn + 1)) $study --out "$1" >/dev/null 2>log.txt || echo "exit code $?: $(cat log.txt)"
+    timeout -k 5 300 $MPIRUN -n $((drawn + 1)) "$UNBRAID" $study --out "$1" >/dev/null 2>log.txt ||
+        echo "exit code $?: $(cat log.txt)"
     if [ "$(digest "$1" 2>/dev/null)" != "$whole" ]; then
         echo "DIFFERS $1"
         differing=$((differing + 1))
+        cp -r "$1" "$WORK-differs-$(basename "$1")" || true
     fi
     rm -rf "$1"
 }
