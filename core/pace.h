@@ -4,10 +4,10 @@
  *
  *     pause = max(cost / budget, least)
  *
- * seconds have passed since the last one ended (at first: since the beginning).  cost is the median
- * of what the last three saves took; of two, the smaller; before the first, 0.  So saving takes at
- * most about `budget` of the time; one save that was slow by accident (a file system that stalls)
- * does not stretch the pause, a file system that stays slow does.
+ * seconds have passed since the last one ended (at first: since the beginning).  cost is the mean
+ * of what the last eight saves took, or of as many as there were; before the first, 0.  So,
+ * whatever a save costs, its eight successors make up for it: saving takes `budget` of the time,
+ * and no more; and a file system that stalls once stretches the pauses by an eighth of that only.
  *
  * No clock: the caller tells the time (`now`: seconds of any origin, never decreasing).
  *
@@ -18,11 +18,13 @@
 
 #include <stdint.h>
 
+enum { UB_PACE_COSTS = 8 };
+
 typedef struct ub_pace {
-    double  budget, least; /* part of the time, > 0; seconds.  INFINITY: the pause is fixed */
-    double  since;         /* when the last save ended */
-    double  cost[3];       /* seconds of the last saves: number k is at k % 3 */
-    double  spent;         /* seconds of all saves */
+    double  budget, least;       /* part of the time, > 0; seconds.  INFINITY: the pause is fixed */
+    double  since;               /* when the last save ended */
+    double  spent;               /* seconds of all saves */
+    double  cost[UB_PACE_COSTS]; /* of the last: number k is at k % UB_PACE_COSTS */
     int64_t saves;
 } ub_pace;
 

@@ -40,7 +40,8 @@ static const ub_field run[] = {
     REAL("status_s", run.status_s, "5", 0, 86400, "seconds", UB_FIELD_FREE,
          "pause between signs of life in status.json ('unbraid status RUN'); 0: none"),
     REAL("save_budget", run.save_budget, "0.01", 1e-6, 1, "of the time", UB_FIELD_FREE,
-         "what checkpoints and flushes of the journal may cost; from their measured cost follows how "
+         "what checkpoints and flushes of the journal may cost; from their measured cost follows "
+         "how "
          "often there is one, at most every second"),
     TEXT("stop_signals", run.stop_signals, "INT TERM USR1 USR2", UB_FIELD_FREE,
          "signals that stop a run in time, with exit code 75; also HUP, CONT, XCPU"),

@@ -29,8 +29,8 @@ typedef ub_status (*ub_journal_record)(void *self, int64_t item, const unsigned 
 UB_LOCAL UB_NODISCARD ub_status ub_journal_open(const char *path, const char *identity,
                                                 double sync_s, ub_journal_record take, void *self,
                                                 int64_t *records, ub_journal **out);
-/* From now on flush as often as `budget` (a part of the time) allows: the pause is what flushes cost
- * over the budget (core/pace.h), but sync_s at least. */
+/* From now on flush as often as `budget` (a part of the time) allows: the pause is what flushes
+ * cost over the budget (core/pace.h), but sync_s at least. */
 UB_LOCAL void ub_journal_budget(ub_journal *j, double budget);
 /* UB_OK if every record of a journal holds, of whatever study; a last one that is cut short is no
  * damage.  Errors: UB_EFORMAT with the offset of the first damaged record, UB_EINPUT (its

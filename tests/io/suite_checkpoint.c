@@ -368,7 +368,7 @@ static void paced_by_the_cost(void)
     CU_ASSERT(looks <= 60); /* log2 of a few hundred steps, twice */
     UB_CHECK(ub_comm_same(ub_world, &last, sizeof last, "the step of the checkpoint"));
     UB_CHECK(ub_comm_same(ub_world, &p.look, sizeof p.look, "the next look"));
-    /* The smaller of two costs is nothing: as before.  Two of three are dear: in 10^4 s. */
+    /* The mean of nothing and twice 100 s: the next in 6667 s. */
     ub_ckpt_saved(&p, step, 100);
     for (int64_t end = p.look + 1; step < end; step++) {
         bool due = true;

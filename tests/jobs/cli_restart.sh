@@ -12,6 +12,7 @@ while [ "$kills" -lt 6 ] && [ "$number" -lt 15 ]; do
 done
 same "unreadable run folders" 0 "$unreadable"
 same "different results" 0 "$differing"
+same "ranks that hang after a kill" 0 "$hung"
 at_least "kills" "$kills" 4
 
 # Stopped in time: exit code 75, then it goes on.  The limit grows a little from start to start: on a

@@ -6,7 +6,7 @@ kills_begin() {
     alone "$WORK/tmp"
     seed=$1
     kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0 n_after=0
-    stage1=0 stage2=0
+    stage1=0 stage2=0 hung=0
     "$UNBRAID" synth --set synth.samples=400 --set synth.steps=30 --set synth.tasks=3 --out c.h5 \
         >/dev/null
     # About a second of each stage: 120 items, 168 gradient steps.
@@ -40,8 +40,10 @@ ranks_of() {
 choose() {
     draw 4
     victims=$*
+    what=all
     case $drawn in
     0)
+        what=master
         victims=$1
         n_master=$((n_master + 1))
         ;;
@@ -52,10 +54,12 @@ choose() {
             draw $(($# - 1))
             shift "$((drawn + 1))"
             victims=$1
+            what=worker
             n_worker=$((n_worker + 1))
         else
             shift 2
             victims=$*
+            what=but_two
             n_but_two=$((n_but_two + 1))
         fi
         ;;
@@ -64,19 +68,22 @@ choose() {
 }
 
 # The launcher ends by itself soon after its ranks; once in a while Open MPI 4.1's does not (it waits
-# for ever in PMIx_server_finalize).
+# for ever in PMIx_server_finalize).  Ranks that are left after a minute hang.
 end_launcher() {
     quiet=0
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         kill -0 "$job" 2>/dev/null || break
         case $(sed 's/.*) //' "/proc/$job/stat" 2>/dev/null) in Z* | '') break ;; esac
         [ -n "$(ranks_of "$job")" ] || quiet=$((quiet + 1))
-        [ "$quiet" -lt 30 ] || break
-        sleep 0.05
+        [ "$quiet" -lt 20 ] || break
+        sleep 0.1
     done
-    if [ -n "$(ranks_of "$job")" ]; then
-        echo "RANKS LEFT: $(ranks_of "$job")"
-        unreadable=$((unreadable + 1))
+    left=$(ranks_of "$job" | tr '\n' ' ')
+    if [ -n "$left" ]; then
+        echo "HUNG: ranks $left after $what of $size ${outlive:-(all die together)}: $(tail -n 3 "$run/unbraid.log")"
+        hung=$((hung + 1))
+        # shellcheck disable=SC2086 # words
+        kill -9 $left 2>/dev/null || true
     fi
     kill -9 "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
@@ -99,6 +106,23 @@ strike() {
     fi
 }
 
+# Wait for a random moment: of any kind, or, every other time, one of stage 2.
+until_stage() {
+    draw 2
+    if [ "$drawn" -eq 0 ]; then
+        for _ in $(seq 200); do
+            ! grep -q structure "$run/STATE" 2>/dev/null || break
+            kill -0 "$job" 2>/dev/null || break
+            sleep 0.05
+        done
+        draw 120
+    else
+        draw 220
+        drawn=$((drawn + 20))
+    fi
+    sleep "$(awk "BEGIN { print $drawn / 100 }")"
+}
+
 # kill_once RUN: start the study on 1 to 5 ranks, kill after a while.  Every other time under a launcher
 # that lets the job outlive a rank: those left go on for a moment, then they are killed as well.
 kill_once() {
@@ -107,13 +131,12 @@ kill_once() {
     draw 2
     outlive=
     [ "$drawn" -eq 0 ] || outlive=--enable-recovery
-    draw 220
     # shellcheck disable=SC2086 # words, here and below
     $MPIRUN $outlive -n "$size" "$UNBRAID" $study --set farm.slow_ms=$((size * 10)) --out "$1" \
         >/dev/null 2>&1 &
     job=$!
-    sleep "$(awk "BEGIN { print 0.2 + $drawn / 100 }")"
     run=$1
+    until_stage
     # shellcheck disable=SC2046
     set -- $(ranks_of "$job")
     if [ $# -eq 0 ]; then
@@ -129,6 +152,7 @@ kill_once() {
             set -- $(ranks_of "$job")
             [ $# -eq 0 ] || {
                 strike "$run" "$@"
+                what=$what-survivors
                 n_after=$((n_after + 1))
             }
         fi

@@ -1,6 +1,6 @@
 # tests/jobs/matrix.sh - sourced after kills.sh: one study on many rank counts, by many chunk policies,
 # with and without a kill, must always be the same bytes.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # matrix_begin: the study and what it must come to.
 matrix_begin() {
@@ -30,6 +30,7 @@ matrix_run() {
         wait_for_answers "$run"
         victim=$(ranks_of "$job" | tail -n 1)
         strike "$run" "${victim:-0x}"
+        what=last size=$1 outlive=--enable-recovery
         for _ in $(seq 600); do
             [ -n "$(ranks_of "$job")" ] || break
             sleep 0.1
@@ -37,7 +38,7 @@ matrix_run() {
         end_launcher
         lost=$((lost + $(grep -c rank-lost "$run.log" || true)))
     fi
-    if [ "$3" = no ] || ! grep -q done "$run/STATE" 2>/dev/null; then
+    if [ "$3" = no ] || ! grep -q '^done$' "$run/STATE" 2>/dev/null; then
         # shellcheck disable=SC2086
         timeout 300 $MPIRUN -n "$1" "$UNBRAID" $study --set farm.policy="$2" --out "$run" >/dev/null \
             2>"$run.log" || echo "$run: exit code $?: $(cat "$run.log")"

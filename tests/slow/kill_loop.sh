@@ -4,7 +4,7 @@
 # lets the survivors go on, which are then killed, too.  Every run is killed five times on the way or
 # more, then ends undisturbed and is compared with one that was never disturbed.  A line every ten runs.
 # The last line: kills=, unreadable= (run folders that fsck found damaged after a kill), differing=
-# (results); also when it is stopped by TERM or INT.
+# (results), hung= (ranks that were left a minute after a kill); also when it is stopped by TERM or INT.
 . "$(dirname "$0")/setting.sh"
 . "$UB_SOURCE/tests/jobs/lib.sh"
 . "$UB_SOURCE/tests/jobs/kills.sh"
@@ -17,7 +17,7 @@ runs=0
 summary() {
     echo "runs=$runs seed=$first_seed stage1=$stage1 stage2=$stage2 master=$n_master worker=$n_worker" \
         "but_two=$n_but_two all=$n_all survivors=$n_after late=$late"
-    echo "kills=$kills unreadable=$unreadable differing=$differing"
+    echo "kills=$kills unreadable=$unreadable differing=$differing hung=$hung"
 }
 
 stopped() {
@@ -35,4 +35,4 @@ while [ "$kills" -lt "$wanted" ]; do
     [ $((runs % 10)) -ne 0 ] || summary
 done
 summary
-[ "$unreadable" -eq 0 ] && [ "$differing" -eq 0 ]
+[ "$unreadable" -eq 0 ] && [ "$differing" -eq 0 ] && [ "$hung" -eq 0 ]
