@@ -39,10 +39,10 @@ static const ub_field run[] = {
          "pause between progress lines where there is no terminal"),
     REAL("status_s", run.status_s, "5", 0, 86400, "seconds", UB_FIELD_FREE,
          "pause between signs of life in status.json ('unbraid status RUN'); 0: none"),
-    REAL("save_budget", run.save_budget, "0.01", 1e-6, 1, "of the time", UB_FIELD_FREE,
-         "what checkpoints and flushes of the journal may cost; from their measured cost follows "
-         "how "
-         "often there is one, at most every second"),
+    REAL(
+        "save_budget", run.save_budget, "0.01", 1e-6, 1, "of the time", UB_FIELD_FREE,
+        "what checkpoints and flushes of the journal may cost; how often there is one follows from "
+        "their measured cost: every five seconds at most"),
     TEXT("stop_signals", run.stop_signals, "INT TERM USR1 USR2", UB_FIELD_FREE,
          "signals that stop a run in time, with exit code 75; also HUP, CONT, XCPU"),
     REAL("stop_after_s", run.stop_after_s, "0", 0, 1e9, "seconds", UB_FIELD_FREE,

@@ -4,9 +4,6 @@
 #include "core/log.h"
 #include "io/checkpoint.h"
 
-/* Seconds from one checkpoint to the next at least. */
-static const double LEAST = 1;
-
 ub_ckpt_pace ub_ckpt_pace_begin(int64_t every, double budget, int64_t step)
 {
     double now = ub_clock();
@@ -14,7 +11,7 @@ ub_ckpt_pace ub_ckpt_pace_begin(int64_t every, double budget, int64_t step)
                           .look = step + 1,
                           .asked = step,
                           .asked_at = now,
-                          .pace = ub_pace_begin(budget, LEAST, now)};
+                          .pace = ub_pace_begin(budget, UB_PACE_LEAST_S, now)};
 }
 
 /* Rank 0: half way to when it will be due, by how long a step took of late.  Steps that become

@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/pace.h"
 #include "core/structure.h"
 #include "io/export.h"
 #include "io/journal.h"
@@ -126,7 +127,8 @@ static ub_status open_journal(const ub_study *s, stage *t)
     int64_t known = 0;
     double  pause = t->settings->farm.journal_sync_s;
     UB_TRY(ub_journal_open(ub_rundir_file(&s->dir, "structure.journal", path, sizeof path),
-                           s->dir.identity, pause > 0 ? pause : 1, replay, t, &known, &t->journal));
+                           s->dir.identity, pause > 0 ? pause : UB_PACE_LEAST_S, replay, t, &known,
+                           &t->journal));
     if (pause <= 0)
         ub_journal_budget(t->journal, t->settings->run.save_budget);
     if (known > 0)

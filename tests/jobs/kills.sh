@@ -7,6 +7,8 @@ kills_begin() {
     seed=$1
     kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0 n_after=0
     stage1=0 stage2=0 hung=0
+    program=$(basename "$UNBRAID")
+    program=$(printf '%.15s' "$program") # the kernel's name of it
     "$UNBRAID" synth --set synth.samples=400 --set synth.steps=30 --set synth.tasks=3 --out c.h5 \
         >/dev/null
     # About a second of each stage: 120 items, 168 gradient steps.
@@ -25,15 +27,27 @@ draw() {
     drawn=$((seed / 7 % $1))
 }
 
-# ranks_of JOB: process ids of the program's ranks in the order of their numbers.
+# ranks_of JOB: sets $living to the process ids of the program's living ranks, in the order of their
+# numbers.  By the shell's own means: it is asked often.
 ranks_of() {
-    name=$(basename "$UNBRAID")
-    tr ' ' '\n' 2>/dev/null <"/proc/$1/task/$1/children" | while read -r process; do
-        case $(sed 's/.*(\(.*\)) \(.\).*/\1 \2/' "/proc/$process/stat" 2>/dev/null) in
-        "$name Z" | '') ;; # dead, not yet waited for
-        "$name "*) echo "$process" ;;
+    living=
+    children=
+    read -r children 2>/dev/null <"/proc/$1/task/$1/children" || true
+    for process in $children; do
+        command="" state=Z
+        read -r _ command state _ 2>/dev/null <"/proc/$process/stat" || true
+        case $command$state in
+        *Z) ;; # dead, not yet waited for
+        "($program)"*) living="$living $process" ;;
         esac
     done
+}
+
+# ended JOB: is the process gone, or waits to be waited for?
+ended() {
+    state=Z
+    read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || true
+    [ "$state" = Z ]
 }
 
 # Choose who dies of the ranks given: one of the four kinds that makes sense for so many.
@@ -72,18 +86,18 @@ choose() {
 end_launcher() {
     quiet=0
     for _ in $(seq 600); do
-        kill -0 "$job" 2>/dev/null || break
-        case $(sed 's/.*) //' "/proc/$job/stat" 2>/dev/null) in Z* | '') break ;; esac
-        [ -n "$(ranks_of "$job")" ] || quiet=$((quiet + 1))
+        ! ended "$job" || break
+        ranks_of "$job"
+        [ -n "$living" ] || quiet=$((quiet + 1))
         [ "$quiet" -lt 20 ] || break
         sleep 0.1
     done
-    left=$(ranks_of "$job" | tr '\n' ' ')
-    if [ -n "$left" ]; then
-        echo "HUNG: ranks $left after $what of $size ${outlive:-(all die together)}: $(tail -n 3 "$run/unbraid.log")"
+    ranks_of "$job"
+    if [ -n "$living" ]; then
+        echo "HUNG: ranks$living after $what of $size ${outlive:-(all die together)}: $(tail -n 3 "$run/unbraid.log")"
         hung=$((hung + 1))
         # shellcheck disable=SC2086 # words
-        kill -9 $left 2>/dev/null || true
+        kill -9 $living 2>/dev/null || true
     fi
     kill -9 "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
@@ -99,7 +113,7 @@ strike() {
         return
     fi
     kills=$((kills + 1))
-    if grep -q structure "$run/STATE" 2>/dev/null; then
+    if [ -e "$run/STATE" ]; then
         stage2=$((stage2 + 1))
     else
         stage1=$((stage1 + 1))
@@ -111,9 +125,9 @@ until_stage() {
     draw 2
     if [ "$drawn" -eq 0 ]; then
         for _ in $(seq 200); do
-            ! grep -q structure "$run/STATE" 2>/dev/null || break
-            kill -0 "$job" 2>/dev/null || break
-            sleep 0.05
+            [ ! -e "$run/STATE" ] || break # stage 1 has finished
+            ! ended "$job" || break
+            sleep 0.1
         done
         draw 120
     else
@@ -137,8 +151,9 @@ kill_once() {
     job=$!
     run=$1
     until_stage
-    # shellcheck disable=SC2046
-    set -- $(ranks_of "$job")
+    ranks_of "$job"
+    # shellcheck disable=SC2086
+    set -- $living
     if [ $# -eq 0 ]; then
         late=$((late + 1))
     else
@@ -148,8 +163,9 @@ kill_once() {
         if [ -n "$outlive" ]; then
             draw 150
             sleep "$(awk "BEGIN { print $drawn / 100 }")"
-            # shellcheck disable=SC2046
-            set -- $(ranks_of "$job")
+            ranks_of "$job"
+            # shellcheck disable=SC2086
+            set -- $living
             [ $# -eq 0 ] || {
                 strike "$run" "$@"
                 what=$what-survivors

@@ -28,11 +28,12 @@ matrix_run() {
             --set farm.slow_ms=$(($1 * 10)) --out "$run" >/dev/null 2>"$run.log" &
         job=$!
         wait_for_answers "$run"
-        victim=$(ranks_of "$job" | tail -n 1)
-        strike "$run" "${victim:-0x}"
+        ranks_of "$job"
+        strike "$run" "${living##* }"
         what=last size=$1 outlive=--enable-recovery
         for _ in $(seq 600); do
-            [ -n "$(ranks_of "$job")" ] || break
+            ranks_of "$job"
+            [ -n "$living" ] || break
             sleep 0.1
         done
         end_launcher
