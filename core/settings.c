@@ -40,6 +40,10 @@ static const ub_field run[] = {
          "pause between progress lines where there is no terminal"),
     REAL("status_s", run.status_s, "5", 0, 86400, "seconds", UB_FIELD_FREE,
          "pause between signs of life in status.json ('unbraid status RUN'); 0: none"),
+    REAL(
+        "save_budget", run.save_budget, "0.01", 1e-6, 1, "of the time", UB_FIELD_FREE,
+        "what checkpoints and flushes of the journal may cost; how often there is one follows from "
+        "their measured cost: every five seconds at most"),
     TEXT("stop_signals", run.stop_signals, "INT TERM USR1 USR2", UB_FIELD_FREE,
          "signals that stop a run in time, with exit code 75; also HUP, CONT, XCPU"),
     REAL("stop_after_s", run.stop_after_s, "0", 0, 1e9, "seconds", UB_FIELD_FREE,
@@ -147,10 +151,13 @@ static const ub_field ci[] = {
 };
 
 static const ub_field farm[] = {
-    REAL("journal_sync_s", farm.journal_sync_s, "1", 0, 3600, "seconds", UB_FIELD_FREE,
-         "pause between flushes of the journal to disk: what a power cut may cost"),
+    REAL("journal_sync_s", farm.journal_sync_s, "0", 0, 3600, "seconds", UB_FIELD_FREE,
+         "pause between flushes of the journal to disk: what a power cut may cost; 0: as "
+         "run.save_budget allows"),
     REAL("slow_ms", farm.slow_ms, "0", 0, 1e6, "ms", UB_FIELD_FREE,
          "pause before each item, to watch or test the farm"),
+    INT("fail_every", farm.fail_every, "0", 0, 9e15, "items", UB_FIELD_FREE,
+        "every so many-th item fails, to test what follows; 0: none"),
     NAME("policy", farm.policy, "auto", ub_sched_choice_at, UB_FIELD_FREE,
          "how many items a rank is given at once; auto: the best of a simulation"),
     INT("floor", farm.floor, "0", 0, 1e9, "items", UB_FIELD_FREE, "smallest chunk; 0: chosen"),
@@ -234,8 +241,8 @@ static const ub_field disentangle[] = {
          "a task keeps latents whose mean |J| is above this part of its largest"),
     CHOICE("steps", disentangle.steps, "structure", "structure|all|truth", 0,
            "steps at which a task's loss counts: where stage 1 found it, all, or the truth"),
-    INT("checkpoint_steps", disentangle.checkpoint_steps, "500", 1, 1e12, "gradient steps",
-        UB_FIELD_FREE, "pause between checkpoints"),
+    INT("checkpoint_steps", disentangle.checkpoint_steps, "0", 0, 1e12, "gradient steps",
+        UB_FIELD_FREE, "pause between checkpoints; 0: as run.save_budget allows"),
     INT("keep_checkpoints", disentangle.keep_checkpoints, "2", 2, 1000, "", UB_FIELD_FREE,
         "verified checkpoints that stay"),
 };

@@ -54,6 +54,7 @@ typedef struct ub_settings {
         int     log_level; /* ub_log_level */
         double  progress_s;
         double  status_s;
+        double  save_budget; /* part of the time that saving may take */
         char    stop_signals[UB_TEXT_MAX];
         double  stop_after_s; /* stop in time after so many seconds; 0 = never */
     } run;
@@ -98,8 +99,9 @@ typedef struct ub_settings {
         double  critic_rate, critic_decay;
     } ci;
     struct {
-        double  journal_sync_s;
+        double  journal_sync_s;      /* 0 = by run.save_budget */
         double  slow_ms;             /* artificial pause per item, for demonstrations and tests */
+        int64_t fail_every;          /* every so many-th item fails, for tests; 0 = none */
         char    policy[UB_TEXT_MAX]; /* "auto" or a name of core/sched.h */
         int64_t floor;               /* smallest chunk; 0 = chosen */
         int64_t group;               /* ranks a sub-master; 0 = chosen, 1 = one master */
@@ -126,7 +128,8 @@ typedef struct ub_settings {
         int64_t batch, epochs, restarts, shards;
         double  holdout, keep;
         int     steps;
-        int64_t checkpoint_steps, keep_checkpoints;
+        int64_t checkpoint_steps; /* 0 = by run.save_budget */
+        int64_t keep_checkpoints;
     } disentangle;
     struct {
         int     kind;

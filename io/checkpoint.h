@@ -14,9 +14,11 @@
 #ifndef UB_IO_CHECKPOINT_H
 #define UB_IO_CHECKPOINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/pace.h"
 #include "core/status.h"
 #include "mpi/comm.h"
 
@@ -51,5 +53,26 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_ckpt_read_latest(const ub_comm *c, const
 
 /* Verify one file on any communicator: UB_OK, or a sentence that names the damaged dataset. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_ckpt_verify(const ub_comm *c, const char *path);
+
+/* At which steps of a loop there is a checkpoint: at every so many-th, or by the time they cost
+ * (core/pace.h).  By the time, rank 0 decides at steps that all ranks know beforehand: at each it
+ * tells the next, half way to the time when a checkpoint will be due.  So there are about
+ * log2(steps) broadcasts from one checkpoint to the next, and none at the other steps. */
+typedef struct ub_ckpt_pace {
+    int64_t every; /* 0: by the time */
+    int64_t look;  /* the next step at which rank 0 decides */
+    int64_t asked; /* rank 0: the last, and when that was */
+    double  asked_at;
+    ub_pace pace; /* rank 0 */
+} ub_ckpt_pace;
+
+/* Before the loop, which begins at `step`.
+ *   every   steps from checkpoint to checkpoint; 0: by `budget`, part of the time for them */
+UB_LOCAL ub_ckpt_pace ub_ckpt_pace_begin(int64_t every, double budget, int64_t step);
+/* Is there a checkpoint before this step?  Called at every step; the same answer on all ranks. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_ckpt_due(const ub_comm *c, ub_ckpt_pace *p, int64_t step,
+                                                 bool *due);
+/* There was one at this step, whether it was due or not; it took so many seconds. */
+UB_LOCAL void ub_ckpt_saved(ub_ckpt_pace *p, int64_t step, double seconds);
 
 #endif /* UB_IO_CHECKPOINT_H */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "core/bytes.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/pace.h"
 #include "io/file.h"
 
 static const char magic[8] = {'U', 'B', 'J', 'R', 'N', 'L', '\r', '\n'};
@@ -27,7 +29,7 @@ struct ub_journal {
     char    *path;
     int      fd;
     int64_t  end; /* of the last whole record */
-    double   sync_s, synced;
+    ub_pace  pace;
     ub_bytes record;
 };
 
@@ -80,6 +82,14 @@ typedef struct window {
     int64_t        size;         /* of the file */
 } window;
 
+/* The disk works on the next windows while this one is looked at: by itself the kernel reads a few
+ * hundred kilobytes ahead only. */
+static void ahead(const window *w)
+{
+    off_t end = (off_t)(w->offset + (int64_t)(w->len - w->at));
+    (void)posix_fadvise(w->fd, end, (off_t)(2 * WINDOW), POSIX_FADV_WILLNEED);
+}
+
 /* Make `need` unread bytes available; the file must have them. */
 static ub_status fill(window *w, size_t need)
 {
@@ -109,6 +119,7 @@ static ub_status fill(window *w, size_t need)
             return UB_FAIL(UB_EIO, "%s: the journal became shorter while it was read", w->path);
         w->len += (size_t)n;
     }
+    ahead(w);
     return UB_OK;
 }
 
@@ -293,14 +304,13 @@ ub_status ub_journal_open(const char *path, const char *identity, double sync_s,
     if (!ub_file_exists(path))
         UB_TRY(create(path, identity));
     UB_TRY(UB_ALLOC(j, 1));
-    j->sync_s = sync_s;
-    j->synced = ub_clock();
     j->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
     if (j->fd < 0)
         UB_TRY_OUT(io_fail(path, "open"));
     j->path = ub_strdup(path);
     UB_TRY_OUT(ub_mem_check(j->path, strlen(path), 1, "path"));
     UB_TRY_OUT(recover(j, identity, take, self, &found));
+    j->pace = ub_pace_begin(INFINITY, sync_s, ub_clock());
     if (records != NULL)
         *records = found;
     *out = j;
@@ -310,11 +320,17 @@ out:
     return st;
 }
 
-static ub_status sync_now(ub_journal *j)
+void ub_journal_budget(ub_journal *j, double budget)
+{
+    j->pace.budget = budget;
+}
+
+static ub_status sync_now(ub_journal *j, double start)
 {
     if (fdatasync(j->fd) != 0)
         return io_fail(j->path, "flush to disk");
-    j->synced = ub_clock();
+    double now = ub_clock();
+    ub_pace_saved(&j->pace, now - start, now);
     return UB_OK;
 }
 
@@ -349,14 +365,17 @@ ub_status ub_journal_put(ub_journal *j, int64_t item, const unsigned char *answe
     UB_TRY(ub_bytes_put(&j->record, answer, len));
     put_le(j->record.data + 4, checksum(j->record.data + COVERED, HEAD - COVERED + len), 4);
     UB_TRY(append(j));
-    return ub_clock() - j->synced >= j->sync_s ? sync_now(j) : UB_OK;
+    double now = ub_clock();
+    return ub_pace_left(&j->pace, now) <= 0 ? sync_now(j, now) : UB_OK;
 }
 
 ub_status ub_journal_close(ub_journal **j)
 {
     if (*j == NULL)
         return UB_OK;
-    ub_status st = sync_now(*j);
+    ub_status st = sync_now(*j, ub_clock());
+    ub_log_debug("journal-flushes", "count=%lld seconds=%.3f pause_s=%.3f",
+                 (long long)(*j)->pace.saves, (*j)->pace.spent, ub_pace_pause(&(*j)->pace));
     if (close((*j)->fd) != 0 && st == UB_OK)
         st = io_fail((*j)->path, "close");
     (*j)->fd = -1;

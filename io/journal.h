@@ -23,12 +23,15 @@ typedef ub_status (*ub_journal_record)(void *self, int64_t item, const unsigned 
 /* Open `path` for appending; make it if missing.  Time: about a second for ten million records.
  *   identity  text of the study (64 hexadecimal digits); a journal of another study is refused
  *             with UB_EINPUT and left untouched
- *   sync_s    longest pause between flushes to disk
+ *   sync_s    pause between flushes to disk
  *   take      called for every whole record found, in file order
  *   records   out: how many, may be NULL */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_open(const char *path, const char *identity,
                                                 double sync_s, ub_journal_record take, void *self,
                                                 int64_t *records, ub_journal **out);
+/* From now on flush as often as `budget` (a part of the time) allows: the pause is what flushes
+ * cost over the budget (core/pace.h), but sync_s at least. */
+UB_LOCAL void ub_journal_budget(ub_journal *j, double budget);
 /* UB_OK if every record of a journal holds, of whatever study; a last one that is cut short is no
  * damage.  Errors: UB_EFORMAT with the offset of the first damaged record, UB_EINPUT (its
  * beginning), UB_ENOENT, UB_EIO. */
@@ -36,7 +39,7 @@ UB_LOCAL UB_NODISCARD ub_status ub_journal_verify(const char *path);
 /* How many whole records a journal holds, of whatever study; nothing is changed, and it may be in
  * use.  Errors: UB_ENOENT, UB_EIO, UB_EINPUT (not a journal). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_count(const char *path, int64_t *records);
-/* Append one record (buffered by the kernel; flushed by interval). */
+/* Append one record (buffered by the kernel; flushed after the pause). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_put(ub_journal *j, int64_t item,
                                                const unsigned char *answer, size_t len);
 /* Flush to disk and close; *j becomes NULL in every case.  NULL is fine. */

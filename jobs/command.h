@@ -14,7 +14,7 @@
 #include "mpi/comm.h"
 #include "mpi/watch.h"
 
-/* An option of one command only, --name value. */
+/* An option of one command only: --name value, or a flag, --name, whose value is "yes". */
 typedef struct ub_option {
     char        name[16];
     const char *value;
@@ -41,6 +41,7 @@ typedef struct ub_command {
     const char *summary;  /* one line */
     const char *sections; /* settings it reads: "run corpus ..."; "" if none */
     const char *options;  /* its own, each with a value: "x y"; NULL: none */
+    const char *flags;    /* its own without a value, likewise */
     const char *details;  /* a paragraph for --help */
     int         words_min, words_max;
     bool        needs_out;

@@ -72,18 +72,27 @@ static bool is_option(const char *arg, const char *name)
     return strncmp(arg, name, len) == 0 && (arg[len] == '\0' || arg[len] == '=');
 }
 
-/* An option of the command, which stands before it: --name value. */
+static bool is_listed(const char *list, const char *name)
+{
+    return list != NULL && name[0] != '\0' && ub_schema_listed(list, name);
+}
+
+/* An option of the command, which stands before it: --name value, or a flag, --name. */
 static ub_status parse_own(int argc, char **argv, int *i, command_line *cl)
 {
-    const char *arg = argv[*i], *options = cl->command == NULL ? NULL : cl->command->options;
-    ub_option   own = {.name = ""};
+    const ub_command *c = cl->command;
+    const char       *arg = argv[*i];
+    ub_option         own = {.name = ""};
     if (strncmp(arg, "--", 2) == 0 && strcspn(arg + 2, "=") < sizeof own.name)
         (void)snprintf(own.name, sizeof own.name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
-    if (options == NULL || own.name[0] == '\0' || !ub_schema_listed(options, own.name))
+    bool is_flag = c != NULL && is_listed(c->flags, own.name);
+    if (!is_flag && (c == NULL || !is_listed(c->options, own.name)))
         return UB_FAIL(UB_EARG, "unknown option '%s'; 'unbraid --help' lists what there is", arg);
     char flag[sizeof own.name + 2];
     (void)snprintf(flag, sizeof flag, "--%s", own.name);
-    own.value = value_of(argc, argv, i, flag);
+    if (is_flag && strcmp(arg, flag) != 0)
+        return UB_FAIL(UB_EARG, "%s takes no value", flag);
+    own.value = is_flag ? "yes" : value_of(argc, argv, i, flag);
     if (own.value == NULL)
         return UB_FAIL(UB_EARG, "%s wants a value", flag);
     for (int k = 0; k < cl->own_count; k++)

@@ -7,6 +7,7 @@
 #include "core/structure.h"
 #include "core/trainer.h"
 #include "io/file.h"
+#include "jobs/failed.h"
 #include "jobs/study.h"
 
 /* Steps at which a task's loss counts.  found: stage 1's answer or NULL. */
@@ -125,6 +126,11 @@ ub_status ub_study_run(ub_context *ctx, const ub_command *command, int which)
     ub_study  s = {0};
     int64_t   shards =
         which & UB_STAGE_STRUCTURE ? ctx->settings.run.shards : ctx->settings.disentangle.shards;
+    bool any = true;
+    if (ub_context_option(ctx, "failed-only") != NULL && !ctx->dry_run)
+        UB_TRY(ub_failed_any(ctx, &any));
+    if (!any)
+        return UB_OK;
     UB_TRY(ub_study_corpus(ctx, shards, &corpus));
     ub_status st = UB_OK;
     if (ctx->dry_run) {

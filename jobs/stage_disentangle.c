@@ -68,10 +68,11 @@ static ub_status shard_leaf(void *self, int64_t leaf, double *out)
 }
 
 typedef struct training {
-    ub_trainer *trainer;
-    double     *sum, *state;
-    char        folder[UB_TEXT_MAX];
-    int64_t     shards, saved;
+    ub_trainer  *trainer;
+    double      *sum, *state;
+    char         folder[UB_TEXT_MAX];
+    int64_t      shards, saved;
+    ub_ckpt_pace pace;
 } training;
 
 static ub_status save(ub_study *s, training *t)
@@ -86,8 +87,10 @@ static ub_status save(ub_study *s, training *t)
                          (int)s->ctx->settings.disentangle.keep_checkpoints));
     t->saved = phase;
     ub_beacon_safe(s->beacon);
-    ub_log0_debug("checkpoint", "step=%lld bytes=%lld seconds=%.3f", (long long)phase,
-                  (long long)(8 * a.width), ub_clock() - start);
+    double seconds = ub_clock() - start;
+    ub_ckpt_saved(&t->pace, phase, seconds);
+    ub_log0_debug("checkpoint", "step=%lld bytes=%lld seconds=%.3f pause_s=%.3f", (long long)phase,
+                  (long long)(8 * a.width), seconds, ub_pace_pause(&t->pace.pace));
     return UB_OK;
 }
 
@@ -104,15 +107,18 @@ static ub_status train(ub_study *s, training *t)
 {
     const ub_comm     *c = &s->ctx->world;
     const ub_settings *settings = &s->ctx->settings;
-    int64_t            every = settings->disentangle.checkpoint_steps;
+    bool               due;
     int64_t            total = ub_trainer_phases(t->trainer);
     ub_progress        p =
         ub_progress_begin(s->beacon, "disentangle", "steps", 1, settings->run.progress_s);
+    t->pace = ub_ckpt_pace_begin(settings->disentangle.checkpoint_steps, settings->run.save_budget,
+                                 ub_trainer_phase(t->trainer));
     while (!ub_trainer_done(t->trainer)) {
         int64_t phase = ub_trainer_phase(t->trainer);
         if (c->rank == 0)
             ub_progress_show(&p, phase, total);
-        if (phase > 0 && phase % every == 0)
+        UB_TRY(ub_ckpt_due(c, &t->pace, phase, &due));
+        if (due)
             UB_TRY(save(s, t));
         UB_TRY(ub_reduce_leaves(c, t->shards, ub_trainer_width(t->trainer), shard_leaf, t->trainer,
                                 t->sum));

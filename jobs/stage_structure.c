@@ -6,9 +6,11 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/pace.h"
 #include "core/structure.h"
 #include "io/export.h"
 #include "io/journal.h"
+#include "jobs/failed.h"
 #include "jobs/progress.h"
 #include "jobs/study.h"
 #include "mpi/dmatrix.h"
@@ -21,7 +23,9 @@ enum { TEXT_ROWS = 500000 }; /* pairs beyond this are for programs, not for text
 typedef struct stage {
     ub_structure      *plan;
     ub_solver         *solver;
-    ub_journal        *journal; /* rank 0 */
+    ub_journal        *journal; /* rank 0, as what follows */
+    uint8_t           *only;    /* items that had failed: no others are done; NULL: all */
+    bool               cut; /* no more was handed out: asked to stop, or an answer was no good */
     ub_progress        progress;
     const ub_settings *settings;
     ub_beacon         *beacon;
@@ -35,16 +39,23 @@ static ub_status work(void *self, int64_t item, ub_bytes *answer)
         struct timespec pause = {(time_t)(ms / 1000), (long)(ms * 1e6) % 1000000000L};
         (void)nanosleep(&pause, NULL);
     }
+    int64_t every = t->settings->farm.fail_every;
+    if (every > 0 && item % every == every - 1)
+        return UB_FAIL(UB_ENUMERIC, "item %lld fails as farm.fail_every: %lld says",
+                       (long long)item, (long long)every);
     return ub_structure_eval(t->plan, t->solver, item, answer);
 }
 
 static ub_status absorb(void *self, int64_t item, const unsigned char *answer, size_t len)
 {
-    stage *t = self;
-    UB_TRY(ub_structure_absorb(t->plan, item, answer, len));
-    UB_TRY(ub_journal_put(t->journal, item, answer, len));
-    ub_beacon_safe(t->progress.beacon);
-    return UB_OK;
+    stage    *t = self;
+    ub_status st = ub_structure_absorb(t->plan, item, answer, len);
+    if (st == UB_OK)
+        st = ub_journal_put(t->journal, item, answer, len);
+    if (st == UB_OK)
+        ub_beacon_safe(t->progress.beacon);
+    t->cut = t->cut || st != UB_OK;
+    return st;
 }
 
 static ub_status replay(void *self, int64_t item, const unsigned char *answer, size_t len)
@@ -56,13 +67,14 @@ static ub_status replay(void *self, int64_t item, const unsigned char *answer, s
 static bool has(void *self, int64_t item)
 {
     const stage *t = self;
-    return ub_structure_has(t->plan, item);
+    return ub_structure_has(t->plan, item) || (t->only != NULL && !t->only[item]);
 }
 
 static bool stop(void *self)
 {
-    (void)self;
-    return ub_stop_asked();
+    stage *t = self;
+    t->cut = t->cut || ub_stop_asked();
+    return t->cut;
 }
 
 static void progress(void *self, int64_t done, int64_t items)
@@ -107,22 +119,71 @@ out:
     return st;
 }
 
+/* Rank 0: the answers there are already.  Without a pause of the user's, flushes to disk keep to
+ * the budget, at most every second. */
+static ub_status open_journal(const ub_study *s, stage *t)
+{
+    char    path[UB_TEXT_MAX];
+    int64_t known = 0;
+    double  pause = t->settings->farm.journal_sync_s;
+    UB_TRY(ub_journal_open(ub_rundir_file(&s->dir, "structure.journal", path, sizeof path),
+                           s->dir.identity, pause > 0 ? pause : UB_PACE_LEAST_S, replay, t, &known,
+                           &t->journal));
+    if (pause <= 0)
+        ub_journal_budget(t->journal, t->settings->run.save_budget);
+    if (known > 0)
+        ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known,
+                     (long long)ub_structure_items(t->plan));
+    return UB_OK;
+}
+
+/* Rank 0: what is to be done. */
+static ub_status begin_farm(const ub_study *s, stage *t)
+{
+    int64_t failed = 0;
+    UB_TRY(open_journal(s, t));
+    if (ub_context_option(s->ctx, "failed-only") == NULL)
+        return UB_OK;
+    UB_TRY(ub_failed_read(s, ub_structure_items(t->plan), &t->only, &failed));
+    ub_log0_info("failed-only", "items=%lld", (long long)failed);
+    if (!s->ctx->json)
+        (void)printf("%lld items of stage 1 had failed and are done again\n", (long long)failed);
+    (void)fflush(stdout);
+    return UB_OK;
+}
+
+/* Rank 0: every item is answered, or the run folder remembers what is not. */
+static ub_status end_farm(const ub_study *s, stage *t, ub_status ran)
+{
+    int64_t missing = ub_structure_items(t->plan) - ub_structure_answered(t->plan);
+    bool    final = ran == UB_EINPUT || ran == UB_EARG || ran == UB_EBUG || ran == UB_EMPI;
+    bool    aside = ran != UB_OK && !final && !t->cut && missing > 0; /* all others are done */
+    char    why[UB_TEXT_MAX];
+    (void)snprintf(why, sizeof why, "%s", ub_err_message());
+    UB_TRY(ub_journal_close(&t->journal));
+    if (ran == UB_OK)
+        ub_failed_forget(s);
+    if (aside)
+        UB_TRY(ub_failed_write(s, t->plan, why));
+    if (ran == UB_OK && missing > 0)
+        return UB_FAIL(UB_ESTATE,
+                       "the items that had failed are done, but %lld others have no answer: the "
+                       "journal was damaged; the same command without --failed-only does them",
+                       (long long)missing);
+    if (ran == UB_OK)
+        return UB_OK;
+    return UB_FAIL(ran, "%s%s", why,
+                   aside ? "; the same command redoes them, with --failed-only nothing else" : "");
+}
+
 /* Hand all items out; afterwards rank 0's plan holds every answer. */
 static ub_status farm(ub_study *s, stage *t)
 {
     static const ub_farm_ops ops = {work, absorb, has, stop, progress, rank_state};
     ub_comm                 *c = &s->ctx->world;
-    char                     path[UB_TEXT_MAX];
-    ub_status                st = UB_OK;
-    int64_t                  items = ub_structure_items(t->plan), known = 0;
+    int64_t                  items = ub_structure_items(t->plan);
     double                   tests = (double)ub_structure_tests(t->plan);
-    (void)ub_rundir_file(&s->dir, "structure.journal", path, sizeof path);
-    if (c->rank == 0)
-        st = ub_journal_open(path, s->dir.identity, t->settings->farm.journal_sync_s, replay, t,
-                             &known, &t->journal);
-    UB_TRY(ub_comm_agree(c, st));
-    if (known > 0)
-        ub_log0_info("journal-read", "answers=%lld of=%lld", (long long)known, (long long)items);
+    UB_TRY(ub_comm_agree(c, c->rank == 0 ? begin_farm(s, t) : UB_OK));
     t->progress =
         ub_progress_begin(s->beacon, "structure", "tests", tests / (double)(items > 0 ? items : 1),
                           t->settings->run.progress_s);
@@ -142,17 +203,16 @@ static ub_status farm(ub_study *s, stage *t)
     }
     if (c->rank == 0) {
         ub_progress_end(&t->progress, ub_structure_answered(t->plan), items);
-        st = ub_journal_close(&t->journal);
         ub_log0_info("farm",
                      "items=%lld tests=%.0f ranks=%d lost=%d reissued=%lld seconds=%.3f busy=%.2f",
                      (long long)stats.items, tests, c->size, stats.lost, (long long)stats.reissued,
                      stats.seconds, stats.busy);
+        ran = end_farm(s, t, ran);
     }
     if (ran == UB_ESTOP)
-        return UB_FAIL(UB_ESTOP, "stopped on request in stage 1, answers are in the journal; the "
-                                 "same command goes on from there");
-    UB_TRY(ran);
-    return ub_comm_agree(c, st);
+        ran = UB_FAIL(UB_ESTOP, "stopped on request in stage 1, answers are in the journal; the "
+                                "same command goes on from there");
+    return ub_comm_agree(c, ran);
 }
 
 /* Rank 0: from answers to files. */
@@ -242,6 +302,7 @@ static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
         st = conclude(s, t.plan, corpus);
     UB_TRY_OUT(ub_comm_agree(c, st));
 out:
+    ub_free(t.only);
     ub_solver_destroy(&t.solver);
     ub_structure_destroy(&t.plan);
     if (st != UB_EMPI && !c->wounded) /* a window is freed by all who made it, or not at all */

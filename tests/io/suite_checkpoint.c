@@ -1,6 +1,7 @@
 /* Checkpoints on any number of ranks. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -329,6 +330,56 @@ static void errors_agree(void)
     ub_free(s.memory);
 }
 
+static void sleep_s(double seconds)
+{
+    struct timespec pause = {(time_t)seconds, (long)(seconds * 1e9) % 1000000000L};
+    (void)nanosleep(&pause, NULL);
+}
+
+static void every_so_many_steps(void)
+{
+    ub_ckpt_pace p = ub_ckpt_pace_begin(7, 0.01, 5);
+    for (int64_t step = 5; step < 50; step++) {
+        bool due = false;
+        UB_CHECK(ub_ckpt_due(ub_world, &p, step, &due));
+        CU_ASSERT_EQUAL(due, step % 7 == 0);
+        ub_ckpt_saved(&p, step, 1e6); /* whatever they cost */
+    }
+}
+
+/* Steps of a millisecond on rank 0, of two elsewhere: clocks must not matter.  Costs are made up:
+ * nothing, then so much that the next is due in hours. */
+static void paced_by_the_cost(void)
+{
+    ub_ckpt_pace p = ub_ckpt_pace_begin(0, 0.01, 100);
+    int64_t      saves = 0, looks = 0, step = 100, last = 0;
+    p.pace.least = 0.5; /* a test has no time */
+    for (; saves < 2 && step < 60000; step++) {
+        bool    due = false;
+        int64_t look = p.look;
+        UB_CHECK(ub_ckpt_due(ub_world, &p, step, &due));
+        looks += p.look != look;
+        sleep_s(ub_world->rank == 0 ? 1e-3 : 2e-3);
+        if (!due)
+            continue;
+        last = step;
+        ub_ckpt_saved(&p, step, saves++ == 0 ? 0 : 100);
+    }
+    CU_ASSERT_EQUAL(saves, 2);
+    CU_ASSERT(looks <= 60); /* log2 of a few hundred steps, twice */
+    UB_CHECK(ub_comm_same(ub_world, &last, sizeof last, "the step of the checkpoint"));
+    UB_CHECK(ub_comm_same(ub_world, &p.look, sizeof p.look, "the next look"));
+    /* The mean of nothing and twice 100 s: the next in 6667 s. */
+    ub_ckpt_saved(&p, step, 100);
+    for (int64_t end = p.look + 1; step < end; step++) {
+        bool due = true;
+        UB_CHECK(ub_ckpt_due(ub_world, &p, step, &due));
+        CU_ASSERT(!due);
+        sleep_s(1e-3);
+    }
+    CU_ASSERT(p.look - step > 10000);
+}
+
 UB_SUITE("checkpoint", {"arrays come back on every rank, none is step -1", comes_back},
          {"the file is the one a serial program writes", same_as_serial},
          {"two stay, and none numbered above the one written", keeps_two},
@@ -336,4 +387,7 @@ UB_SUITE("checkpoint", {"arrays come back on every rank, none is step -1", comes
          {"a damaged description is damage, not another study", damaged_description},
          {"other studies and other shapes are refused", others_are_refused},
          {"what a killed run left is removed", leftovers},
-         {"errors are the same on all ranks", errors_agree})
+         {"errors are the same on all ranks", errors_agree},
+         {"a fixed number of steps is kept whatever a checkpoint costs", every_so_many_steps},
+         {"by the time, all ranks agree on the steps, and dear ones become rare",
+          paced_by_the_cost})

@@ -267,6 +267,18 @@ static void parallel_errors_agree(void)
     CU_ASSERT(f < 0);
 }
 
+/* A disk fails the last rank alone, inside a collective call: the others never hear of it.  So
+ * nothing here may wait for them: the rank calls it alone. */
+static void failing_together(void)
+{
+    bool      last = ub_world->rank == ub_world->size - 1;
+    ub_status want = ub_world->size > 1 ? UB_EMPI : UB_EIO;
+    UB_CHECK(ub_h5_together(ub_world, UB_OK));
+    if (last)
+        UB_CHECK_FAILS(ub_h5_together(ub_world, UB_FAIL(UB_EIO, "x.h5: cannot write: %s", "full")),
+                       want, "x.h5: cannot write: full");
+}
+
 UB_SUITE("h5", {"datasets and attributes come back", comes_back},
          {"wrong counts, names and types are refused with a sentence", refuses_wrong_requests},
          {"booleans and texts of numpy are read", reads_what_numpy_writes},
@@ -274,4 +286,6 @@ UB_SUITE("h5", {"datasets and attributes come back", comes_back},
          {"the digest depends on content and not on the order of writing", digests},
          {"the digest of a large dataset is the one computed by hand", digest_of_a_large_dataset},
          {"all ranks write one file and read it", parallel_file},
-         {"errors of parallel files are the same on all ranks", parallel_errors_agree})
+         {"errors of parallel files are the same on all ranks", parallel_errors_agree},
+         {"a failure of one rank in a collective call ends the job, alone it is its own",
+          failing_together})

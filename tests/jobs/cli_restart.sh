@@ -12,24 +12,27 @@ while [ "$kills" -lt 6 ] && [ "$number" -lt 15 ]; do
 done
 same "unreadable run folders" 0 "$unreadable"
 same "different results" 0 "$differing"
+same "ranks that hang after a kill" 0 "$hung"
 at_least "kills" "$kills" 4
 
-# Stopped in time: exit code 75, then it goes on.
+# Stopped in time: exit code 75, then it goes on.  The limit grows a little from start to start: on a
+# slow machine a start alone may take as long.
 stops=0
 for limit in 0.8 1.5; do
     tries=0
     status=75
     while [ "$status" -eq 75 ] && [ "$tries" -lt 60 ]; do
         tries=$((tries + 1))
+        now=$(awk "BEGIN { print $limit + $tries / 10 }")
         set +e
         # shellcheck disable=SC2086
-        on 2 $study --set farm.slow_ms=20 --set run.stop_after_s="$limit" --out "stopped-$limit" \
+        on 2 $study --set farm.slow_ms=20 --set run.stop_after_s="$now" --out "stopped-$limit" \
             >/dev/null 2>log.txt
         status=$?
         set -e
     done
     stops=$((stops + tries - 1))
-    same "stopped every $limit s" "$whole" "$(digest "stopped-$limit")"
+    same "stopped after $limit s and a little more" "$whole" "$(digest "stopped-$limit")"
 done
 echo "stopped in time $stops times"
 [ "$stops" -gt 0 ] || fail "never stopped in time"

@@ -1,6 +1,8 @@
 #!/bin/sh
 # kill -9 of workers in the middle of the farm, where the launcher lets the job outlive them: it
 # finishes by itself, with the same bytes.  Of rank 0: the job ends by itself, a restart resumes.
+# Nothing is given twice for being overdue (farm.overdue: 0), so that only the notice of a death brings
+# its items back: a farm that is deaf to it waits for ever.
 . "$(dirname "$0")/lib.sh"
 
 "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
@@ -15,6 +17,12 @@ study="--set corpus.path=c.h5 --set structure.tile=2 --set disentangle.steps=all
 first=$(digest first)
 both=$(digest both)
 
+# reissued RUN: items that were handed out again, as its log says.
+reissued() {
+    sed -n 's/.* farm items=.* reissued=\([0-9]*\) .*/\1/p' "$1.log"
+}
+
+overdue=0
 # strike COMMAND RANKS RUN VICTIM...: kill -9 those ranks when the farm has begun; $status: how it
 # ended.
 strike() {
@@ -24,7 +32,7 @@ strike() {
     shift 3
     # shellcheck disable=SC2086
     timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$command" $study \
-        --set farm.slow_ms=60 --out "$run" >"$run.out" 2>"$run.log" &
+        --set farm.slow_ms=60 --set farm.overdue="$overdue" --out "$run" >"$run.out" 2>"$run.log" &
     job=$!
     tries=0
     until grep -q ' covariance ' "$run.log" || [ "$tries" -gt 400 ]; do
@@ -51,12 +59,15 @@ strike structure 3 one 2
 same "one of 3 died: exit code" 0 "$status"
 same "one of 3 died: results" "$first" "$(digest one)"
 same "one of 3 died: noticed" 1 "$(grep -c 'rank-lost' one.log)"
+at_least "one of 3 died: items handed out again" "$(reissued one)" 1
 
 strike structure 6 four 1 2 3 4
 same "4 of 6 died: exit code" 0 "$status"
 same "4 of 6 died: results" "$first" "$(digest four)"
 same "4 of 6 died: noticed" 4 "$(grep -c 'rank-lost' four.log)"
+at_least "4 of 6 died: items handed out again" "$(reissued four)" 1
 
+overdue=3 # as it is by default, from here on
 strike run 4 later 1
 same "one of 4 died, then both stages: exit code" 0 "$status"
 same "one of 4 died, then both stages: results" "$both" "$(digest later)"

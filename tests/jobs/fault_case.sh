@@ -1,16 +1,18 @@
 #!/bin/sh
-# tests/jobs/fault_case.sh KIND POSITION RANK RANKS - one case of the fault tests, in a folder of its
-# own below WORK; prints one line that begins with ok or BAD.  KIND is what faultio does at operation
-# POSITION of rank RANK (eio enospc short kill), or what a crash of the machine leaves of the first
-# POSITION operations of WORK/log.RANKS (none someSEED).  Whatever happened, the same command then
+# tests/jobs/fault_case.sh KIND POSITION RANK RUN - one case of the fault tests, in a folder of its own
+# below WORK; prints one line that begins with ok or BAD.  RUN is a run recorded by faults.sh; it begins
+# with its number of ranks.  KIND is what faultio does at operation POSITION of rank RANK (eio enospc
+# short kill), or what a crash of the machine leaves of the first POSITION operations of WORK/log.RUN
+# (none someSEED).  Whatever happened, the same command then
 # ends with the results of an undisturbed run, WHOLE.
 set -eu
 : "${UNBRAID:?}" "${MPIRUN:?}" "${WORK:?}" "${FAULTIO:?}" "${CRASH_STATE:?}" "${STUDY:?}" "${WHOLE:?}"
 kind=$1
 position=$2
 rank=$3
-ranks=$4
-name=$kind-$position-$rank-$ranks
+run=$4
+ranks=${run%[a-z]}
+name=$kind-$position-$rank-$run
 dir=$WORK/case-$name
 rm -rf "$dir"
 mkdir "$dir"
@@ -61,11 +63,15 @@ faulty() {
 case $kind in
 none | some*)
     seed=${kind#some}
-    UB_FAULT_DIR=$(cat "$WORK/root.$ranks") "$CRASH_STATE" "$WORK/log.$ranks" "$position" \
+    [ ! -d "$WORK/base.$run" ] || export UB_FAULT_BASE="$WORK/base.$run"
+    UB_FAULT_DIR=$(cat "$WORK/root.$run") "$CRASH_STATE" "$WORK/log.$run" "$position" \
         "${kind%"$seed"}" "${seed:-0}" "$dir" || bad "no state"
     status=crash
     ;;
-*) faulty ;;
+*)
+    [ ! -d "$WORK/base.$run" ] || cp -r "$WORK/base.$run/." "$dir"
+    faulty
+    ;;
 esac
 
 first=$status

@@ -5,12 +5,16 @@
 kills_begin() {
     alone "$WORK/tmp"
     seed=$1
-    kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0
-    "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
+    kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0 n_after=0
+    stage1=0 stage2=0 hung=0
+    program=$(basename "$UNBRAID")
+    program=$(printf '%.15s' "$program") # the kernel's name of it
+    "$UNBRAID" synth --set synth.samples=400 --set synth.steps=30 --set synth.tasks=3 --out c.h5 \
         >/dev/null
-    study="run --set corpus.path=c.h5 --set structure.tile=2 --set disentangle.steps=all --set disentangle.epochs=12
-           --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=64
-           --set disentangle.checkpoint_steps=40 --set disentangle.hidden=32
+    # About a second of each stage: 120 items, 168 gradient steps.
+    study="run --set corpus.path=c.h5 --set structure.tile=1 --set disentangle.steps=all --set disentangle.epochs=1
+           --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=128
+           --set disentangle.checkpoint_steps=8 --set disentangle.hidden=32
            --set run.status_s=0.5"
     # shellcheck disable=SC2086 # words
     on 2 $study --out whole >/dev/null 2>&1
@@ -23,23 +27,37 @@ draw() {
     drawn=$((seed / 7 % $1))
 }
 
-# ranks_of JOB: process ids of the program's ranks in the order of their numbers.
+# ranks_of JOB: sets $living to the process ids of the program's living ranks, in the order of their
+# numbers.  By the shell's own means: it is asked often.
 ranks_of() {
-    name=$(basename "$UNBRAID")
-    tr ' ' '\n' 2>/dev/null <"/proc/$1/task/$1/children" | while read -r process; do
-        case $(sed 's/.*(\(.*\)) \(.\).*/\1 \2/' "/proc/$process/stat" 2>/dev/null) in
-        "$name Z" | '') ;; # dead, not yet waited for
-        "$name "*) echo "$process" ;;
+    living=
+    children=
+    read -r children 2>/dev/null <"/proc/$1/task/$1/children" || true
+    for process in $children; do
+        command="" state=Z
+        read -r _ command state _ 2>/dev/null <"/proc/$process/stat" || true
+        case $command$state in
+        *Z) ;; # dead, not yet waited for
+        "($program)"*) living="$living $process" ;;
         esac
     done
+}
+
+# ended JOB: is the process gone, or waits to be waited for?
+ended() {
+    state=Z
+    read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || true
+    [ "$state" = Z ]
 }
 
 # Choose who dies of the ranks given: one of the four kinds that makes sense for so many.
 choose() {
     draw 4
     victims=$*
+    what=all
     case $drawn in
     0)
+        what=master
         victims=$1
         n_master=$((n_master + 1))
         ;;
@@ -50,10 +68,12 @@ choose() {
             draw $(($# - 1))
             shift "$((drawn + 1))"
             victims=$1
+            what=worker
             n_worker=$((n_worker + 1))
         else
             shift 2
             victims=$*
+            what=but_two
             n_but_two=$((n_but_two + 1))
         fi
         ;;
@@ -62,40 +82,96 @@ choose() {
 }
 
 # The launcher ends by itself soon after its ranks; once in a while Open MPI 4.1's does not (it waits
-# for ever in PMIx_server_finalize).
+# for ever in PMIx_server_finalize).  Ranks that are left after a minute hang.
 end_launcher() {
-    for _ in $(seq 100); do
-        kill -0 "$job" 2>/dev/null || break
-        case $(sed 's/.*) //' "/proc/$job/stat" 2>/dev/null) in Z* | '') break ;; esac
+    quiet=0
+    for _ in $(seq 600); do
+        ! ended "$job" || break
+        ranks_of "$job"
+        [ -n "$living" ] || quiet=$((quiet + 1))
+        [ "$quiet" -lt 20 ] || break
         sleep 0.1
     done
-    if [ -n "$(ranks_of "$job")" ]; then
-        echo "RANKS LEFT: $(ranks_of "$job")"
-        unreadable=$((unreadable + 1))
+    ranks_of "$job"
+    if [ -n "$living" ]; then
+        echo "HUNG: ranks$living after $what of $size ${outlive:-(all die together)}: $(tail -n 3 "$run/unbraid.log")"
+        hung=$((hung + 1))
+        # shellcheck disable=SC2086 # words
+        kill -9 $living 2>/dev/null || true
     fi
     kill -9 "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
+    job=
 }
 
-# kill_once RUN: start the study on 1 to 5 ranks, kill after a while.
+# strike RUN RANK...: kill those, if they still live, and note in which stage.
+strike() {
+    run=$1
+    shift
+    if ! kill -9 "$@" 2>/dev/null; then # over already, or not begun
+        late=$((late + 1))
+        return
+    fi
+    kills=$((kills + 1))
+    if [ -e "$run/STATE" ]; then
+        stage2=$((stage2 + 1))
+    else
+        stage1=$((stage1 + 1))
+    fi
+}
+
+# Wait for a random moment: of any kind, or, every other time, one of stage 2.
+until_stage() {
+    draw 2
+    if [ "$drawn" -eq 0 ]; then
+        for _ in $(seq 200); do
+            [ ! -e "$run/STATE" ] || break # stage 1 has finished
+            ! ended "$job" || break
+            sleep 0.1
+        done
+        draw 120
+    else
+        draw 220
+        drawn=$((drawn + 20))
+    fi
+    sleep "$(awk "BEGIN { print $drawn / 100 }")"
+}
+
+# kill_once RUN: start the study on 1 to 5 ranks, kill after a while.  Every other time under a launcher
+# that lets the job outlive a rank: those left go on for a moment, then they are killed as well.
 kill_once() {
     draw 5
     size=$((drawn + 1))
-    draw 300
-    # shellcheck disable=SC2086
-    $MPIRUN -n "$size" "$UNBRAID" $study --set farm.slow_ms=15 --out "$1" >/dev/null 2>&1 &
+    draw 2
+    outlive=
+    [ "$drawn" -eq 0 ] || outlive=--enable-recovery
+    # shellcheck disable=SC2086 # words, here and below
+    $MPIRUN $outlive -n "$size" "$UNBRAID" $study --set farm.slow_ms=$((size * 10)) --out "$1" \
+        >/dev/null 2>&1 &
     job=$!
-    sleep "$(awk "BEGIN { print 0.3 + $drawn / 100 }")"
-    # shellcheck disable=SC2046
-    set -- "$1" $(ranks_of "$job")
     run=$1
-    shift
-    if [ $# -eq 0 ]; then # over already, or not begun
+    until_stage
+    ranks_of "$job"
+    # shellcheck disable=SC2086
+    set -- $living
+    if [ $# -eq 0 ]; then
         late=$((late + 1))
     else
         choose "$@"
         # shellcheck disable=SC2086
-        if kill -9 $victims 2>/dev/null; then kills=$((kills + 1)); else late=$((late + 1)); fi
+        strike "$run" $victims
+        if [ -n "$outlive" ]; then
+            draw 150
+            sleep "$(awk "BEGIN { print $drawn / 100 }")"
+            ranks_of "$job"
+            # shellcheck disable=SC2086
+            set -- $living
+            [ $# -eq 0 ] || {
+                strike "$run" "$@"
+                what=$what-survivors
+                n_after=$((n_after + 1))
+            }
+        fi
     fi
     end_launcher
     if [ -e "$run/config.yaml" ] && ! "$UNBRAID" fsck "$run" >fsck.txt 2>&1; then
@@ -111,10 +187,12 @@ kill_and_end() {
     done
     draw 5
     # shellcheck disable=SC2086
-    on $((drawn + 1)) $study --out "$1" >/dev/null 2>log.txt || echo "exit code $?: $(cat log.txt)"
+    timeout -k 5 300 $MPIRUN -n $((drawn + 1)) "$UNBRAID" $study --out "$1" >/dev/null 2>log.txt ||
+        echo "exit code $?: $(cat log.txt)"
     if [ "$(digest "$1" 2>/dev/null)" != "$whole" ]; then
         echo "DIFFERS $1"
         differing=$((differing + 1))
+        cp -r "$1" "$WORK-differs-$(basename "$1")" || true
     fi
     rm -rf "$1"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/slow/fault_loop.sh [SEEDS] - every operation on files of a small run, on one rank and on
-# two: killed there, failing there with EIO, ENOSPC, a short write; and crashes of the machine after
+# two, from the beginning and going on after a kill: killed there, failing there with EIO, ENOSPC, a short write; and crashes of the machine after
 # it, with nothing that was not flushed, and with SEEDS random parts of it (default 3).  About an
 # hour.  Needs the variables of tests/jobs/lib.sh; without them it takes the build in build/ci.
 . "$(dirname "$0")/setting.sh"
@@ -10,6 +10,9 @@
 seeds=${1:-3}
 record 1
 record 2
+record_resumed 1a 'write.*structure.journal'
+record_resumed 1b 'rename.*ckpt'
+record_resumed 2b 'rename.*ckpt'
 {
     for kind in kill eio enospc short none; do
         cases "$kind" 0 1 1
@@ -25,6 +28,12 @@ record 2
         cases "some$seed" 0 1 1
         cases "some$seed" 0 2 1
     done
+    for run in 1a 1b 2b; do # killed before, and now again, while it goes on
+        for kind in kill eio none some1; do
+            cases "$kind" 0 "$run" 1
+        done
+    done
+    cases kill 1 2b 1
 } >cases.txt
 judge cases.txt
 finish

@@ -4,7 +4,8 @@
  *   crash_state LOG POSITION HOW SEED OUT
  *
  * replays the first POSITION records of a log of faultio into the empty folder OUT: the content of
- * UB_FAULT_DIR, empty at the start, after a crash that leaves of what was not flushed
+ * UB_FAULT_DIR, which at the start, flushed, held what UB_FAULT_BASE holds (unset: nothing), after
+ * a crash that leaves of what was not flushed
  *
  *   all   everything: only the process died
  *   none  nothing: contents since the last fsync of the file, names since the last fsync of the
@@ -16,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -320,7 +322,7 @@ static void realise(name *list, bool now, const char *root, const char *out)
     }
 }
 
-static void read_log(const char *path, ub_bytes *log)
+static void read_file(const char *path, ub_bytes *to)
 {
     char   piece[65536];
     size_t n;
@@ -328,8 +330,45 @@ static void read_log(const char *path, ub_bytes *log)
     if (f == NULL)
         stop("cannot read", path);
     while ((n = fread(piece, 1, sizeof piece, f)) > 0)
-        check(ub_bytes_put(log, piece, n));
+        check(ub_bytes_put(to, piece, n));
     (void)fclose(f);
+}
+
+/* What nftw tells its function of. */
+static struct {
+    disk       *disk;
+    const char *base, *root;
+} start;
+
+/* A file or folder that was there before the log begins. */
+static int was_there(const char *path, const struct stat *s, int type, struct FTW *place)
+{
+    char        full[PATH_MAX];
+    const char *rest = path + strlen(start.base);
+    (void)type;
+    (void)place;
+    if (*rest == '\0')
+        return 0;
+    int length = snprintf(full, sizeof full, "%s%s", start.root, rest);
+    if (length < 0 || (size_t)length >= sizeof full)
+        stop("a path is too long", path);
+    object *o = make_object(S_ISDIR(s->st_mode));
+    if (!o->folder) {
+        read_file(path, &o->now);
+        read_file(path, &o->safe);
+    }
+    assign(&start.disk->now, full, o);
+    assign(&start.disk->safe, full, o);
+    return 0;
+}
+
+static void begin_with(disk *d, const char *base, const char *root)
+{
+    start.disk = d;
+    start.base = base;
+    start.root = root;
+    if (base != NULL && nftw(base, was_there, 16, FTW_PHYS) != 0)
+        stop("cannot read", base);
 }
 
 /* One line; operations on a descriptor are told with the path it was opened by. */
@@ -358,11 +397,12 @@ int main(int argc, char **argv)
     d.last = &d.first;
     if (argc != 3 && argc != 6)
         stop("usage", "crash_state LOG list | LOG POSITION all|none|some SEED OUT");
-    read_log(argv[1], &d.log);
+    read_file(argv[1], &d.log);
     long        until = argc == 3 ? LONG_MAX : atol(argv[2]), position = 0;
     const char *root = getenv("UB_FAULT_DIR");
     if (root == NULL)
         stop("UB_FAULT_DIR", "is not set");
+    begin_with(&d, getenv("UB_FAULT_BASE"), root);
     for (size_t at = 0; at < d.log.len && position < until;) {
         fault_record r;
         memcpy(&r, d.log.data + at, sizeof r);

@@ -8,6 +8,8 @@
  *                  enospc  from it on, whatever needs room fails with ENOSPC
  *                  short   a write writes half and says so; anything else is left alone
  *                  kill    SIGKILL before it; a write first writes half
+ *                  stop    SIGSTOP before it: a test looks at the world, and goes on by SIGCONT
+ *                  delay   from it on, every flush to disk takes UB_FAULT_MS longer
  *   UB_FAULT_LOG   file that gets a record of every operation of every process (faultlog.h)
  *
  * The C library's own stream functions do not come here, except fopen.
@@ -25,13 +27,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/faultlog.h"
 
 enum { FILES = 1024, HEAD = sizeof(fault_record) };
 
-typedef enum action { DO_NOTHING, DO_EIO, DO_ENOSPC, DO_SHORT, DO_KILL } action;
+typedef enum action { DO_NOTHING, DO_EIO, DO_ENOSPC, DO_SHORT, DO_KILL, DO_STOP, DO_DELAY } action;
 
 static struct {
     bool         ready, on;
@@ -39,7 +42,7 @@ static struct {
     size_t       dir_len;
     int          rank, log;
     action       what;
-    long         at;
+    long         at, ms;
     atomic_long  count;
     _Atomic bool ours[FILES]; /* descriptors of files below the folder */
 } state = {.log = -1};
@@ -76,7 +79,7 @@ static const char *text_of(const char *name, const char *preset)
 
 static void begin(void)
 {
-    static const char *const actions[] = {"", "eio", "enospc", "short", "kill"};
+    static const char *const actions[] = {"", "eio", "enospc", "short", "kill", "stop", "delay"};
     state.ready = true;
     (void)snprintf(state.dir, sizeof state.dir, "%s", text_of("UB_FAULT_DIR", ""));
     state.dir_len = strlen(state.dir);
@@ -84,6 +87,7 @@ static void begin(void)
     state.on = state.dir_len > 0;
     if (state.rank == atoi(text_of("UB_FAULT_RANK", "0")))
         state.at = atol(text_of("UB_FAULT_AT", "0"));
+    state.ms = atol(text_of("UB_FAULT_MS", "0"));
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
         if (strcmp(actions[i], text_of("UB_FAULT_DO", "")) == 0)
             state.what = (action)i;
@@ -125,8 +129,12 @@ static int turn(bool room, bool write, bool *half)
         return 0;
     if (state.what == DO_ENOSPC)
         return room ? ENOSPC : 0;
-    if (k > state.at)
+    if (k > state.at || state.what == DO_DELAY)
         return 0;
+    if (state.what == DO_STOP) {
+        (void)kill(getpid(), SIGSTOP);
+        return 0;
+    }
     if (state.what == DO_EIO)
         return EIO;
     *half = write;
@@ -374,23 +382,32 @@ int posix_fallocate64(int fd, off64_t at, off64_t length)
     return do_allocate(fd, at, length);
 }
 
+/* A turn of a flush to disk, which may be slow. */
+static int turn_slowly(void)
+{
+    bool            half;
+    int             failed = turn(false, false, &half);
+    struct timespec pause = {state.ms / 1000, state.ms % 1000 * 1000000};
+    if (state.what == DO_DELAY && state.at > 0 && state.count >= state.at)
+        (void)nanosleep(&pause, NULL);
+    return failed;
+}
+
 int fsync(int fd)
 {
     NEXT(int, fsync, int);
-    bool half;
     if (!is_ours(fd))
         return next(fd);
-    int failed = turn(false, false, &half);
+    int failed = turn_slowly();
     FINISH(failed, next(fd), ((fault_record){.op = OP_SYNC, .fd = fd}), "", "");
 }
 
 int fdatasync(int fd)
 {
     NEXT(int, fdatasync, int);
-    bool half;
     if (!is_ours(fd))
         return next(fd);
-    int failed = turn(false, false, &half);
+    int failed = turn_slowly();
     FINISH(failed, next(fd), ((fault_record){.op = OP_SYNC, .fd = fd}), "", "");
 }
 
