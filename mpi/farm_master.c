@@ -115,14 +115,26 @@ static ub_status adopt(master *m, int sub)
     return UB_OK;
 }
 
+/* A sub-master that has lost all its ranks is told to end; others do what it holds. */
+static ub_status retire(master *m, int sub)
+{
+    ub_farm_peer *peer = &m->pool.peers[sub];
+    for (int rank = 1; rank < m->size; rank++)
+        if (m->ranks[rank].master == sub && !m->ranks[rank].lost)
+            return UB_OK;
+    peer->retired = peer->awaited = true;
+    peer->since = m->pool.now;
+    UB_TRY(ub_sched_dead(m->pool.sched, sub, m->pool.now));
+    return ub_farm_post(&m->pool, sub, UB_FARM_END, NULL, 0);
+}
+
 /* If nobody is left to hand out to, rank 0 works after all. */
 static void help_out(master *m)
 {
     for (int rank = 1; rank < m->size; rank++)
-        if (m->pool.peers[rank].mine && !m->ranks[rank].lost)
+        if (m->works ||
+            (m->pool.peers[rank].mine && !m->ranks[rank].lost && !m->pool.peers[rank].retired))
             return;
-    if (m->works)
-        return;
     m->works = true;
     m->pool.own_end = false;
     ub_sched_request(m->pool.sched, 0, UB_SCHED_IDLE, m->pool.now);
@@ -138,9 +150,12 @@ static ub_status missing(void *self, int rank, const char *why)
     m->stats->lost++;
     ub_log0_warn("rank-lost", "rank=%d why='%s'", rank, why);
     UB_TRY(ub_farm_lose(&m->pool, rank));
-    if (above != 0)
-        return ub_farm_post(&m->pool, above, UB_FARM_LOST, &rank, sizeof rank);
-    UB_TRY(adopt(m, rank));
+    if (above != 0) {
+        UB_TRY(ub_farm_post(&m->pool, above, UB_FARM_LOST, &rank, sizeof rank));
+        UB_TRY(retire(m, above));
+    } else {
+        UB_TRY(adopt(m, rank));
+    }
     help_out(m);
     return UB_OK;
 }

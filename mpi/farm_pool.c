@@ -1,6 +1,8 @@
 /* A master and its ranks: carries out what core/sched.h decides, and takes what comes. */
+#include <sched.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "mpi/internal/farm.h"
 
@@ -73,9 +75,19 @@ ub_status ub_farm_post(ub_farm_pool *p, int rank, int tag, const void *data, siz
 
 ub_status ub_farm_posted(ub_farm_pool *p)
 {
+    static const double MOMENT = 0.5;
+    double              start = ub_clock();
     for (int i = 0; i < p->count; i++)
-        for (int k = 0; k < p->peers[i].posts && !p->peers[i].lost; k++)
-            UB_TRY_MPI(MPI_Wait(&p->peers[i].post[k].sent, MPI_STATUS_IGNORE));
+        for (int k = 0, gone = 0; k < p->peers[i].posts; k += gone) {
+            bool lost = p->peers[i].lost;
+            int  rc = MPI_Test(&p->peers[i].post[k].sent, &gone, MPI_STATUS_IGNORE);
+            if (lost && (rc != MPI_SUCCESS || ub_clock() - start > MOMENT))
+                gone = 1;
+            else
+                UB_TRY_MPI(rc);
+            if (!gone)
+                (void)sched_yield();
+        }
     return UB_OK;
 }
 
@@ -155,7 +167,7 @@ static ub_status take_message(ub_farm_pool *p, int i)
     default:
         UB_TRY(take_answers(p, i, data, len));
     }
-    if (peer->lost) /* what it did counts, but nothing is given to it any more */
+    if (peer->lost || peer->retired) /* what it did counts, but nothing is given to it */
         return ub_sched_dead(p->sched, i, p->now);
     if (tag == UB_FARM_ASK || tag == UB_FARM_IDLE) {
         peer->awaited = false;
@@ -228,7 +240,8 @@ ub_status ub_farm_listen(ub_farm_pool *p)
     for (int k = 0; k < 2 * p->c->size && !p->closed; k++) {
         MPI_Status found;
         int        here = 0;
-        UB_TRY_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, p->c->mpi, &here, &found));
+        UB_TRY_MPI(
+            MPI_Iprobe(p->parted ? 0 : MPI_ANY_SOURCE, MPI_ANY_TAG, p->c->mpi, &here, &found));
         if (!here)
             break;
         int i = found.MPI_SOURCE - p->first;

@@ -13,9 +13,9 @@ enum { BATCH_BYTES = 1 << 18 }; /* answers go up from this size on, whatever the
 typedef struct sub_master {
     const ub_farm_side *side;
     ub_farm_pool        pool;
-    ub_bytes            up;            /* answers to pass on, and */
-    double              since;         /* when the first of them came */
-    bool                ended, parted; /* was told to end; has said BYE */
+    ub_bytes            up;    /* answers to pass on, and */
+    double              since; /* when the first of them came */
+    bool                ended; /* was told to end */
     ub_farm_bye         bye;
 } sub_master;
 
@@ -82,7 +82,7 @@ static ub_status above(void *self, int tag, const unsigned char *data, size_t le
         UB_TRY(ub_bytes_take(data, len, &at, &rank, sizeof rank));
         return ub_farm_lose(&s->pool, rank);
     } else if (tag == UB_FARM_END) {
-        s->ended = true;
+        s->ended = s->pool.ending = true; /* there may be nobody to pass it on to */
         ub_sched_stop(s->pool.sched);
     }
     return UB_OK;
@@ -116,7 +116,7 @@ static ub_status part(sub_master *s)
     ub_sched_measure(s->pool.sched, &now);
     s->bye.reissued = now.reissued;
     s->bye.duplicates = now.duplicates;
-    s->parted = true;
+    s->pool.parted = true;
     UB_TRY(flush(s, UB_FARM_ANSWERS));
     return say(s, UB_FARM_BYE, &s->bye, sizeof s->bye);
 }
@@ -134,7 +134,7 @@ static ub_status loop(sub_master *s)
             return UB_OK;
         UB_TRY(ub_farm_act(p));
         UB_TRY(report(s));
-        if (s->ended && !s->parted)
+        if (s->ended && !s->pool.parted)
             UB_TRY(part(s));
         (void)sched_yield();
         p->now = ub_clock();

@@ -15,6 +15,8 @@ enum {
 
 /* Seconds between looks for END: a look costs more than a tiny item. */
 static const double POLL = 1e-3;
+/* Seconds that a sub-master may take to receive when rank 0 has a word for us. */
+static const double MOMENT = 0.05;
 
 typedef struct worker {
     const ub_farm_side *side;
@@ -40,13 +42,17 @@ static ub_status look(const worker *w, MPI_Status *found, int *here)
 static ub_status flush(worker *w, int tag)
 {
     MPI_Request sent;
+    double      start = ub_clock();
     int rc = MPI_Isend(w->batch.data, (int)w->batch.len, MPI_BYTE, w->master, tag, w->mpi, &sent);
     for (int gone = 0, word = 0; rc == MPI_SUCCESS && !gone;) {
         rc = MPI_Test(&sent, &gone, MPI_STATUS_IGNORE);
-        if (gone || rc != MPI_SUCCESS || w->master == 0)
+        if (gone || rc != MPI_SUCCESS)
+            break;
+        (void)sched_yield();
+        if (w->master == 0)
             continue;
         UB_TRY_MPI(MPI_Iprobe(0, MPI_ANY_TAG, w->mpi, &word, MPI_STATUS_IGNORE));
-        if (word) {
+        if (word && ub_clock() - start > MOMENT) {
             w->batch = (ub_bytes){0};
             break;
         }

@@ -111,6 +111,7 @@ typedef struct ub_farm_letter {
 
 typedef struct ub_farm_peer {
     bool            mine, lost, parted; /* of this master; given up; has said BYE */
+    bool            retired;            /* a sub-master without ranks: is given nothing more */
     bool            awaited;            /* has been told to end, or to come, and must be heard of */
     double          since;              /* when */
     MPI_Request     in;
@@ -147,6 +148,9 @@ typedef struct ub_farm_pool {
     ub_sched_action         own;             /* what rank 0 was given and has not begun */
     bool                    own_end, more;   /* rank 0 is to end; MORE was decided */
     bool                    ending, closed;  /* END was sent; CLOSE has come */
+    /* Of a sub-master: it has said BYE.  What comes now but from rank 0 is not of the farm: others
+     * may have left it (ub_comm_shrink). */
+    bool parted;
 } ub_farm_pool;
 
 /* The ranks and their machine. */
@@ -156,7 +160,7 @@ UB_LOCAL void ub_farm_pool_release(ub_farm_pool *p);
 /* Send without waiting. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_post(ub_farm_pool *p, int rank, int tag, const void *data,
                                              size_t len);
-/* Wait until all posts to ranks that are not lost have left. */
+/* Wait until all posts have left; those to lost ranks, which may live, for a moment only. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_posted(ub_farm_pool *p);
 /* Perform what the machine decides. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_act(ub_farm_pool *p);
