@@ -57,7 +57,10 @@ static ub_status make_tree(session *s)
     if (groups == 0) {
         place(s, 0, 0, 1, p->ranks - 1, -1, 0);
         flat.ranks = p->ranks - 1 + works(s, &s->master[0]);
-        return ub_sched_create(&flat, &s->master[0].sched);
+        UB_TRY(ub_sched_create(&flat, &s->master[0].sched));
+        if (works(s, &s->master[0]) && p->ranks > 1)
+            ub_sched_limit(s->master[0].sched, 0, 1); /* as rank 0 of the farm */
+        return UB_OK;
     }
     ub_status st = UB_ALLOC(width, p->ranks);
     place(s, 0, 0, 1, groups, -1, 0);

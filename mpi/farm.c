@@ -1,9 +1,12 @@
 /* Both sides of the farm, and what becomes of the communicator. */
 #include "mpi/farm.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/rehearse.h"
 #include "mpi/internal/farm.h"
@@ -45,6 +48,24 @@ ub_sched_config ub_farm_config(const ub_farm_side *side)
                              .retry = t->retry,
                              .overdue = t->overdue,
                              .lag = 1};
+}
+
+ub_status ub_farm_probe(const ub_comm *c, int source, MPI_Status *found, int *here)
+{
+    UB_TRY_MPI(MPI_Iprobe(source, MPI_ANY_TAG, c->mpi, here, found));
+    if (!*here)
+        UB_TRY_MPI(MPI_Iprobe(source, MPI_ANY_TAG, c->mpi, here, found));
+    return UB_OK;
+}
+
+void ub_farm_rest(double since, double now)
+{
+    static const double          QUIET = 5e-3;
+    static const struct timespec nap = {.tv_nsec = 50000};
+    if (now - since < QUIET)
+        (void)sched_yield();
+    else
+        (void)nanosleep(&nap, NULL);
 }
 
 /* The group of a rank > 0: *begin .. *end - 1. */

@@ -1,7 +1,6 @@
 /* Rank 0 of the farm: takes the answers, knows who is lost, says how it ended; works too if there
  * are no sub-masters. */
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,6 +173,7 @@ static ub_status own_item(master *m)
     p->now = ub_clock();
     double seconds = p->now - start;
     m->bye.busy += seconds;
+    p->heard = p->now; /* busy until now */
     if (st != UB_OK) {
         ub_farm_failure f = {.item = item, .status = st};
         bool            aside;
@@ -240,9 +240,9 @@ static ub_status loop(master *m)
         }
         UB_TRY(ub_farm_parted(p, &over));
         over = over && p->own_end;
-        if (!over)
-            (void)sched_yield();
         p->now = ub_clock();
+        if (!over)
+            ub_farm_rest(p->heard, p->now);
         waiting = true;
     }
     return UB_OK;
@@ -356,6 +356,7 @@ ub_status ub_farm_master(const ub_farm_side *side, int64_t first, ub_farm_stats 
                             .ops = &ops,
                             .self = &m,
                             .now = start,
+                            .heard = start,
                             .own_end = !m.works,
                             /* sub-masters are patient with their own ranks first */
                             .patience_s = t->patience_s * (t->groups > 0 ? 2 : 1)};

@@ -151,6 +151,7 @@ static ub_status take_message(ub_farm_pool *p, int i)
     ub_farm_bye          bye;
     int                  gone, tag = peer->in_tag;
     p->messages++;
+    p->heard = p->now;
     p->bytes += (int64_t)len;
     switch (tag) {
     case UB_FARM_BYE:
@@ -217,6 +218,7 @@ static ub_status hear_above(ub_farm_pool *p, const MPI_Status *found)
     unsigned char text[UB_SCHED_RANGES * sizeof(ub_sched_range)];
     MPI_Status    got;
     int           n = 0;
+    p->heard = p->now;
     if (found->MPI_TAG == UB_FARM_CLOSE) {
         p->closed = true;
         return UB_OK;
@@ -240,8 +242,7 @@ ub_status ub_farm_listen(ub_farm_pool *p)
     for (int k = 0; k < 2 * p->c->size && !p->closed; k++) {
         MPI_Status found;
         int        here = 0;
-        UB_TRY_MPI(
-            MPI_Iprobe(p->parted ? 0 : MPI_ANY_SOURCE, MPI_ANY_TAG, p->c->mpi, &here, &found));
+        UB_TRY(ub_farm_probe(p->c, p->parted ? 0 : MPI_ANY_SOURCE, &found, &here));
         if (!here)
             break;
         int i = found.MPI_SOURCE - p->first;

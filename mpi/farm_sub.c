@@ -1,7 +1,6 @@
 /* A sub-master of the farm: large chunks from rank 0, small ones to its ranks, answers up in
  * batches.
  */
-#include <sched.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -136,8 +135,8 @@ static ub_status loop(sub_master *s)
         UB_TRY(report(s));
         if (s->ended && !s->pool.parted)
             UB_TRY(part(s));
-        (void)sched_yield();
         p->now = ub_clock();
+        ub_farm_rest(p->heard, p->now);
     }
 }
 

@@ -30,9 +30,9 @@ typedef struct worker {
 /* A message of its master, or of rank 0 itself?  Others are of a sub-master that is lost. */
 static ub_status look(const worker *w, MPI_Status *found, int *here)
 {
-    UB_TRY_MPI(MPI_Iprobe(w->master, MPI_ANY_TAG, w->mpi, here, found));
+    UB_TRY(ub_farm_probe(w->side->c, w->master, found, here));
     if (!*here && w->master != 0)
-        UB_TRY_MPI(MPI_Iprobe(0, MPI_ANY_TAG, w->mpi, here, found));
+        UB_TRY(ub_farm_probe(w->side->c, 0, found, here));
     return UB_OK;
 }
 
@@ -141,12 +141,13 @@ static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
 /* Wait for a message, with an eye on the neighbours. */
 static ub_status await(worker *w, MPI_Status *found)
 {
+    double start = ub_clock();
     for (int here = 0;;) {
         UB_TRY(look(w, found, &here));
         if (here)
             return UB_OK;
         UB_TRY(report_lost(w));
-        (void)sched_yield();
+        ub_farm_rest(start, ub_clock());
     }
 }
 

@@ -102,6 +102,15 @@ UB_LOCAL int ub_farm_master_of(const ub_farm_side *side, int rank);
 /* Workers behind a sub-master; 0: it is none. */
 UB_LOCAL int ub_farm_behind(const ub_farm_side *side, int rank);
 
+/* Is there a message?  Open MPI's MPI_Iprobe looks before it moves messages on, so after an item
+ * its first call does not find what came meanwhile: a second is made. */
+UB_LOCAL UB_NODISCARD ub_status ub_farm_probe(const ub_comm *c, int source, MPI_Status *found,
+                                              int *here);
+/* Nothing to do: let others have the core, and sleep a little if nothing has come since `since` for
+ * much longer than that (a rank that only looks takes the time of those that work where ranks share
+ * cores, and is not woken when it matters). */
+UB_LOCAL void ub_farm_rest(double since, double now);
+
 /* ---- farm_pool.c: a master and its ranks ---- */
 
 typedef struct ub_farm_letter {
@@ -145,6 +154,7 @@ typedef struct ub_farm_pool {
     void                   *self;
     double                  now, patience_s;
     int64_t                 messages, bytes; /* that came */
+    double                  heard;           /* when the last one did */
     ub_sched_action         own;             /* what rank 0 was given and has not begun */
     bool                    own_end, more;   /* rank 0 is to end; MORE was decided */
     bool                    ending, closed;  /* END was sent; CLOSE has come */

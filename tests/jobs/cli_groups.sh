@@ -72,8 +72,8 @@ struck everybody 3 2 1 2
 # shellcheck disable=SC2086
 {
     set +e
-    timeout 100 $MPIRUN -n 8 "$UNBRAID" $study --set farm.slow_ms=1500 --set farm.group=4 \
-        --set run.stop_after_s=6 --out stopped >stopped.out 2>stopped.log
+    timeout 100 $MPIRUN -n 8 "$UNBRAID" $study --set farm.slow_ms=3000 --set farm.group=4 \
+        --set run.stop_after_s=12 --out stopped >stopped.out 2>stopped.log
     status=$?
     set -e
 }
