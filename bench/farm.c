@@ -1,4 +1,5 @@
-/* The farm: speed-up of two ranks, requests a second against a bare ping-pong, cost of the journal.
+/* The farm: speed-up of two ranks, requests a second against a bare ping-pong, cost of
+ * journal and status file.
  * Run by bench/run.sh on two ranks, once a transport.  Items spin for a stated time, so a core that
  * is shared shows: use an idle machine. */
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/beacon.h"
 #include "io/journal.h"
 #include "mpi/farm.h"
 
@@ -15,7 +17,10 @@ typedef struct bench {
     double      item_s;
     size_t      answer_bytes;
     ub_journal *journal;
+    ub_beacon  *beacon;
 } bench;
+
+static const char *const JOURNAL = "bench.journal", *const STATUS = "bench.status.json";
 
 static void check(ub_status st)
 {
@@ -39,10 +44,19 @@ static ub_status work(void *self, int64_t item, ub_bytes *answer)
 static ub_status absorb(void *self, int64_t item, const unsigned char *answer, size_t len)
 {
     bench *b = self;
-    return b->journal == NULL ? UB_OK : ub_journal_put(b->journal, item, answer, len);
+    if (b->journal == NULL)
+        return UB_OK;
+    ub_beacon_safe(b->beacon);
+    return ub_journal_put(b->journal, item, answer, len);
 }
 
-static const ub_farm_ops ops = {.work = work, .absorb = absorb};
+static void progress(void *self, int64_t done, int64_t items)
+{
+    bench *b = self;
+    ub_beacon_progress(b->beacon, done, items);
+}
+
+static const ub_farm_ops ops = {.work = work, .absorb = absorb, .progress = progress};
 
 /* Seconds of a farm of `items`; with `messages`, rank 0 only hands out, and *messages came to it.
  */
@@ -115,28 +129,55 @@ static double dispatch(ub_comm *c)
     return (double)messages / s;
 }
 
-/* What the journal adds to a farm of 1 ms items with answers of a kilobyte, in percent. */
-static double overhead(ub_comm *c, const char *path)
+/* Rank 0: a journal and a status file in the working directory, or their end. */
+static void begin_keeping(bench *b)
 {
-    enum { RUNS = 5, ITEMS = 1000 };
-    double added[RUNS];
-    for (int i = 0; i < RUNS; i++) {
-        bench  b = {.item_s = 1e-3, .answer_bytes = 1000};
-        double without = farm_s(c, ITEMS, NULL, &b, NULL);
-        if (c->rank == 0) {
-            char identity[65];
-            memset(identity, '0', 64);
-            identity[64] = '\0';
-            (void)unlink(path);
-            check(ub_journal_open(path, identity, 1, NULL, NULL, NULL, &b.journal));
-        }
-        double with = farm_s(c, ITEMS, NULL, &b, NULL);
-        if (c->rank == 0)
-            check(ub_journal_close(&b.journal));
-        added[i] = 100 * (with - without) / without;
+    static ub_beacon_state first = {.command = "bench_farm", .ranks = 2, .pause_s = 1};
+    char                   identity[65];
+    memset(identity, '0', 64);
+    identity[64] = '\0';
+    (void)unlink(JOURNAL);
+    check(ub_journal_open(JOURNAL, identity, 1, NULL, NULL, NULL, &b->journal));
+    check(ub_beacon_begin(STATUS, &first, &b->beacon));
+    ub_beacon_stage(b->beacon, "farm", "items", 1);
+}
+
+static void end_keeping(bench *b)
+{
+    check(ub_journal_close(&b->journal));
+    ub_beacon_end(&b->beacon, UB_OK);
+    (void)unlink(JOURNAL);
+    (void)unlink(STATUS);
+}
+
+/* Seconds of a farm of 1 ms items with answers of a kilobyte, with or without them. */
+static double kept_s(ub_comm *c, bool keep)
+{
+    enum { ITEMS = 2000 };
+    bench b = {.item_s = 1e-3, .answer_bytes = 1000};
+    if (keep && c->rank == 0)
+        begin_keeping(&b);
+    double s = farm_s(c, ITEMS, NULL, &b, NULL);
+    if (keep && c->rank == 0)
+        end_keeping(&b);
+    return s;
+}
+
+/* What journal and status add, in percent: the median over pairs of runs, the order of a pair
+ * alternating, so that whoever comes second has no advantage.  *spread: half the distance of the
+ * quartiles. */
+static double overhead(ub_comm *c, double *spread)
+{
+    enum { PAIRS = 21 };
+    double added[PAIRS];
+    for (int i = 0; i < PAIRS; i++) {
+        bool   first = i % 2 == 0;
+        double a = kept_s(c, first), b = kept_s(c, !first);
+        added[i] = first ? 100 * (a / b - 1) : 100 * (b / a - 1);
     }
-    (void)unlink(path);
-    return median(added, RUNS);
+    double middle = median(added, PAIRS);
+    *spread = (added[3 * PAIRS / 4] - added[PAIRS / 4]) / 2;
+    return middle;
 }
 
 int main(int argc, char **argv)
@@ -152,10 +193,11 @@ int main(int argc, char **argv)
     bool shm = argc == 2 && strcmp(argv[1], "shm") == 0;
     if (shm) {
         double ms = speedup(&world, 1e-3, 2000), us = speedup(&world, 1e-4, 20000);
-        double journal = overhead(&world, "bench.journal");
+        double spread, kept = overhead(&world, &spread);
         if (world.rank == 0)
-            (void)printf("speedup_2_1ms=%.3f\nspeedup_2_100us=%.3f\noverhead_percent=%.2f\n", ms,
-                         us, journal);
+            (void)printf("speedup_2_1ms=%.3f\nspeedup_2_100us=%.3f\noverhead_percent=%.2f\n"
+                         "overhead_spread=%.2f\n",
+                         ms, us, kept, spread);
     }
     double trips = pingpong(&world), requests = dispatch(&world);
     if (world.rank == 0)

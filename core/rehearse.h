@@ -5,9 +5,9 @@
  * every master is a queue that takes one message at a time.
  *
  * One master: rank 0 of `ranks`; it works too between messages, if `works`.
- * Sub-masters (group > 0): rank 0 only hands out to the first rank of each group of about `group`
- * ranks, and that one hands out to the rest (and works between messages, if `works`).  Answers
- * travel up in batches.
+ * Sub-masters (group > 1): rank 0 only hands out to the first rank of each group of about `group`
+ * ranks, and that one only hands out to the rest.  Answers travel up in batches.  The ranks of a
+ * sub-master that dies go on with rank 0.
  *
  * Assumed: an answer, a request or a chunk takes message_s on its way, whatever the load of the
  * network; the receiving master spends request_s on a message and answer_s on each answer in it.
@@ -31,8 +31,8 @@ typedef struct ub_rehearsal {
     int                    ranks;
     const ub_sched_policy *policy;
     int64_t                floor;
-    int                    group; /* ranks of a sub-master, itself among them; 0: one master */
-    bool                   works;
+    int                    group; /* ranks of a sub-master, itself among them; 0, 1: one master */
+    bool                   works; /* one master: rank 0 does items, too */
     int                    retry;   /* see ub_sched_config */
     double                 overdue; /* the same */
     /* The world, in seconds. */

@@ -7,18 +7,18 @@
 
 static bool works(const session *s, const master *m)
 {
-    return m->count == 0 || (s->plan->works && (m->parent >= 0 || s->masters == 1));
+    return m->count == 0 || (s->plan->works && s->masters == 1);
 }
 
-/* The master of a rank's machine, or -1: top of sub-masters has masters below, not ranks. */
-static int rank_below(const session *s, const master *m, int local)
-{
-    return m->first + local - works(s, m);
-}
-
+/* The machine above sub-masters is numbered as all ranks are. */
 static bool nested_top(const session *s, const master *m)
 {
     return m->parent < 0 && s->masters > 1;
+}
+
+static int rank_below(const session *s, const master *m, int local)
+{
+    return nested_top(s, m) ? local : m->first + local - works(s, m);
 }
 
 /* Setting up. */
@@ -57,23 +57,25 @@ static ub_status make_tree(session *s)
     if (groups == 0) {
         place(s, 0, 0, 1, p->ranks - 1, -1, 0);
         flat.ranks = p->ranks - 1 + works(s, &s->master[0]);
-        return ub_sched_create(&flat, &s->master[0].sched);
+        UB_TRY(ub_sched_create(&flat, &s->master[0].sched));
+        if (works(s, &s->master[0]) && p->ranks > 1)
+            ub_sched_limit(s->master[0].sched, 0, 1); /* as rank 0 of the farm */
+        return UB_OK;
     }
-    ub_status st = UB_ALLOC(width, groups);
+    ub_status st = UB_ALLOC(width, p->ranks);
     place(s, 0, 0, 1, groups, -1, 0);
     double gather = ub_sched_gather(groups, p->request_s);
     for (int g = 0; st == UB_OK && g < groups; g++) {
-        int64_t begin = 1 + (int64_t)(p->ranks - 1) * g / groups;
-        int64_t end = 1 + (int64_t)(p->ranks - 1) * (g + 1) / groups;
-        place(s, g + 1, (int)begin, (int)begin + 1, (int)(end - begin) - 1, 0, g);
+        int begin = ub_sched_group_begin(p->ranks, groups, g);
+        int count = ub_sched_group_begin(p->ranks, groups, g + 1) - begin - 1;
+        place(s, g + 1, begin, begin + 1, count, 0, begin);
         master *m = &s->master[g + 1];
         m->gather = gather;
-        width[g] = m->count + works(s, m);
-        flat.ranks = width[g];
-        ub_sched_config below = ub_sched_below(&flat, width[g]);
+        width[begin] = count;
+        ub_sched_config below = ub_sched_below(&flat, count);
         st = ub_sched_create(&below, &m->sched);
     }
-    ub_sched_config above = ub_sched_above(&flat, groups, width, 2 * gather);
+    ub_sched_config above = ub_sched_above(&flat, p->ranks, width, 2 * gather);
     if (st == UB_OK)
         st = ub_sched_create(&above, &s->master[0].sched);
     ub_free(width);
@@ -113,7 +115,7 @@ static ub_status begin(session *s)
     const ub_rehearsal *p = s->plan;
     s->part_free = s->message_free = -1;
     s->now = s->start;
-    s->masters = p->group > 0 && p->ranks > 2 ? 1 + (p->ranks - 2) / p->group + 1 : 1;
+    s->masters = 1 + ub_sched_groups(p->ranks, p->group);
     UB_TRY(UB_ALLOC(s->process, p->ranks));
     UB_TRY(UB_ALLOC(s->master, s->masters));
     for (int r = 0; r < p->ranks; r++) {
@@ -170,9 +172,11 @@ static ub_status give(session *s, master *m, const ub_sched_action *a)
         m->own_asked = false;
         return UB_OK;
     }
-    message msg = {.kind = GRANT};
-    msg.to_rank = !nested_top(s, m);
-    msg.to = msg.to_rank ? rank_below(s, m, a->rank) : a->rank + 1;
+    message msg = {.kind = GRANT, .to = rank_below(s, m, a->rank)};
+    int     below = s->process[msg.to].master;
+    msg.to_rank = below == (int)(m - s->master);
+    if (!msg.to_rank)
+        msg.to = below;
     return ub_session_send(s, s->now + s->plan->message_s, msg, &parts);
 }
 
@@ -230,7 +234,7 @@ static ub_status take_answers(session *s, master *m, const message *msg, list *u
             bool first =
                 ub_sched_answer(m->sched, msg->from, item, seconds, s->now) == UB_SCHED_FIRST;
             news = news || first;
-            s->delivered += !nested_top(s, m);
+            s->delivered += !nested_top(s, m) || msg->from == p.rank;
             if (m->parent < 0 && first) {
                 s->done[item] = 1;
                 s->counted += seconds;
@@ -238,6 +242,23 @@ static ub_status take_answers(session *s, master *m, const message *msg, list *u
         }
         if (m->parent >= 0 && news)
             UB_TRY(ub_session_part(s, up, p));
+    }
+    return UB_OK;
+}
+
+/* The ranks of a dead sub-master go on with rank 0: they drop what they hold and ask. */
+static ub_status adopt(session *s, const master *dead)
+{
+    for (int r = dead->first; r < dead->first + dead->count; r++) {
+        process *p = &s->process[r];
+        if (p->dead)
+            continue;
+        p->master = 0;
+        p->local = r;
+        ub_session_drop(s, &p->todo);
+        p->at = 0;
+        if (!p->working) /* else when its step ends */
+            UB_TRY(ub_session_ask(s, r));
     }
     return UB_OK;
 }
@@ -251,6 +272,8 @@ static ub_status apply(session *s, int index, int i)
     switch (msg.kind) {
     case DEATH:
         UB_TRY(ub_sched_dead(m->sched, msg.from, s->now));
+        if (nested_top(s, m) && s->process[msg.from].master > 0)
+            UB_TRY(adopt(s, &s->master[s->process[msg.from].master]));
         break;
     case GRANT:
         for (int p = msg.parts.items > 0 ? msg.parts.head : -1; p >= 0; p = s->part[p].next)
@@ -372,7 +395,6 @@ static void stop_working(session *s, int rank)
     p->dead = true;
 }
 
-/* A sub-master takes its ranks with it: nobody listens to them any more. */
 static ub_status dies(session *s, int rank)
 {
     master *m = &s->master[s->process[rank].master];
@@ -386,9 +408,6 @@ static ub_status dies(session *s, int rank)
     if (m->rank == rank) {
         msg.from = m->local;
         msg.to = m->parent;
-        for (int r = m->first; r < m->first + m->count; r++)
-            if (!s->process[r].dead)
-                stop_working(s, r);
     }
     return ub_session_send(s, s->now + s->plan->detect_s, msg, NULL);
 }

@@ -81,6 +81,12 @@ ub_status ub_session_grant(session *s, int rank, list *parts)
     return p->working ? UB_OK : work(s, rank);
 }
 
+ub_status ub_session_ask(session *s, int rank)
+{
+    s->process[rank].idle = true;
+    return tell(s, rank, WANT);
+}
+
 ub_status ub_session_step(session *s, int rank)
 {
     process *p = &s->process[rank];
@@ -88,10 +94,8 @@ ub_status ub_session_step(session *s, int rank)
         return UB_OK;
     s->executed += s->now - p->step_began;
     p->working = false;
-    if (p->todo.items == 0) {
-        p->idle = true;
-        return tell(s, rank, WANT);
-    }
+    if (p->todo.items == 0)
+        return ub_session_ask(s, rank);
     if (p->batch.items >= BATCH_ANSWERS || s->now - p->batch_since > BATCH_SECONDS)
         UB_TRY(tell(s, rank, ANSWERS));
     return work(s, rank);

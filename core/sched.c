@@ -19,16 +19,30 @@ static ub_status check(const ub_sched_config *c)
     return UB_OK;
 }
 
-ub_sched_config ub_sched_above(const ub_sched_config *flat, int groups, const int *width,
-                               double lag)
+int ub_sched_groups(int ranks, int group)
+{
+    if (group < 2 || ranks < 3)
+        return 0;
+    int wanted = (ranks - 2) / group + 1, most = (ranks - 1) / 2;
+    return wanted < most ? wanted : most;
+}
+
+int ub_sched_group_begin(int ranks, int groups, int g)
+{
+    return 1 + (int)((int64_t)(ranks - 1) * g / groups);
+}
+
+int ub_sched_group_usual(int ranks)
+{
+    enum { GROUP = 128, MANY = 1024 };
+    return ranks > MANY ? GROUP : 0;
+}
+
+ub_sched_config ub_sched_above(const ub_sched_config *flat, int ranks, const int *width, double lag)
 {
     ub_sched_config c = *flat;
-    int64_t         workers = 0;
-    for (int g = 0; g < groups; g++)
-        workers += width[g];
-    c.ranks = groups;
+    c.ranks = ranks;
     c.width = width;
-    c.floor = flat->floor * ((workers + groups - 1) / groups);
     c.lag = flat->lag + lag;
     return c;
 }
@@ -56,19 +70,20 @@ ub_status ub_sched_create(const ub_sched_config *config, ub_sched **out)
     s->fresh = true;
     s->lease_free = -1;
     s->tried = -INFINITY;
-    s->stats.alive = config->ranks;
     s->pages = config->items / PAGE + 1;
     UB_TRY_OUT(UB_ALLOC(s->page, s->pages));
     UB_TRY_OUT(UB_ALLOC(s->rank, config->ranks));
     UB_TRY_OUT(UB_ALLOC(s->queue, config->ranks));
     for (int r = 0; r < config->ranks; r++) {
-        s->rank[r].width = config->width == NULL ? 1 : config->width[r];
-        s->rank[r].leases = -1;
-        s->rank[r].limit = INT64_MAX;
-        s->width += s->rank[r].width;
+        int width = config->width == NULL ? 1 : config->width[r];
+        s->rank[r] = (rank_info){.state = width > 0 ? NEW : DEAD,
+                                 .width = width > 0 ? width : 1,
+                                 .leases = -1,
+                                 .limit = INT64_MAX};
+        s->stats.alive += width > 0;
+        s->width += width;
     }
-    s->shape = (ub_sched_shape){
-        .floor = config->floor, .overhead = config->overhead, .sigma = config->sigma};
+    s->shape = (ub_sched_shape){.overhead = config->overhead, .sigma = config->sigma};
     if (!config->open)
         UB_TRY_OUT(ub_sched_add(s, 0, config->items));
     *out = s;
@@ -262,6 +277,7 @@ static void look(ub_sched *s)
 {
     s->shape.left = s->stats.waiting;
     s->shape.ranks = s->stats.alive > 0 ? s->stats.alive : 1;
+    s->shape.floor = (s->config.floor * s->width + s->shape.ranks - 1) / s->shape.ranks;
     if (s->fresh) {
         s->shape.total = s->stats.waiting;
         s->shape.step = 0;
@@ -285,7 +301,8 @@ static int64_t chunk_size(const ub_sched *s, const rank_info *r, ub_sched_shape 
     if (back > 0)
         size = fmin(size, ceil((double)back / (2 * shape->ranks) * share));
     int64_t n = size >= (double)INT64_MAX ? INT64_MAX : (int64_t)size;
-    n = n > s->config.floor ? n : s->config.floor;
+    int64_t floor = s->config.floor * r->width;
+    n = n > floor ? n : floor;
     return n < r->limit ? n : r->limit;
 }
 
@@ -294,8 +311,8 @@ static bool may_prefetch(ub_sched *s, const rank_info *r)
 {
     look(s);
     ub_sched_shape peek = s->shape;
-    return chunk_size(s, r, &peek, 0) <= s->config.floor &&
-           s->stats.waiting > s->config.floor * s->stats.alive;
+    return chunk_size(s, r, &peek, 0) <= s->config.floor * r->width &&
+           s->stats.waiting > s->config.floor * s->width;
 }
 
 /* Serve the rank at the head of the queue; action->act stays NOTHING if there is nothing for it. */

@@ -81,12 +81,13 @@ const ub_sched_policy *ub_sched_policy_find(const char *name);
 const char *ub_sched_choice_at(size_t i);
 
 typedef struct ub_sched_config {
-    int64_t                items; /* item numbers are 0 .. items-1 */
-    bool                   open;  /* starts without items: ub_sched_add; else all wait */
-    int                    ranks;
-    const int             *width;    /* ranks numbers: workers behind each; NULL: 1 each */
+    int64_t    items; /* item numbers are 0 .. items-1 */
+    bool       open;  /* starts without items: ub_sched_add; else all wait */
+    int        ranks;
+    const int *width;                /* ranks numbers: workers behind each, borrowed; 0: not there
+                                        before its first request, then 1; NULL: 1 each */
     const ub_sched_policy *policy;   /* static storage */
-    int64_t                floor;    /* smallest chunk, >= 1 */
+    int64_t                floor;    /* smallest chunk, for each worker behind a rank, >= 1 */
     int64_t                low;      /* open machines: ask above at so many waiting items */
     int                    retry;    /* times an item may fail until it is set aside, >= 1 */
     double                 overdue;  /* factor of the formula above; 0: nothing is given twice */
@@ -95,11 +96,20 @@ typedef struct ub_sched_config {
     double                 sigma;    /* of an item's seconds, until 32 are measured (fsc) */
 } ub_sched_config;
 
+/* Sub-masters: ranks 1 .. ranks-1 are cut into groups of about `group`, the first of each is its
+ * sub-master and has at least one worker.  How many groups; 0: one master for all. */
+int ub_sched_groups(int ranks, int group);
+/* The first rank of group g; g = groups: one past the last. */
+int ub_sched_group_begin(int ranks, int groups, int g);
+/* The size of a group by rule of thumb: 128 ranks where one master has more than 1,024 to serve;
+ * else 0, no groups. */
+int ub_sched_group_usual(int ranks);
+
 /* The machines of a tree from the one that a single master would run over all workers.
- * Above: `groups` ranks, width[g] workers behind each (borrowed), chunks of a floor for every
- * worker; lag: how long sub-masters gather answers.  Below: the machine of a sub-master over
- * `width` workers; what fails goes up at once. */
-ub_sched_config ub_sched_above(const ub_sched_config *flat, int groups, const int *width,
+ * Above: numbered as all ranks are, width[rank] workers behind each; lag: how long sub-masters
+ * gather answers.  Ranks of a sub-master have width 0: they come when it has died.
+ * Below: the machine of a sub-master over `width` workers; what fails goes up at once. */
+ub_sched_config ub_sched_above(const ub_sched_config *flat, int ranks, const int *width,
                                double lag);
 ub_sched_config ub_sched_below(const ub_sched_config *flat, int width);
 

@@ -6,7 +6,7 @@
 #include "core/internal/rehearse.h"
 #include "core/mem.h"
 
-enum { SHARE = 128, LONG = 16, MANY = 2048, FEW = 256, GROUP = 128, SIMULATED = 20 };
+enum { SHARE = 128, LONG = 16, MANY = 2048, FEW = 256, SIMULATED = 20 };
 static const double MESSAGES = 2.5; /* to its master, of a rank for one chunk: measured */
 static const double MARGIN = 1e-3;  /* a later, less simple candidate must gain so much */
 
@@ -80,7 +80,7 @@ static ub_status try_floors(search *s, int group)
 {
     static const double loads[] = {1, 0.5, 2, 4}; /* the last only for few ranks */
     ub_rehearsal       *p = &s->plan;
-    bool                one = group == 0, few = one && p->ranks <= FEW;
+    bool                one = ub_sched_groups(p->ranks, group) == 0, few = one && p->ranks <= FEW;
     p->group = group;
     p->floor = 0;
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
@@ -101,8 +101,8 @@ static ub_status try_floors(search *s, int group)
 
 static void by_formula(const ub_rehearsal *plan, ub_sched_pick *out)
 {
-    bool one = plan->group == 0 || (plan->group < 0 && plan->ranks <= MANY / 2);
-    out->group = one ? 0 : plan->group > 0 ? plan->group : GROUP;
+    out->group = plan->group < 0 ? ub_sched_group_usual(plan->ranks) : plan->group;
+    bool one = ub_sched_groups(plan->ranks, out->group) == 0;
     out->policy = plan->policy != NULL ? plan->policy : ub_sched_policy_find("fac2");
     out->floor = plan->floor > 0 ? plan->floor : floor_at(plan, one ? plan->ranks : out->group, 1);
     out->works = one && plan->ranks <= FEW / 4;

@@ -189,6 +189,7 @@ static ub_status farm(ub_study *s, stage *t)
                           t->settings->run.progress_s);
     ub_farm_plan  plan = {.policy = t->settings->farm.policy,
                           .floor = t->settings->farm.floor,
+                          .group = (int)t->settings->farm.group,
                           .simulate = t->settings->farm.simulate,
                           .retry = (int)t->settings->farm.retry,
                           .overdue = t->settings->farm.overdue,

@@ -1,14 +1,16 @@
 /* mpi/farm.h - run numbered pieces of work on all ranks of a communicator.
  *
  * The farm moves bytes and knows nothing of what they mean.  Rank 0 hands out item
- * numbers and works too, between requests; with one rank it works alone, and the results are
- * the same, byte for byte, as with any other number of ranks.  Who gets which items when is
+ * numbers and works too, between requests; with one rank it works alone.  Where ranks are many it
+ * hands out to sub-masters only, and each of these to the ranks behind it.  The results are the
+ * same, byte for byte, with any number of ranks and sub-masters.  Who gets which items when is
  * decided by core/sched.h; answers are taken one by one, the first of an item counts.
  *
- * A worker that dies costs its unfinished items: others do them, and the communicator shrinks to
- * those who live (the launcher must let the job outlive a rank, see mpi/watch.h).  Between the
- * first item and the last there are point-to-point messages only, and none waits for a rank that
- * may be dead.
+ * A worker that dies costs its unfinished items: others do them.  The ranks of a sub-master that
+ * dies go on with rank 0; what they have told it and it has not passed on is done again.  In the
+ * end the communicator shrinks to those who live (the launcher must let the job outlive a rank, see
+ * mpi/watch.h).  Between the first item and the last there are point-to-point messages only, and
+ * none waits for a rank that may be dead.
  *
  * Layer: mpi (may include core).
  */
@@ -50,15 +52,19 @@ typedef struct ub_farm_ops {
 
 /* How items are handed out; the results do not depend on it. */
 typedef struct ub_farm_plan {
-    const char *policy;    /* a name of core/sched.h; NULL: "fac2"; "auto": chosen, with the
-                              floor, by what the first items tell (core/rehearse.h) */
-    int64_t   floor;       /* smallest chunk; 0: 1, or chosen */
-    int64_t   simulate;    /* auto: items that may be simulated for the choice */
-    int       retry;       /* times an item may fail until it is set aside; 0: 3 */
-    double    overdue;     /* see core/sched.h; 0: nothing is given twice */
-    double    patience_s;  /* when all is done: how long a silent rank is waited for; 0: 60 */
-    bool      only_master; /* rank 0 hands out and does no item, if there are others */
-    ub_watch *watch;       /* of this communicator; borrowed; NULL: no death is seen */
+    const char *policy;  /* a name of core/sched.h; NULL: "fac2"; "auto": chosen, with the
+                            floor, by what the first items tell (core/rehearse.h) */
+    int64_t floor;       /* smallest chunk; 0: 1, or chosen */
+    int     group;       /* ranks of a sub-master, itself among them (core/sched.h); 0: chosen
+                            (not "auto": ub_sched_group_usual), 1: one master */
+    int64_t simulate;    /* auto: items that may be simulated for the choice */
+    int     retry;       /* times an item may fail until it is set aside; 0: 3 */
+    double  overdue;     /* see core/sched.h; 0: nothing is given twice */
+    double  patience_s;  /* when all is done: how long a silent rank is waited for; 0: 60 */
+    double  message_s;   /* seconds of a small message; 0: measured ("auto") or 5e-6 */
+    bool    only_master; /* rank 0 hands out and does no item, if there are others; so it is
+                            with sub-masters, which do no item, either */
+    ub_watch *watch;     /* of this communicator; borrowed; NULL: no death is seen */
 } ub_farm_plan;
 
 typedef struct ub_farm_stats {

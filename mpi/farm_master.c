@@ -1,11 +1,12 @@
-/* Rank 0 of the farm: performs what core/sched.h decides, takes the answers, works too. */
+/* Rank 0 of the farm: takes the answers, knows who is lost, says how it ended; works too if there
+ * are no sub-masters. */
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/rehearse.h"
 #include "mpi/internal/farm.h"
 
 /* Seconds between looks for messages: a look costs more than a tiny item. */
@@ -13,79 +14,31 @@ static const double POLL = 20e-6;
 /* Seconds between reports on the ranks. */
 static const double REPORT = 2;
 
-/* Messages on their way to one rank: it asks for a chunk when it has the one before, so there are
- * at most two chunks, END and CLOSE. */
-enum { POSTS = 4 };
-
-typedef struct letter {
-    MPI_Request sent;
-    ub_bytes    text;
-} letter;
-
-/* What rank 0 knows of a worker. */
-typedef struct peer {
-    bool        lost, ended, parted; /* given up; was sent END; has said BYE */
-    MPI_Request in;
-    int         in_tag;
-    ub_bytes    inbox;
-    letter      post[POSTS];
-    double      ended_at;
-    int64_t     done; /* items it answered, and the seconds they took */
-    double      seconds;
-} peer;
+/* What rank 0 knows of any rank. */
+typedef struct record {
+    int     master; /* 0, or its sub-master */
+    bool    lost;
+    int64_t done; /* items it answered, and the seconds they took */
+    double  seconds;
+} record;
 
 typedef struct master {
-    const ub_comm      *c;
-    const ub_farm_plan *plan;
+    const ub_farm_side *side;
     const ub_farm_ops  *ops;
     void               *self;
-    ub_sched           *sched;
+    ub_farm_pool        pool;
     int64_t             items, done; /* done: answered, now or earlier */
-    peer               *peers;
-    int                *receiving, receiving_count; /* ranks with a message under way */
-    ub_sched_action     own;                        /* what rank 0 was given and has not begun */
-    bool                own_end;
+    int                 size;
+    record             *ranks;
+    bool                works;
     bool                deaf;    /* absorb failed: drain without absorbing */
     ub_status           failure; /* the first one heard of */
     char                sentence[UB_FARM_SENTENCE];
     ub_bytes            answer;
-    double              start, now, polled, reported;
-    double              busy;
+    double              start, polled, reported;
+    ub_farm_bye         bye; /* sums */
     ub_farm_stats      *stats;
 } master;
-
-static ub_status lose(master *m, int rank, const char *why)
-{
-    peer *p = &m->peers[rank];
-    if (rank <= 0 || rank >= m->c->size || p->lost)
-        return UB_OK;
-    p->lost = true;
-    m->stats->lost++;
-    ub_log0_warn("rank-lost", "rank=%d why='%s'", rank, why);
-    return ub_sched_dead(m->sched, rank, m->now);
-}
-
-/* Send without waiting, for the rank may be dead: then it never leaves. */
-static ub_status post(master *m, int rank, int tag, const void *data, size_t len)
-{
-    peer *p = &m->peers[rank];
-    for (int i = 0; i < POSTS; i++) {
-        letter *l = &p->post[i];
-        int     gone = 1;
-        if (l->sent != MPI_REQUEST_NULL &&
-            MPI_Test(&l->sent, &gone, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-            break;
-        if (!gone)
-            continue;
-        ub_bytes_clear(&l->text);
-        UB_TRY(ub_bytes_put(&l->text, data, len));
-        if (MPI_Isend(l->text.data, (int)len, MPI_BYTE, rank, tag, m->c->mpi, &l->sent) ==
-            MPI_SUCCESS)
-            return UB_OK;
-        break;
-    }
-    return lose(m, rank, "MPI does not reach it");
-}
 
 static void fail_with(master *m, ub_status st, const char *sentence)
 {
@@ -95,59 +48,24 @@ static void fail_with(master *m, ub_status st, const char *sentence)
     }
 }
 
-/* Perform what is decided. */
-static ub_status act(master *m)
-{
-    ub_sched_action a;
-    for (;;) {
-        UB_TRY(ub_sched_next(m->sched, m->now, &a));
-        if (a.act == UB_SCHED_NOTHING)
-            return UB_OK;
-        if (a.rank == 0) {
-            m->own_end = a.act == UB_SCHED_END;
-            m->own = a;
-        } else if (a.act == UB_SCHED_GIVE) {
-            UB_TRY(post(m, a.rank, UB_FARM_CHUNK, a.range, (size_t)a.count * sizeof a.range[0]));
-        } else if (a.act == UB_SCHED_END) {
-            m->peers[a.rank].ended = true;
-            m->peers[a.rank].ended_at = m->now;
-            UB_TRY(post(m, a.rank, UB_FARM_END, NULL, 0));
-        }
-    }
-}
+/* ---- what is heard ---- */
 
-/* ---- what comes in ---- */
-
-static ub_status take_answer(master *m, int rank, const ub_farm_answer *head,
-                             const unsigned char *answer)
+static ub_status answered(void *self, const ub_farm_answer *head, const unsigned char *answer)
 {
-    if (ub_sched_answer(m->sched, rank, head->item, head->seconds, m->now) != UB_SCHED_FIRST ||
-        m->deaf)
+    master *m = self;
+    if (m->deaf)
         return UB_OK;
     ub_status st = m->ops->absorb(m->self, head->item, answer, (size_t)head->bytes);
     if (st == UB_OK) {
         m->done++;
         m->stats->items++;
-        m->peers[rank].done++;
-        m->peers[rank].seconds += head->seconds;
+        m->ranks[head->rank].done++;
+        m->ranks[head->rank].seconds += head->seconds;
         return UB_OK;
     }
     m->deaf = true;
     fail_with(m, st, ub_err_message());
-    ub_sched_stop(m->sched);
-    return UB_OK;
-}
-
-static ub_status take_answers(master *m, int rank, const unsigned char *data, size_t len)
-{
-    for (size_t at = 0; at < len;) {
-        ub_farm_answer head;
-        UB_TRY(ub_bytes_take(data, len, &at, &head, sizeof head));
-        if (head.bytes > len - at)
-            return UB_FAIL(UB_EFORMAT, "the answer of item %lld is cut off", (long long)head.item);
-        UB_TRY(take_answer(m, rank, &head, data + at));
-        at += (size_t)head.bytes;
-    }
+    ub_sched_stop(m->pool.sched);
     return UB_OK;
 }
 
@@ -157,206 +75,191 @@ static bool is_final(ub_status st)
     return st == UB_EINPUT || st == UB_EARG || st == UB_EBUG;
 }
 
-static ub_status take_failure(master *m, int rank, int64_t item, ub_status st, const char *sentence)
+static ub_status failed(void *self, const ub_farm_failure *f, bool aside)
 {
-    bool aside = false;
     enum { TOLD = 10 };
+    master *m = self;
     if (m->stats->failures++ < TOLD)
-        ub_log0_warn("item-failed", "item=%lld rank=%d why='%s'", (long long)item, rank, sentence);
-    UB_TRY(ub_sched_fail(m->sched, rank, item, m->now, &aside));
-    if (aside || is_final(st))
-        fail_with(m, st, sentence);
-    if (is_final(st))
-        ub_sched_stop(m->sched);
+        ub_log0_warn("item-failed", "item=%lld rank=%d why='%s'", (long long)f->item, f->rank,
+                     f->sentence);
+    if (aside || is_final(f->status))
+        fail_with(m, f->status, f->sentence);
+    if (is_final(f->status))
+        ub_sched_stop(m->pool.sched);
     return UB_OK;
 }
 
-/* A whole message. */
-static ub_status take_message(master *m, int rank)
+static void parted(void *self, const ub_farm_bye *bye)
 {
-    peer                *p = &m->peers[rank];
-    const unsigned char *data = p->inbox.data;
-    size_t               len = p->inbox.len, at = 0;
-    ub_farm_failure      f;
-    int                  gone;
-    m->stats->messages++;
-    m->stats->bytes += (int64_t)len;
-    switch (p->in_tag) {
-    case UB_FARM_BYE:
-        p->parted = true;
-        double busy = 0;
-        UB_TRY(ub_bytes_take(data, len, &at, &busy, sizeof busy));
-        m->busy += busy;
+    master *m = self;
+    m->bye.busy += bye->busy;
+    m->bye.reissued += bye->reissued;
+    m->bye.duplicates += bye->duplicates;
+}
+
+/* The ranks of a lost sub-master are rank 0's. */
+static ub_status adopt(master *m, int sub)
+{
+    for (int rank = 1; rank < m->size; rank++) {
+        ub_farm_peer *peer = &m->pool.peers[rank];
+        if (m->ranks[rank].master != sub)
+            continue;
+        m->ranks[rank].master = 0;
+        peer->mine = !m->ranks[rank].lost;
+        peer->awaited = true;
+        peer->since = m->pool.now;
+        if (peer->mine)
+            UB_TRY(ub_farm_post(&m->pool, rank, UB_FARM_ADOPT, NULL, 0));
+    }
+    return UB_OK;
+}
+
+/* A sub-master that has lost all its ranks is told to end; others do what it holds. */
+static ub_status retire(master *m, int sub)
+{
+    ub_farm_peer *peer = &m->pool.peers[sub];
+    for (int rank = 1; rank < m->size; rank++)
+        if (m->ranks[rank].master == sub && !m->ranks[rank].lost)
+            return UB_OK;
+    peer->retired = peer->awaited = true;
+    peer->since = m->pool.now;
+    UB_TRY(ub_sched_dead(m->pool.sched, sub, m->pool.now));
+    return ub_farm_post(&m->pool, sub, UB_FARM_END, NULL, 0);
+}
+
+/* If nobody is left to hand out to, rank 0 works after all. */
+static void help_out(master *m)
+{
+    for (int rank = 1; rank < m->size; rank++)
+        if (m->works ||
+            (m->pool.peers[rank].mine && !m->ranks[rank].lost && !m->pool.peers[rank].retired))
+            return;
+    m->works = true;
+    m->pool.own_end = false;
+    ub_sched_request(m->pool.sched, 0, UB_SCHED_IDLE, m->pool.now);
+}
+
+static ub_status missing(void *self, int rank, const char *why)
+{
+    master *m = self;
+    if (rank <= 0 || rank >= m->size || m->ranks[rank].lost)
         return UB_OK;
-    case UB_FARM_FAIL:
-        UB_TRY(ub_bytes_take(data, len, &at, &f, sizeof f));
-        return take_failure(m, rank, f.item, f.status, f.sentence);
-    case UB_FARM_LOST:
-        UB_TRY(ub_bytes_take(data, len, &at, &gone, sizeof gone));
-        return lose(m, gone, "its process is gone");
-    default:
-        UB_TRY(take_answers(m, rank, data, len));
+    int above = m->ranks[rank].master;
+    m->ranks[rank].lost = true;
+    m->stats->lost++;
+    ub_log0_warn("rank-lost", "rank=%d why='%s'", rank, why);
+    UB_TRY(ub_farm_lose(&m->pool, rank));
+    if (above != 0) {
+        UB_TRY(ub_farm_post(&m->pool, above, UB_FARM_LOST, &rank, sizeof rank));
+        UB_TRY(retire(m, above));
+    } else {
+        UB_TRY(adopt(m, rank));
     }
-    if ((p->in_tag == UB_FARM_ASK || p->in_tag == UB_FARM_IDLE) && !p->lost)
-        ub_sched_request(m->sched, rank, p->in_tag == UB_FARM_ASK ? UB_SCHED_ASK : UB_SCHED_IDLE,
-                         m->now);
+    help_out(m);
     return UB_OK;
 }
 
-/* Go on with a receive; *whole: the message is complete (and taken). */
-static ub_status receive(master *m, int rank, bool *whole)
-{
-    peer *p = &m->peers[rank];
-    int   here = 0;
-    *whole = false;
-    if (MPI_Test(&p->in, &here, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-        return lose(m, rank, "MPI does not reach it");
-    *whole = here;
-    return here ? take_message(m, rank) : UB_OK;
-}
-
-/* Begin to receive the message that a probe found. */
-static ub_status begin_receive(master *m, const MPI_Status *found)
-{
-    int   rank = found->MPI_SOURCE, n = 0;
-    peer *p = &m->peers[rank];
-    bool  whole;
-    UB_TRY_MPI(MPI_Get_count(found, MPI_BYTE, &n));
-    if ((size_t)n > p->inbox.cap) {
-        ub_bytes_release(&p->inbox);
-        UB_TRY(UB_ALLOC(p->inbox.data, n));
-        p->inbox.cap = (size_t)n;
-    }
-    p->inbox.len = (size_t)n;
-    p->in_tag = found->MPI_TAG;
-    UB_TRY_MPI(MPI_Irecv(p->inbox.data, n, MPI_BYTE, rank, p->in_tag, m->c->mpi, &p->in));
-    UB_TRY(receive(m, rank, &whole));
-    if (!whole)
-        m->receiving[m->receiving_count++] = rank;
-    return UB_OK;
-}
-
-/* All that has come.  Bounded: stop must be asked now and then. */
-static ub_status listen(master *m)
-{
-    int kept = 0;
-    for (int i = 0; i < m->receiving_count; i++) {
-        int  rank = m->receiving[i];
-        bool whole = false;
-        if (m->peers[rank].lost)
-            continue; /* it will never be whole */
-        UB_TRY(receive(m, rank, &whole));
-        if (!whole)
-            m->receiving[kept++] = rank;
-    }
-    m->receiving_count = kept;
-    for (int i = 0, here = 1; here && i < 2 * m->c->size; i++) {
-        MPI_Status found;
-        UB_TRY_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, m->c->mpi, &here, &found));
-        if (here)
-            UB_TRY(begin_receive(m, &found));
-    }
-    for (int rank; (rank = ub_watch_missing(m->plan->watch)) >= 0;)
-        UB_TRY(lose(m, rank, "its process is gone"));
-    return UB_OK;
-}
-
-/* ---- rank 0 at work, and the end ---- */
+/* ---- at work ---- */
 
 /* One item: no more, so that nobody waits longer than that. */
 static ub_status own_item(master *m)
 {
-    int64_t item = m->own.range[0].first;
-    m->own.count = 0;
+    ub_farm_pool *p = &m->pool;
+    int64_t       item = p->own.range[0].first;
+    p->own.count = 0;
     ub_bytes_clear(&m->answer);
     double    start = ub_clock();
     ub_status st = m->ops->work(m->self, item, &m->answer);
-    m->now = ub_clock();
-    m->busy += m->now - start;
-    if (st != UB_OK)
-        UB_TRY(take_failure(m, 0, item, st, ub_err_message()));
-    else
-        UB_TRY(take_answer(m, 0, &(ub_farm_answer){item, m->now - start, m->answer.len},
-                           m->answer.data));
-    return UB_OK;
-}
-
-/* Has everybody parted?  A rank that has not answered END for longer than patience is given up. */
-static ub_status all_parted(master *m, bool *parted)
-{
-    ub_sched_stats s;
-    *parted = m->own_end;
-    for (int rank = 1; rank < m->c->size; rank++) {
-        peer *p = &m->peers[rank];
-        if (p->parted || p->lost)
-            continue;
-        *parted = false;
-        if (!p->ended || m->now - p->ended_at < m->plan->patience_s)
-            continue;
-        ub_sched_measure(m->sched, &s);
-        if (m->now - p->ended_at > 3 * s.q95)
-            UB_TRY(lose(m, rank, "silent for too long"));
+    p->now = ub_clock();
+    double seconds = p->now - start;
+    m->bye.busy += seconds;
+    p->heard = p->now; /* busy until now */
+    if (st != UB_OK) {
+        ub_farm_failure f = {.item = item, .status = st};
+        bool            aside;
+        (void)snprintf(f.sentence, sizeof f.sentence, "%s", ub_err_message());
+        UB_TRY(ub_sched_fail(p->sched, 0, item, p->now, &aside));
+        return failed(m, &f, aside);
     }
+    ub_farm_answer head = {.item = item, .seconds = seconds, .bytes = (int32_t)m->answer.len};
+    if (ub_sched_answer(p->sched, 0, item, seconds, p->now) == UB_SCHED_FIRST)
+        UB_TRY(answered(m, &head, m->answer.data));
     return UB_OK;
 }
 
 static void report_ranks(master *m)
 {
     ub_sched_stats s;
-    m->reported = m->now;
-    ub_sched_measure(m->sched, &s);
-    for (int rank = 0; rank < m->c->size; rank++) {
-        const peer  *p = &m->peers[rank];
-        ub_farm_rank how = {.lost = p->lost,
-                            .slow = ub_sched_speed(m->sched, rank) > 2 * s.mean,
-                            .done = p->done,
-                            .busy = fmin(1, p->seconds / fmax(m->now - m->start, 1e-9))};
+    double         now = m->pool.now;
+    m->reported = now;
+    ub_sched_measure(m->pool.sched, &s);
+    for (int rank = 0; rank < m->size; rank++) {
+        const record *r = &m->ranks[rank];
+        ub_farm_rank  how = {.lost = r->lost,
+                             .slow = r->seconds > 2 * s.mean * (double)r->done,
+                             .done = r->done,
+                             .busy = fmin(1, r->seconds / fmax(now - m->start, 1e-9))};
         m->ops->rank(m->self, rank, &how);
+    }
+}
+
+/* What the caller wants to know or to say. */
+static void tell(master *m, int64_t *told, bool *stopping)
+{
+    const ub_farm_ops *ops = m->ops;
+    if (ops->progress != NULL && m->done != *told)
+        ops->progress(m->self, *told = m->done, m->items);
+    if (ops->rank != NULL && m->pool.now - m->reported > REPORT)
+        report_ranks(m);
+    if (!*stopping && ops->stop != NULL && m->done < m->items && ops->stop(m->self)) {
+        *stopping = true;
+        ub_sched_stop(m->pool.sched);
     }
 }
 
 static ub_status loop(master *m)
 {
-    int64_t told = -1;
-    bool    parted = m->c->size == 1 && m->items == 0, stopping = false, waiting = true;
-    bool    works = !m->plan->only_master || m->c->size == 1;
-    for (int rank = m->c->size - 1; rank >= !works; rank--) /* itself last: the others wait */
-        ub_sched_request(m->sched, rank, UB_SCHED_IDLE, m->now);
-    while (!parted) {
-        if (m->c->size > 1 && (waiting || m->now - m->polled > POLL)) {
-            m->polled = m->now;
-            UB_TRY(listen(m));
+    ub_farm_pool *p = &m->pool;
+    int64_t       told = -1;
+    bool          over = false, stopping = false, waiting = true;
+    for (int rank = m->size - 1; rank >= !m->works; rank--) /* itself last: the others wait */
+        if (p->peers[rank].mine && (rank == 0 || ub_farm_behind(m->side, rank) == 0))
+            ub_sched_request(p->sched, rank, UB_SCHED_IDLE, p->now);
+    while (!over) {
+        if (m->size > 1 && (waiting || p->now - m->polled > POLL)) {
+            m->polled = p->now;
+            UB_TRY(ub_farm_listen(p));
         }
-        if (m->ops->progress != NULL && m->done != told)
-            m->ops->progress(m->self, told = m->done, m->items);
-        if (m->ops->rank != NULL && m->now - m->reported > REPORT)
-            report_ranks(m);
-        if (!stopping && m->ops->stop != NULL && m->done < m->items && m->ops->stop(m->self)) {
-            stopping = true;
-            ub_sched_stop(m->sched);
-        }
-        UB_TRY(act(m));
-        if (m->own.count > 0 && !m->own_end) {
+        tell(m, &told, &stopping);
+        UB_TRY(ub_farm_act(p));
+        if (p->own.count > 0 && !p->own_end) {
             UB_TRY(own_item(m));
-            ub_sched_request(m->sched, 0, UB_SCHED_IDLE, m->now);
+            ub_sched_request(p->sched, 0, UB_SCHED_IDLE, p->now);
             waiting = false;
             continue;
         }
-        UB_TRY(all_parted(m, &parted));
-        if (!parted)
-            (void)sched_yield();
-        m->now = ub_clock();
+        UB_TRY(ub_farm_parted(p, &over));
+        over = over && p->own_end;
+        p->now = ub_clock();
+        if (!over)
+            ub_farm_rest(p->heard, p->now);
         waiting = true;
     }
     return UB_OK;
 }
 
+/* ---- the end, and the beginning ---- */
+
 static void judge(master *m, ub_farm_close *verdict)
 {
     ub_sched_stats s;
-    ub_sched_measure(m->sched, &s);
-    m->stats->reissued = s.reissued;
-    m->stats->duplicates = s.duplicates;
+    ub_sched_measure(m->pool.sched, &s);
+    m->stats->seconds = ub_clock() - m->start;
+    m->stats->busy = m->stats->seconds > 0 ? m->bye.busy / m->stats->seconds / m->size : 0;
+    m->stats->messages = m->pool.messages;
+    m->stats->bytes = m->pool.bytes;
+    m->stats->reissued = s.reissued + m->bye.reissued;
+    m->stats->duplicates = s.duplicates + m->bye.duplicates;
     m->stats->item_mean = s.mean;
     m->stats->item_sigma = s.sigma;
     verdict->status = m->failure;
@@ -364,7 +267,7 @@ static void judge(master *m, ub_farm_close *verdict)
         (void)snprintf(verdict->sentence, sizeof verdict->sentence,
                        "%lld of %lld items failed %d times each and were set aside; the first: "
                        "%.800s",
-                       (long long)s.aside, (long long)m->items, m->plan->retry, m->sentence);
+                       (long long)s.aside, (long long)m->items, m->side->terms->retry, m->sentence);
     else if (m->failure != UB_OK)
         (void)snprintf(verdict->sentence, sizeof verdict->sentence, "%s", m->sentence);
     else if (m->done < m->items) {
@@ -382,94 +285,90 @@ static ub_status close_farm(master *m, ub_farm_close *verdict, int **lost)
     ub_status st = UB_OK;
     verdict->lost = m->stats->lost;
     UB_TRY(UB_ALLOC(*lost, verdict->lost));
-    for (int rank = 1, n = 0; rank < m->c->size; rank++)
-        if (m->peers[rank].lost)
+    for (int rank = 1, n = 0; rank < m->size; rank++)
+        if (m->ranks[rank].lost)
             (*lost)[n++] = rank;
     UB_TRY_OUT(ub_bytes_put(&text, verdict, sizeof *verdict));
     UB_TRY_OUT(ub_bytes_put(&text, *lost, (size_t)verdict->lost * sizeof **lost));
-    for (int rank = 1; rank < m->c->size; rank++)
-        UB_TRY_OUT(post(m, rank, UB_FARM_CLOSE, text.data, text.len));
-    for (int rank = 1; rank < m->c->size; rank++)
-        for (int i = 0; i < POSTS && !m->peers[rank].lost; i++)
-            UB_TRY_OUT(ub_mpi_status(MPI_Wait(&m->peers[rank].post[i].sent, MPI_STATUS_IGNORE),
-                                     "MPI_Wait"));
+    for (int rank = 1; rank < m->size; rank++)
+        UB_TRY_OUT(ub_farm_post(&m->pool, rank, UB_FARM_CLOSE, text.data, text.len));
+    UB_TRY_OUT(ub_farm_posted(&m->pool));
 out:
     ub_bytes_release(&text);
     return st;
 }
 
-static void set_silent(peer *p)
+/* The machine over all ranks: those of sub-masters are not there as long as these live. */
+static ub_status make_machine(master *m)
 {
-    p->in = MPI_REQUEST_NULL;
-    for (int i = 0; i < POSTS; i++)
-        p->post[i].sent = MPI_REQUEST_NULL;
+    const ub_farm_terms *t = m->side->terms;
+    ub_sched_config      flat = ub_farm_config(m->side);
+    int                 *width = NULL;
+    UB_TRY(UB_ALLOC(width, m->size));
+    width[0] = m->works;
+    for (int rank = 1; rank < m->size; rank++) {
+        int behind = ub_farm_behind(m->side, rank);
+        if (m->ranks[rank].master == 0)
+            width[rank] = behind > 0 ? behind : 1;
+    }
+    flat = ub_sched_above(&flat, m->size, width, t->groups > 0 ? 2 * t->gather_s : 0);
+    ub_status st = ub_farm_pool_init(&m->pool, &flat);
+    ub_free(width);
+    return st;
 }
 
-static ub_status prepare(master *m, int64_t first, const ub_sched_config *config)
+static ub_status prepare(master *m, int64_t first)
 {
-    UB_TRY(ub_sched_create(config, &m->sched));
-    UB_TRY(UB_ALLOC(m->peers, m->c->size));
-    UB_TRY(UB_ALLOC(m->receiving, m->c->size));
-    for (int rank = 0; rank < m->c->size; rank++)
-        set_silent(&m->peers[rank]);
-    ub_sched_limit(m->sched, 0, 1);
+    ub_farm_pool *p = &m->pool;
+    UB_TRY(UB_ALLOC(m->ranks, m->size));
+    for (int rank = 1; rank < m->size; rank++)
+        m->ranks[rank].master = ub_farm_master_of(m->side, rank);
+    UB_TRY(make_machine(m));
+    for (int rank = 0; rank < m->size; rank++)
+        p->peers[rank].mine = m->ranks[rank].master == 0;
+    ub_sched_limit(p->sched, 0, 1);
     for (int64_t item = 0; item < m->items && (item < first || m->ops->has != NULL); item++)
         if (item < first || m->ops->has(m->self, item)) {
-            ub_sched_known(m->sched, item);
+            ub_sched_known(p->sched, item);
             m->done++;
         }
     return UB_OK;
 }
 
-/* A buffer that MPI may still write to, or read from, for a lost rank is left to it. */
-static void release(master *m)
-{
-    for (int rank = 0; m->peers != NULL && rank < m->c->size; rank++) {
-        peer *p = &m->peers[rank];
-        if (p->in == MPI_REQUEST_NULL)
-            ub_bytes_release(&p->inbox);
-        for (int i = 0; i < POSTS; i++)
-            if (p->post[i].sent == MPI_REQUEST_NULL)
-                ub_bytes_release(&p->post[i].text);
-    }
-    ub_free(m->peers);
-    ub_free(m->receiving);
-    ub_bytes_release(&m->answer);
-    ub_sched_destroy(&m->sched);
-}
-
-ub_status ub_farm_master(const ub_comm *c, int64_t first, int64_t items, const ub_farm_plan *plan,
-                         const ub_farm_ops *ops, void *self, ub_farm_stats *stats,
+ub_status ub_farm_master(const ub_farm_side *side, int64_t first, ub_farm_stats *stats,
                          ub_farm_close *verdict, int **lost)
 {
-    ub_farm_plan p = *plan;
-    p.retry = p.retry > 0 ? p.retry : 3;
-    p.floor = p.floor > 0 ? p.floor : 1;
-    p.patience_s = p.patience_s > 0 ? p.patience_s : 60;
-    master          m = {.c = c,
-                         .plan = &p,
-                         .ops = ops,
-                         .self = self,
-                         .items = items,
-                         .stats = stats,
-                         .start = ub_clock()};
-    ub_sched_config config = {.items = items,
-                              .ranks = c->size,
-                              .policy = ub_sched_policy_find(p.policy ? p.policy : "fac2"),
-                              .floor = p.floor,
-                              .retry = p.retry,
-                              .overdue = p.overdue,
-                              .lag = 1};
-    m.now = m.reported = m.start;
-    ub_status st = prepare(&m, first, &config);
+    static const ub_farm_pool_ops ops = {
+        .answer = answered, .failure = failed, .bye = parted, .missing = missing};
+    const ub_farm_terms *t = side->terms;
+    double               start = ub_clock();
+    master               m = {.side = side,
+                              .ops = side->ops,
+                              .self = side->self,
+                              .items = t->items,
+                              .size = side->c->size,
+                              .works = side->c->size == 1 || (t->groups == 0 && !t->only_master),
+                              .start = start,
+                              .reported = start,
+                              .stats = stats};
+    m.pool = (ub_farm_pool){.c = side->c,
+                            .watch = side->watch,
+                            .ops = &ops,
+                            .self = &m,
+                            .now = start,
+                            .heard = start,
+                            .own_end = !m.works,
+                            /* sub-masters are patient with their own ranks first */
+                            .patience_s = t->patience_s * (t->groups > 0 ? 2 : 1)};
+    ub_status st = prepare(&m, first);
     if (st == UB_OK)
         st = loop(&m);
     if (st == UB_OK) {
-        stats->seconds = ub_clock() - m.start;
-        stats->busy = stats->seconds > 0 ? m.busy / stats->seconds / c->size : 0;
         judge(&m, verdict);
         st = close_farm(&m, verdict, lost);
     }
-    release(&m);
+    ub_farm_pool_release(&m.pool);
+    ub_free(m.ranks);
+    ub_bytes_release(&m.answer);
     return st;
 }

@@ -1,5 +1,5 @@
-/* Policy and floor of a farm from what can be measured here: message cost, and the times of its
- * first items. */
+/* Policy, floor and sub-masters of a farm from what can be measured here: message cost, and the
+ * times of its first items. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +97,7 @@ static ub_status choose(const ub_comm *c, int64_t left, double message_s,
                            .items = left,
                            .ranks = c->size,
                            .floor = plan->floor,
+                           .group = plan->group == 0 ? -1 : plan->group,
                            .retry = plan->retry > 0 ? plan->retry : 3,
                            .overdue = plan->overdue,
                            .item_s = mean,
@@ -112,6 +113,8 @@ static ub_status choose(const ub_comm *c, int64_t left, double message_s,
     UB_TRY(ub_sched_choose(&world, budget, &pick));
     plan->policy = pick.policy->name;
     plan->floor = pick.floor;
+    plan->group = pick.group > 1 ? pick.group : 1;
+    plan->message_s = message_s;
     plan->only_master = !pick.works;
     (void)snprintf(why, room, "%s", pick.why);
     return UB_OK;

@@ -15,20 +15,50 @@ enum {
 
 /* Seconds between looks for END: a look costs more than a tiny item. */
 static const double POLL = 1e-3;
+/* Seconds that a sub-master may take to receive when rank 0 has a word for us. */
+static const double MOMENT = 0.05;
 
 typedef struct worker {
-    const ub_comm     *c;
-    ub_watch          *watch;
-    const ub_farm_ops *ops;
-    void              *self;
-    ub_bytes           batch, answer;
-    double             flushed, polled, now, busy;
+    const ub_farm_side *side;
+    MPI_Comm            mpi;
+    int                 master; /* the rank it talks to */
+    ub_bytes            batch, answer;
+    double              flushed, polled, now;
+    ub_farm_bye         bye;
 } worker;
 
-/* Small batches leave eagerly; a large one waits here until rank 0 has ended its own item. */
+/* A message of its master, or of rank 0 itself?  Others are of a sub-master that is lost. */
+static ub_status look(const worker *w, MPI_Status *found, int *here)
+{
+    UB_TRY(ub_farm_probe(w->side->c, w->master, found, here));
+    if (!*here && w->master != 0)
+        UB_TRY(ub_farm_probe(w->side->c, 0, found, here));
+    return UB_OK;
+}
+
+/* Small batches leave eagerly; a large one waits here until its master listens.  If that is a
+ * sub-master it may be dead: then rank 0 has a word for us, the batch stays with MPI, and its items
+ * will be given again. */
 static ub_status flush(worker *w, int tag)
 {
-    UB_TRY_MPI(MPI_Send(w->batch.data, (int)w->batch.len, MPI_BYTE, 0, tag, w->c->mpi));
+    MPI_Request sent;
+    double      start = ub_clock();
+    int rc = MPI_Isend(w->batch.data, (int)w->batch.len, MPI_BYTE, w->master, tag, w->mpi, &sent);
+    for (int gone = 0, word = 0; rc == MPI_SUCCESS && !gone;) {
+        rc = MPI_Test(&sent, &gone, MPI_STATUS_IGNORE);
+        if (gone || rc != MPI_SUCCESS)
+            break;
+        (void)sched_yield();
+        if (w->master == 0)
+            continue;
+        UB_TRY_MPI(MPI_Iprobe(0, MPI_ANY_TAG, w->mpi, &word, MPI_STATUS_IGNORE));
+        if (word && ub_clock() - start > MOMENT) {
+            w->batch = (ub_bytes){0};
+            break;
+        }
+    }
+    if (w->master == 0)
+        UB_TRY_MPI(rc);
     ub_bytes_clear(&w->batch);
     w->flushed = ub_clock();
     return UB_OK;
@@ -36,13 +66,13 @@ static ub_status flush(worker *w, int tag)
 
 static ub_status append(worker *w, int64_t item, double seconds)
 {
-    ub_farm_answer head = {item, seconds, w->answer.len};
-    const int      most = INT_MAX - 2 * BATCH_BYTES;
-    size_t         begin = w->batch.len;
-    if (head.bytes > (uint64_t)most)
-        return UB_FAIL(UB_ERANGE, "the answer of item %lld has %llu bytes, one message holds %d",
-                       (long long)item, (unsigned long long)head.bytes, most);
-    ub_status st = ub_bytes_put(&w->batch, &head, sizeof head);
+    const int most = INT_MAX - 2 * BATCH_BYTES;
+    size_t    begin = w->batch.len;
+    if (w->answer.len > (size_t)most)
+        return UB_FAIL(UB_ERANGE, "the answer of item %lld has %zu bytes, one message holds %d",
+                       (long long)item, w->answer.len, most);
+    ub_farm_answer head = {item, seconds, (int32_t)w->answer.len, w->side->c->rank};
+    ub_status      st = ub_bytes_put(&w->batch, &head, sizeof head);
     if (st == UB_OK)
         st = ub_bytes_put(&w->batch, w->answer.data, w->answer.len);
     if (st != UB_OK)
@@ -50,20 +80,21 @@ static ub_status append(worker *w, int64_t item, double seconds)
     return st;
 }
 
-/* Tell rank 0 that the item failed, after the answers that are complete.  Allocates nothing. */
+/* Tell that the item failed, after the answers that are complete.  Memory may be short: the batch
+ * has room for this. */
 static ub_status report(worker *w, int64_t item, ub_status st)
 {
-    ub_farm_failure f = {.item = item, .status = st};
+    ub_farm_failure f = {.item = item, .rank = w->side->c->rank, .status = st};
     (void)snprintf(f.sentence, sizeof f.sentence, "%s", ub_err_message());
     UB_TRY(flush(w, UB_FARM_ANSWERS));
-    UB_TRY_MPI(MPI_Send(&f, (int)sizeof f, MPI_BYTE, 0, UB_FARM_FAIL, w->c->mpi));
-    return UB_OK;
+    UB_TRY(ub_bytes_put(&w->batch, &f, sizeof f));
+    return flush(w, UB_FARM_FAIL);
 }
 
 static ub_status report_lost(worker *w)
 {
-    for (int rank; (rank = ub_watch_missing(w->watch)) >= 0;)
-        UB_TRY_MPI(MPI_Send(&rank, 1, MPI_INT, 0, UB_FARM_LOST, w->c->mpi));
+    for (int rank; (rank = ub_watch_missing(w->side->watch)) >= 0;)
+        UB_TRY_MPI(MPI_Send(&rank, 1, MPI_INT, 0, UB_FARM_LOST, w->mpi));
     return UB_OK;
 }
 
@@ -71,9 +102,9 @@ static ub_status one_item(worker *w, int64_t item)
 {
     ub_bytes_clear(&w->answer);
     double    start = ub_clock();
-    ub_status st = w->ops->work(w->self, item, &w->answer);
+    ub_status st = w->side->ops->work(w->side->self, item, &w->answer);
     w->now = ub_clock();
-    w->busy += w->now - start;
+    w->bye.busy += w->now - start;
     if (st == UB_OK)
         st = append(w, item, w->now - start);
     if (st != UB_OK)
@@ -83,9 +114,11 @@ static ub_status one_item(worker *w, int64_t item)
     return UB_OK;
 }
 
-/* Work on a chunk.  All that was asked for has come, so an END found here means: drop the rest. */
+/* Work on a chunk.  All that was asked for has come, so a message found here (END, ADOPT, CLOSE)
+ * means: drop the rest. */
 static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
 {
+    MPI_Status found;
     for (int i = 0; i < count; i++) {
         int64_t end = range[i].first + range[i].count;
         for (int64_t item = range[i].first; item < end; item++) {
@@ -93,7 +126,7 @@ static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
             if (w->now - w->polled > POLL) {
                 w->polled = w->now;
                 UB_TRY(report_lost(w));
-                UB_TRY_MPI(MPI_Iprobe(0, UB_FARM_END, w->c->mpi, &over, MPI_STATUS_IGNORE));
+                UB_TRY(look(w, &found, &over));
             }
             if (over)
                 return UB_OK;
@@ -105,71 +138,64 @@ static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
     return UB_OK;
 }
 
-/* Wait for a message of rank 0, with an eye on the neighbours. */
+/* Wait for a message, with an eye on the neighbours. */
 static ub_status await(worker *w, MPI_Status *found)
 {
+    double start = ub_clock();
     for (int here = 0;;) {
-        UB_TRY_MPI(MPI_Iprobe(0, MPI_ANY_TAG, w->c->mpi, &here, found));
+        UB_TRY(look(w, found, &here));
         if (here)
             return UB_OK;
         UB_TRY(report_lost(w));
-        (void)sched_yield();
+        ub_farm_rest(start, ub_clock());
     }
 }
 
-static ub_status until_end(worker *w)
+static ub_status say_bye(worker *w)
+{
+    UB_TRY(flush(w, UB_FARM_ANSWERS));
+    UB_TRY(ub_bytes_put(&w->batch, &w->bye, sizeof w->bye));
+    return flush(w, UB_FARM_BYE);
+}
+
+static ub_status serve(worker *w)
 {
     ub_sched_range range[UB_SCHED_RANGES];
-    int            here = 1; /* rank 0 takes us for idle at the beginning */
+    bool           known = true; /* that we have nothing to do; at the beginning it is */
     for (;;) {
         MPI_Status found;
-        int        bytes = 0;
-        if (!here)
-            UB_TRY_MPI(MPI_Iprobe(0, MPI_ANY_TAG, w->c->mpi, &here, MPI_STATUS_IGNORE));
-        if (!here)
+        int        here = 0, bytes = 0;
+        if (!known)
+            UB_TRY(look(w, &found, &here));
+        if (!known && !here)
             UB_TRY(flush(w, UB_FARM_IDLE));
         UB_TRY(await(w, &found));
-        UB_TRY_MPI(MPI_Recv(range, (int)sizeof range, MPI_BYTE, 0, MPI_ANY_TAG, w->c->mpi, &found));
-        UB_TRY_MPI(MPI_Get_count(&found, MPI_BYTE, &bytes));
-        if (found.MPI_TAG == UB_FARM_END)
+        if (found.MPI_TAG == UB_FARM_CLOSE)
             return UB_OK;
-        UB_TRY(one_chunk(w, range, bytes / (int)sizeof *range));
-        here = 0;
+        UB_TRY_MPI(MPI_Recv(range, (int)sizeof range, MPI_BYTE, found.MPI_SOURCE, found.MPI_TAG,
+                            w->mpi, &found));
+        UB_TRY_MPI(MPI_Get_count(&found, MPI_BYTE, &bytes));
+        known = found.MPI_TAG == UB_FARM_END;
+        if (found.MPI_TAG == UB_FARM_ADOPT)
+            w->master = 0;
+        else if (found.MPI_TAG == UB_FARM_END)
+            UB_TRY(say_bye(w));
+        else
+            UB_TRY(one_chunk(w, range, bytes / (int)sizeof *range));
     }
 }
 
-/* BYE, and wait to hear how it ended. */
-static ub_status part(worker *w, ub_farm_close *verdict, int **lost)
+ub_status ub_farm_worker(const ub_farm_side *side)
 {
-    MPI_Status found;
-    ub_bytes   in = {0};
-    int        bytes = 0;
-    size_t     at = 0;
-    ub_status  st = UB_OK;
-    UB_TRY(flush(w, UB_FARM_ANSWERS));
-    UB_TRY_MPI(MPI_Send(&w->busy, 1, MPI_DOUBLE, 0, UB_FARM_BYE, w->c->mpi));
-    UB_TRY(await(w, &found));
-    UB_TRY_MPI(MPI_Get_count(&found, MPI_BYTE, &bytes));
-    UB_TRY_OUT(UB_ALLOC(in.data, bytes));
-    UB_TRY_OUT(ub_mpi_status(
-        MPI_Recv(in.data, bytes, MPI_BYTE, 0, UB_FARM_CLOSE, w->c->mpi, MPI_STATUS_IGNORE),
-        "MPI_Recv"));
-    UB_TRY_OUT(ub_bytes_take(in.data, (size_t)bytes, &at, verdict, sizeof *verdict));
-    UB_TRY_OUT(UB_ALLOC(*lost, verdict->lost));
-    UB_TRY_OUT(
-        ub_bytes_take(in.data, (size_t)bytes, &at, *lost, (size_t)verdict->lost * sizeof **lost));
-out:
-    ub_bytes_release(&in);
-    return st;
-}
-
-ub_status ub_farm_worker(const ub_comm *c, ub_watch *watch, const ub_farm_ops *ops, void *self,
-                         ub_farm_close *verdict, int **lost)
-{
-    worker    w = {.c = c, .watch = watch, .ops = ops, .self = self, .flushed = ub_clock()};
-    ub_status st = until_end(&w);
+    worker                       w = {.side = side,
+                                      .mpi = side->c->mpi,
+                                      .master = ub_farm_master_of(side, side->c->rank),
+                                      .flushed = ub_clock()};
+    static const ub_farm_failure room;
+    ub_status                    st = ub_bytes_put(&w.batch, &room, sizeof room);
+    ub_bytes_clear(&w.batch);
     if (st == UB_OK)
-        st = part(&w, verdict, lost);
+        st = serve(&w);
     ub_bytes_release(&w.batch);
     ub_bytes_release(&w.answer);
     return st;

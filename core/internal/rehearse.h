@@ -54,7 +54,7 @@ typedef struct process {
 typedef struct master {
     ub_sched *sched;
     int       rank, parent, local; /* own number; master above, or -1; number there */
-    int       first, count;        /* ranks below: the machine's ranks are these in order */
+    int       first, count;        /* ranks below, in order; above sub-masters: those count */
     bool      busy, on_own, own_asked, over;
     int       inbox, inbox_tail, serving;
     list      own, up;
@@ -106,6 +106,7 @@ void                   ub_session_free(session *s, int message);
 bool                   ub_session_fails(const session *s, int rank, int64_t item);
 UB_NODISCARD ub_status ub_session_grant(session *s, int rank, list *parts);
 UB_NODISCARD ub_status ub_session_step(session *s, int rank);
+UB_NODISCARD ub_status ub_session_ask(session *s, int rank);
 
 /* rehearse_run.c: from start to end, or to s->interrupted. */
 UB_NODISCARD ub_status ub_session_run(session *s);

@@ -110,12 +110,13 @@ static const ub_farm_ops plain = {.work = work, .absorb = absorb};
 static const ub_farm_ops full = {
     .work = work, .absorb = absorb, .has = has, .stop = stop, .progress = progress};
 
-static const char *policy; /* of the runs of this case; NULL: the default */
+static const char *policy;    /* of the runs of this case; NULL: the default */
+static int         group = 1; /* the same: ranks of a sub-master; 1: none */
 
 static ub_status run_farm(int64_t items, const ub_farm_ops *ops, bench *b, ub_farm_stats *stats)
 {
     ub_comm      c = *ub_world; /* nobody dies here */
-    ub_farm_plan plan = {.policy = policy, .retry = 2};
+    ub_farm_plan plan = {.policy = policy, .group = group, .retry = 2};
     return ub_farm_run(&c, items, &plan, ops, b, stats);
 }
 
@@ -299,6 +300,38 @@ static void progress_goes_up(void)
     CU_ASSERT_EQUAL(b.told, ub_world->rank == 0 ? 1000 : -1);
 }
 
+/* More sub-masters than there can be, two, and one. */
+static void sub_masters(void)
+{
+    static void (*const cases[])(void) = {
+        every_item_once, sleepy_items,   holes_are_skipped, stop_and_go_on, stop_when_all_is_done,
+        failing_item,    all_ranks_fail, failing_absorb,    large_answers,  progress_goes_up};
+    int wanted[] = {2, (ub_world->size + 1) / 2, ub_world->size};
+    for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
+        group = wanted[k];
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+            cases[i]();
+        if (ub_sched_groups(ub_world->size, group) > 1) /* else there may be no other worker */
+            failing_rank();
+    }
+    group = 1;
+}
+
+/* Rank 0 and sub-masters hand out only. */
+static void who_works(void)
+{
+    bench b = fresh();
+    int   workers = 0;
+    group = 4;
+    b.sleep_us = 2000;
+    UB_CHECK(run_farm(100, &full, &b, NULL));
+    group = 1;
+    CU_ASSERT(all_once(&b, 100));
+    int works = b.worked > 0, groups = ub_sched_groups(ub_world->size, 4);
+    (void)MPI_Allreduce(&works, &workers, 1, MPI_INT, MPI_SUM, ub_world->mpi);
+    CU_ASSERT_EQUAL(workers, groups > 0 ? ub_world->size - 1 - groups : ub_world->size);
+}
+
 static void negative_is_refused(void)
 {
     bench b = fresh();
@@ -317,4 +350,6 @@ UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item
          {"answers of more than a megabyte arrive whole", large_answers},
          {"the last items go to ranks without work", last_items_go_to_the_idle},
          {"progress never goes back and ends at the total", progress_goes_up},
+         {"all of this holds with sub-masters", sub_masters},
+         {"where there are sub-masters the ranks behind them do all items", who_works},
          {"a negative number of items is refused", negative_is_refused})
