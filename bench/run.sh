@@ -49,7 +49,7 @@ ci() {
     if [ "$peers" = yes ]; then
         "$bin/bench_ci_data" 1000 >build/bench/samples_1k.csv
         "$bin/bench_ci_data" 10000 >build/bench/samples_10k.csv
-        sh bench/peers.sh build/bench/samples_1k.csv build/bench/samples_10k.csv || true
+        sh bench/peers.sh peers build/bench/samples_1k.csv build/bench/samples_10k.csv || true
     fi
 }
 
@@ -98,9 +98,9 @@ rcot() {
 
 train() {
     as_root
-    [ "$peers" = yes ] && sh bench/peers.sh train "$bin/bench_train" || {
+    if [ "$peers" != yes ] || ! sh bench/peers.sh peers_train "$bin/bench_train"; then
         for width in 64 640; do "$bin/bench_train" steps $width $((44800 / width)); done
-    }
+    fi
     for width in 64 256 640; do
         "$bin/bench_train" sum $width $((12800 / width))
         mpirun -n 2 "$bin/bench_train" speedup $width $((51200 / width))
