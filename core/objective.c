@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/internal/vector.h"
 #include "core/mem.h"
 #include "core/network.h"
 #include "core/rng.h"
@@ -39,6 +40,7 @@ static ub_status alloc_work(ub_objective *o)
     UB_TRY(UB_ALLOC(o->effective, o->parameters));
     UB_TRY(UB_ALLOC(o->z, rows * o->shape.latents));
     UB_TRY(UB_ALLOC(o->dz, rows * o->shape.latents));
+    UB_TRY(UB_ALLOC(o->sd, rows * o->shape.latents));
     UB_TRY(UB_ALLOC(o->front, rows * widest));
     UB_TRY(UB_ALLOC(o->back, rows * widest));
     UB_TRY(UB_ALLOC(o->jacobian, rows * o->shape.targets * o->shape.latents));
@@ -97,7 +99,7 @@ void ub_objective_release(ub_objective *o)
         ub_free(o->out[l]);
     for (int32_t i = 0; i < o->shape.tasks && o->delta != NULL; i++)
         ub_free(o->delta[i]);
-    double *blocks[] = {o->effective, o->z, o->dz, o->front, o->back, o->jacobian, o->work};
+    ub_real *blocks[] = {o->effective, o->z, o->dz, o->sd, o->front, o->back, o->jacobian, o->work};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         ub_free(blocks[i]);
     ub_free(o->out);
@@ -108,7 +110,7 @@ void ub_objective_release(ub_objective *o)
     *o = (ub_objective){0};
 }
 
-void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, double *w)
+void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, ub_real *w)
 {
     for (int32_t l = 0; l < o->layers; l++) {
         const ub_layer *layer = &o->layer[l];
@@ -118,15 +120,15 @@ void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, d
         double          sd = activation(o, l) == UB_ACT_LEAKY ? sqrt(2.0 / layer->in)
                                                               : sqrt(2.0 / (layer->in + layer->out));
         for (int64_t k = 0; k < weights; k++)
-            w[layer->at + k] = sd * ub_rng_normal(&r);
+            w[layer->at + k] = (ub_real)(sd * ub_rng_normal(&r));
         memset(w + layer->at + weights, 0, (size_t)layer->out * sizeof *w);
     }
     for (int64_t k = o->weights; k < o->parameters; k++)
-        w[k] = 1.0;
+        w[k] = 1;
 }
 
-static void forward_stack(ub_objective *o, const double *w, int64_t n, int32_t first,
-                          const double *x)
+static void forward_stack(ub_objective *o, const ub_real *w, int64_t n, int32_t first,
+                          const ub_real *x)
 {
     for (int32_t l = first; l <= first + o->shape.layers; l++) {
         ub_dense_forward(&o->layer[l], activation(o, l), w, n, x, o->out[l]);
@@ -135,11 +137,11 @@ static void forward_stack(ub_objective *o, const double *w, int64_t n, int32_t f
 }
 
 /* Back through a stack; `delta` is at its output and is overwritten.  Sets dx unless NULL. */
-static void backward_stack(ub_objective *o, const double *w, int64_t n, int32_t first,
-                           const double *x, double *delta, double *grad, double *dx)
+static void backward_stack(ub_objective *o, const ub_real *w, int64_t n, int32_t first,
+                           const ub_real *x, ub_real *delta, ub_real *grad, ub_real *dx)
 {
     for (int32_t l = first + o->shape.layers; l > first; l--) {
-        double *below = delta == o->front ? o->back : o->front;
+        ub_real *below = delta == o->front ? o->back : o->front;
         ub_dense_backward(&o->layer[l], w, n, o->out[l - 1], delta, grad, below, 0);
         ub_dense_unact(activation(o, l - 1), n * o->layer[l].in, o->out[l - 1], below);
         delta = below;
@@ -150,57 +152,61 @@ static void backward_stack(ub_objective *o, const double *w, int64_t n, int32_t 
 /* z = mu + exp(v / 2) e; returns the sum of the KL terms. */
 static double sample_latents(ub_objective *o, const ub_batch *b)
 {
-    int32_t       latents = o->shape.latents;
-    const double *row = o->out[o->shape.layers];
-    double        kl = 0.0;
+    int32_t        latents = o->shape.latents;
+    const ub_real *row = o->out[o->shape.layers];
+    double         kl = 0.0;
+    for (int64_t r = 0; r < b->n; r++)
+        for (int32_t j = 0; j < latents; j++)
+            o->sd[r * latents + j] = row[(2 * r + 1) * latents + j] / 2;
+    ub_vector_exp(b->n * latents, o->sd);
     for (int64_t r = 0; r < b->n; r++, row += 2 * latents)
         for (int32_t j = 0; j < latents; j++) {
-            double  mu = row[j], v = row[latents + j], sd = exp(0.5 * v);
             int64_t at = r * latents + j;
+            ub_real mu = row[j], v = row[latents + j], sd = o->sd[at];
             o->z[at] = b->noise == NULL ? mu : mu + sd * b->noise[at];
-            kl += 0.5 * (mu * mu + sd * sd - 1.0 - v);
+            kl += (mu * mu + sd * sd - 1 - v) / 2;
         }
     return kl;
 }
 
 /* dL/d(mu, v) into delta from dL/dz and the KL term. */
-static void latents_gradient(const ub_objective *o, const ub_batch *b, double kl_weight,
-                             double *delta)
+static void latents_gradient(const ub_objective *o, const ub_batch *b, ub_real kl_weight,
+                             ub_real *delta)
 {
-    int32_t       latents = o->shape.latents;
-    const double *row = o->out[o->shape.layers];
+    int32_t        latents = o->shape.latents;
+    const ub_real *row = o->out[o->shape.layers];
     for (int64_t r = 0; r < b->n; r++, row += 2 * latents, delta += 2 * latents)
         for (int32_t j = 0; j < latents; j++) {
             int64_t at = r * latents + j;
-            double  mu = row[j], sd = exp(0.5 * row[latents + j]);
-            delta[j] = o->dz[at] + kl_weight * mu;
-            delta[latents + j] = 0.5 * kl_weight * (sd * sd - 1.0);
+            ub_real sd = o->sd[at];
+            delta[j] = o->dz[at] + kl_weight * row[j];
+            delta[latents + j] = kl_weight * (sd * sd - 1) / 2;
             if (b->noise != NULL)
-                delta[latents + j] += 0.5 * o->dz[at] * sd * b->noise[at];
+                delta[latents + j] += o->dz[at] * sd * b->noise[at] / 2;
         }
 }
 
 /* Squared error of rows of `out` (width columns) against columns of x (given stride), of the
  * rows whose use is not 0; delta = 2 * weight * use * difference. */
-static double squared_error(int64_t n, int32_t width, const double *out, const double *x,
-                            int32_t stride, const double *use, int32_t use_stride, double weight,
-                            double *delta)
+static double squared_error(int64_t n, int32_t width, const ub_real *out, const ub_real *x,
+                            int32_t stride, const ub_real *use, int32_t use_stride, double weight,
+                            ub_real *delta)
 {
     double sum = 0.0;
     for (int64_t r = 0; r < n; r++) {
-        double u = use == NULL ? 1.0 : use[r * use_stride];
+        ub_real u = use == NULL ? 1 : use[r * use_stride], scale = 2 * (ub_real)weight * u;
         for (int32_t c = 0; c < width; c++) {
-            double d = out[r * width + c] - x[r * stride + c];
+            ub_real d = out[r * width + c] - x[r * stride + c];
             sum += u * d * d;
-            delta[r * width + c] = 2.0 * weight * u * d;
+            delta[r * width + c] = scale * d;
         }
     }
     return sum;
 }
 
 /* Forward and, down to the pre-activation of the first layer, backward; returns the task loss. */
-static double run_head(ub_objective *o, const double *w, const ub_batch *b, int32_t i,
-                       double weight, double *grad)
+static double run_head(ub_objective *o, const ub_real *w, const ub_batch *b, int32_t i,
+                       double weight, ub_real *grad)
 {
     int32_t   first = head_layer(o, i), hidden = o->shape.head_hidden, at = o->task_offset[i];
     ub_layer *second = &o->layer[first + 1];
@@ -216,10 +222,13 @@ static double run_head(ub_objective *o, const double *w, const ub_batch *b, int3
 }
 
 /* All heads and the penalty; sets terms and dz. */
-static void run_heads(ub_objective *o, const double *w, const ub_batch *b,
-                      const ub_weighting *weighting, double *terms, double *grad)
+static void run_heads(ub_objective *o, const ub_real *w, const ub_batch *b,
+                      const ub_weighting *weighting, double *terms, ub_real *grad)
 {
-    double task = 0.0;
+    double  task = 0.0;
+    int64_t heads = o->layer[head_layer(o, 0)].at;
+    if (grad != NULL) /* the penalty adds to all of it before the heads' own gradient does */
+        memset(grad + heads, 0, (size_t)(o->parameters - heads) * sizeof *grad);
     for (int32_t i = 0; i < o->shape.tasks; i++)
         task += run_head(o, w, b, i, weighting->row, grad);
     o->heads.n = b->jacobian;
@@ -229,14 +238,15 @@ static void run_heads(ub_objective *o, const double *w, const ub_batch *b,
         weighting->penalty *
         o->penalty->value(&o->heads, w, weighting->lambda * weighting->penalty, grad);
     for (int32_t i = 0; i < o->shape.tasks && grad != NULL; i++)
-        ub_dense_backward(&o->layer[head_layer(o, i)], w, b->n, o->z, o->delta[i], grad, o->dz, 1);
+        ub_dense_backward(&o->layer[head_layer(o, i)], w, b->n, o->z, o->delta[i], grad, o->dz,
+                          UB_ADD_GRAD | UB_ADD_DX);
 }
 
-void ub_objective_batch(ub_objective *o, const double *w, const ub_batch *b,
-                        const ub_weighting *weighting, double terms[UB_TERMS], double *grad)
+void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
+                        const ub_weighting *weighting, double terms[UB_TERMS], ub_real *grad)
 {
-    const double *e = w;
-    int32_t       decoder = o->shape.layers + 1, top = decoder + o->shape.layers;
+    const ub_real *e = w;
+    int32_t        decoder = o->shape.layers + 1, top = decoder + o->shape.layers;
     if (o->penalty->fold != NULL) {
         ub_objective_fold(o, w, o->effective);
         e = o->effective;
@@ -252,23 +262,23 @@ void ub_objective_batch(ub_objective *o, const double *w, const ub_batch *b,
     run_heads(o, e, b, weighting, terms, grad);
     if (grad == NULL)
         return;
-    latents_gradient(o, b, o->beta * weighting->row, o->front);
+    latents_gradient(o, b, (ub_real)(o->beta * weighting->row), o->front);
     backward_stack(o, e, b->n, 0, b->obs, o->front, grad, NULL);
     if (o->penalty->unfold != NULL)
         o->penalty->unfold(&o->heads, w, grad);
 }
 
-const double *ub_objective_mu(const ub_objective *o)
+const ub_real *ub_objective_mu(const ub_objective *o)
 {
     return o->out[o->shape.layers];
 }
 
-void ub_objective_strength(const ub_objective *o, const double *w, double *strength)
+void ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength)
 {
     ub_heads_strength(&o->heads, o->penalty->fold == NULL ? w : o->effective, strength);
 }
 
-void ub_objective_fold(const ub_objective *o, const double *w, double *model_w)
+void ub_objective_fold(const ub_objective *o, const ub_real *w, ub_real *model_w)
 {
     memcpy(model_w, w, (size_t)o->weights * sizeof *w);
     if (o->penalty->fold != NULL)

@@ -203,6 +203,8 @@ static const ub_field rehearse[] = {
 static const ub_field disentangle[] = {
     CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian|jacobian_group", 0,
            "sparsity between tasks and latents"),
+    CHOICE("precision", disentangle.precision, "single", "single|double", 0,
+           "numbers of the training: float or double"),
     INT("latents", disentangle.latents, "0", 0, 4096, "", 0,
         "latent dimensions; 0: as many as the truth says, else as an observation has"),
     INT("hidden", disentangle.hidden, "64", 1, 65536, "units", 0,

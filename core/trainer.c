@@ -3,30 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
 #include "core/internal/sampler.h"
+#include "core/internal/trainer.h"
 #include "core/mem.h"
-#include "core/objective.h"
-
-/* The part of the state that is not weights; all members doubles, see ub_trainer_state_get. */
-typedef struct counters {
-    double phase, rows;
-    double sums[UB_TERMS];       /* of the steps of this epoch so far */
-    double gradient_norm;        /* of the last step */
-    double have_best, objective; /* of the best initialisation so far */
-} counters;
-
-struct ub_trainer {
-    ub_model        best; /* best so far; w, strength, relevant, objective */
-    ub_objective    objective;
-    ub_sampler      sampler;
-    counters        at;
-    double         *w, *m, *v; /* weights and Adam's moments: objective.parameters each */
-    double         *used;      /* of every task: held-out samples at which it counts */
-    int64_t         restarts, epochs, steps, width;
-    double          lambda, ramp, rate, decay_from, decay_to, keep;
-    ub_trainer_row *log; /* restarts * epochs */
-};
 
 /* Where a phase is: restarts of epochs * steps gradient steps and one evaluation each. */
 typedef struct position {
@@ -45,14 +24,6 @@ static position position_of(const ub_trainer *t)
 static int64_t evaluation_width(const ub_model_shape *s)
 {
     return UB_TERMS + (2 + (int64_t)s->tasks) * s->latents;
-}
-
-static void start_restart(ub_trainer *t, int64_t restart)
-{
-    size_t bytes = (size_t)t->objective.parameters * sizeof(double);
-    ub_objective_start(&t->objective, t->sampler.seed, restart, t->w);
-    memset(t->m, 0, bytes);
-    memset(t->v, 0, bytes);
 }
 
 static ub_status check_use(const ub_corpus *c, const uint8_t *use)
@@ -83,24 +54,26 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
                             .tasks = c->tasks,
                             .targets = c->task_offset[c->tasks]};
     UB_TRY(check_use(c, use));
-    UB_TRY(ub_sampler_init(c, own, use, norm, settings, shape.latents, &t->sampler));
-    UB_TRY(ub_objective_init(&shape, c->task_offset, settings, t->sampler.rows, &t->objective));
+    t->api = settings->disentangle.precision == UB_PRECISION_DOUBLE ? &ub_learner_double
+                                                                    : &ub_learner_single;
+    UB_TRY(t->api->create(c, own, use, norm, settings, &shape, &t->learner));
+    t->facts = t->api->facts(t->learner);
     UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
+    UB_TRY(ub_restarts_alloc(&shape, t->restarts, &t->ends));
+    t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
-    t->steps = t->sampler.train / t->sampler.batch;
+    t->steps = t->facts.train / t->facts.batch;
     t->steps = t->steps < 1 ? 1 : t->steps;
-    t->width = t->objective.parameters + UB_TERMS;
+    t->width = t->facts.parameters + UB_TERMS;
     if (evaluation_width(&shape) > t->width)
         t->width = evaluation_width(&shape);
-    UB_TRY(UB_ALLOC(t->w, t->objective.parameters));
-    UB_TRY(UB_ALLOC(t->m, t->objective.parameters));
-    UB_TRY(UB_ALLOC(t->v, t->objective.parameters));
+    UB_TRY(UB_ALLOC(t->result, evaluation_width(&shape)));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
-    int64_t episodes = t->sampler.held / c->steps;
+    int64_t episodes = t->facts.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
-        t->used[k % c->tasks] += t->sampler.use[k] * (double)episodes;
-    start_restart(t, 0);
+        t->used[k % c->tasks] += use == NULL || use[k] != 0 ? (double)episodes : 0.0;
+    t->api->start(t->learner, 0);
     return UB_OK;
 }
 
@@ -122,12 +95,14 @@ ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t
     UB_TRY(UB_ALLOC(t, 1));
     t->restarts = settings->disentangle.restarts;
     t->epochs = settings->disentangle.epochs;
+    t->beta = settings->disentangle.beta;
     t->lambda = settings->disentangle.lambda;
     t->ramp = settings->disentangle.ramp;
     t->rate = settings->disentangle.learning_rate;
     t->decay_from = settings->disentangle.decay_from;
     t->decay_to = settings->disentangle.decay_to;
     t->keep = settings->disentangle.keep;
+    t->own = own;
     ub_status st = fill(t, corpus, own, use, norm, settings);
     if (st != UB_OK)
         ub_trainer_destroy(&t);
@@ -141,11 +116,10 @@ void ub_trainer_destroy(ub_trainer **t)
     if (*t == NULL)
         return;
     ub_model_release(&(*t)->best);
-    ub_objective_release(&(*t)->objective);
-    ub_sampler_release(&(*t)->sampler);
-    ub_free((*t)->w);
-    ub_free((*t)->m);
-    ub_free((*t)->v);
+    ub_restarts_release(&(*t)->ends);
+    if ((*t)->api != NULL)
+        (*t)->api->destroy(&(*t)->learner);
+    ub_free((*t)->result);
     ub_free((*t)->used);
     ub_free((*t)->log);
     ub_free(*t);
@@ -155,6 +129,11 @@ void ub_trainer_destroy(ub_trainer **t)
 int64_t ub_trainer_width(const ub_trainer *t)
 {
     return t->width;
+}
+
+size_t ub_trainer_number(const ub_trainer *t)
+{
+    return t->api->size;
 }
 
 int64_t ub_trainer_phase(const ub_trainer *t)
@@ -188,47 +167,9 @@ static double rate_at(const ub_trainer *t, int64_t step)
     return t->rate * (1.0 - (1.0 - t->decay_to) * (part - t->decay_from) / (1.0 - t->decay_from));
 }
 
-static void train_shard(ub_trainer *t, int64_t s, position at, double *part)
+ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
 {
-    int64_t  epoch = at.restart * t->epochs + at.step / t->steps;
-    ub_batch b = ub_sampler_train(&t->sampler, s, epoch, at.step % t->steps, (int64_t)t->at.phase,
-                                  t->best.shape.latents);
-    /* A shard's penalty is a mean over its rows: weighted by its share of all of them. */
-    int64_t all = t->sampler.jacobian < t->sampler.batch ? t->sampler.jacobian : t->sampler.batch;
-    ub_weighting weighting = {.row = 1.0 / (double)t->sampler.batch,
-                              .penalty = (double)b.jacobian / (double)all,
-                              .lambda = lambda_at(t, at.step)};
-    ub_objective_batch(&t->objective, t->w, &b, &weighting, part + t->objective.parameters, part);
-}
-
-static void evaluate_shard(ub_trainer *t, int64_t s, double *part)
-{
-    int32_t latents = t->best.shape.latents;
-    double *sum = part + UB_TERMS, *square = sum + latents, *strength = square + latents;
-    double  held = (double)t->sampler.held;
-    for (int64_t done = 0;;) {
-        ub_batch b = ub_sampler_held(&t->sampler, s, done);
-        if (b.n == 0)
-            break;
-        double       terms[UB_TERMS];
-        ub_weighting weighting = {1.0 / held, (double)b.n / held, t->lambda};
-        ub_objective_batch(&t->objective, t->w, &b, &weighting, terms, NULL);
-        ub_objective_strength(&t->objective, t->w, strength);
-        for (int k = 0; k < UB_TERMS; k++)
-            part[k] += terms[k];
-        const double *mu = ub_objective_mu(&t->objective);
-        for (int64_t r = 0; r < b.n; r++, mu += 2 * latents)
-            for (int32_t j = 0; j < latents; j++) {
-                sum[j] += mu[j];
-                square[j] += mu[j] * mu[j];
-            }
-        done += b.n;
-    }
-}
-
-ub_status ub_trainer_shard(ub_trainer *t, int64_t s, double *part)
-{
-    ub_range own = t->sampler.own;
+    ub_range own = t->own;
     if (ub_trainer_done(t))
         return UB_FAIL(UB_ESTATE, "the training is over after %lld phases",
                        (long long)ub_trainer_phases(t));
@@ -236,18 +177,25 @@ ub_status ub_trainer_shard(ub_trainer *t, int64_t s, double *part)
         return UB_FAIL(UB_EARG, "shard %lld is not among the %lld from %lld on held here",
                        (long long)s, (long long)own.count, (long long)own.first);
     position at = position_of(t);
-    memset(part, 0, (size_t)t->width * sizeof *part);
-    if (at.evaluation)
-        evaluate_shard(t, s, part);
-    else
-        train_shard(t, s, at, part);
+    int64_t  set = t->facts.parameters + UB_TERMS;
+    if (at.evaluation) {
+        t->api->evaluate(t->learner, t->lambda, s, part);
+        set = evaluation_width(&t->best.shape);
+    } else {
+        ub_learner_step step = {.epoch = at.restart * t->epochs + at.step / t->steps,
+                                .step = at.step % t->steps,
+                                .phase = (int64_t)t->at.phase,
+                                .lambda = lambda_at(t, at.step)};
+        t->api->train(t->learner, &step, s, part);
+    }
+    memset((char *)part + (size_t)set * t->api->size, 0, (size_t)(t->width - set) * t->api->size);
     return UB_OK;
 }
 
 static double objective_of(const ub_trainer *t, const double *terms, double lambda)
 {
-    return terms[UB_TERM_RECONSTRUCTION] + t->objective.beta * terms[UB_TERM_KL] +
-           terms[UB_TERM_TASK] + lambda * terms[UB_TERM_PENALTY];
+    return terms[UB_TERM_RECONSTRUCTION] + t->beta * terms[UB_TERM_KL] + terms[UB_TERM_TASK] +
+           lambda * terms[UB_TERM_PENALTY];
 }
 
 static void put_row(ub_trainer *t, position at)
@@ -269,47 +217,80 @@ static void put_row(ub_trainer *t, position at)
     memset(t->at.sums, 0, sizeof t->at.sums);
 }
 
-static void take_step(ub_trainer *t, position at, const double *sum, double norm)
+static void take_step(ub_trainer *t, position at, const void *sum, double norm)
 {
-    ub_adam_update(t->objective.parameters, at.step + 1, rate_at(t, at.step), sum, t->w, t->m,
-                   t->v);
+    t->api->update(t->learner, at.step + 1, rate_at(t, at.step), sum);
     for (int k = 0; k < UB_TERMS; k++)
-        t->at.sums[k] += sum[t->objective.parameters + k];
+        t->at.sums[k] += t->result[k];
     t->at.gradient_norm = norm;
     if ((at.step + 1) % t->steps == 0)
         put_row(t, at);
 }
 
+int64_t ub_trainer_cells(const ub_trainer *t)
+{
+    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
+}
+
+/* A task keeps the latents above a part of its strongest. */
+static void keep_latents(int32_t latents, double part, const double *strength, uint8_t *relevant)
+{
+    double largest = 0.0;
+    for (int32_t j = 0; j < latents; j++)
+        largest = fmax(largest, strength[j]);
+    for (int32_t j = 0; j < latents; j++)
+        relevant[j] = strength[j] > part * largest;
+}
+
+/* What follows from the objectives and strengths of the first `count` initialisations. */
+void ub_trainer_judge(ub_trainer *t, int64_t count)
+{
+    int32_t latents = t->best.shape.latents;
+    t->ends.count = count;
+    t->ends.kept = -1;
+    for (int64_t k = 0; k < count; k++)
+        if (t->ends.kept < 0 || t->ends.objective[k] < t->ends.objective[t->ends.kept])
+            t->ends.kept = k;
+    for (int64_t at = 0; at < count * ub_trainer_cells(t); at += latents)
+        keep_latents(latents, t->keep, t->ends.strength + at, t->ends.relevant + at);
+}
+
 /* strength = mean |dg/dz| over the task's columns and its held-out samples, times the standard
  * deviation of the latent: how far the (standardised) task moves when the latent does. */
-static void keep_best(ub_trainer *t, const double *sum, double objective)
+static void end_restart(ub_trainer *t, int64_t restart, double objective)
 {
     const ub_model_shape *s = &t->best.shape;
-    const double *mean = sum + UB_TERMS, *square = mean + s->latents, *raw = square + s->latents;
-    double        n = (double)t->sampler.held;
-    ub_objective_fold(&t->objective, t->w, t->best.w);
+    const double         *mean = t->result + UB_TERMS, *square = mean + s->latents,
+                 *raw = square + s->latents;
+    double *strength = t->ends.strength + restart * ub_trainer_cells(t), n = (double)t->facts.held;
     for (int32_t i = 0; i < s->tasks; i++)
         for (int32_t j = 0; j < s->latents; j++) {
             double m = mean[j] / n, variance = square[j] / n - m * m;
             double sd = variance > 0 ? sqrt(variance) : 0.0;
-            t->best.strength[i * s->latents + j] =
+            strength[i * s->latents + j] =
                 t->used[i] > 0 ? raw[i * s->latents + j] / t->used[i] * sd : 0.0;
         }
-    t->at.have_best = 1;
-    t->at.objective = objective;
+    t->ends.objective[restart] = objective;
+    ub_trainer_judge(t, restart + 1);
+    if (t->ends.kept == restart)
+        t->api->fold(t->learner, t->best.w);
 }
 
-ub_status ub_trainer_apply(ub_trainer *t, const double *sum)
+ub_status ub_trainer_apply(ub_trainer *t, const void *sum)
 {
     position at = position_of(t);
     double   square = 0.0;
-    int64_t  length = at.evaluation ? 0 : t->objective.parameters;
     if (ub_trainer_done(t))
         return UB_FAIL(UB_ESTATE, "the training is over after %lld phases",
                        (long long)ub_trainer_phases(t));
-    for (int64_t k = 0; k < length; k++)
-        square += sum[k] * sum[k];
-    double objective = objective_of(t, sum + length, t->lambda);
+    if (at.evaluation) {
+        t->api->widen(sum, evaluation_width(&t->best.shape), t->result);
+    } else {
+        square = t->api->square(sum, t->facts.parameters);
+        const char *terms = (const char *)sum + (size_t)t->facts.parameters * t->api->size;
+        t->api->widen(terms, UB_TERMS, t->result);
+    }
+    double objective = objective_of(t, t->result, t->lambda);
     if (!isfinite(square) || !isfinite(objective))
         return UB_FAIL(UB_ENUMERIC,
                        "the training diverged: initialisation %lld, step %lld of %lld, objective "
@@ -317,13 +298,13 @@ ub_status ub_trainer_apply(ub_trainer *t, const double *sum)
                        "for extreme values in the corpus",
                        (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
                        objective, square, t->rate);
-    if (!at.evaluation)
+    if (at.evaluation)
+        end_restart(t, at.restart, objective);
+    else
         take_step(t, at, sum, sqrt(square));
-    else if (t->at.have_best == 0 || objective < t->at.objective)
-        keep_best(t, sum, objective);
     t->at.phase += 1;
     if (at.evaluation && !ub_trainer_done(t))
-        start_restart(t, at.restart + 1);
+        t->api->start(t->learner, at.restart + 1);
     return UB_OK;
 }
 
@@ -333,76 +314,25 @@ const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)
     return t->log;
 }
 
-/* The state is these blocks, one after another; `copy` moves one of them either way. */
-typedef void (*block_copy)(double *inside, double **state, int64_t n);
-
-static void copy_out(double *inside, double **state, int64_t n)
+/* The kept initialisation's figures and those of all. */
+static ub_status copy_ends(const ub_trainer *t, ub_model *out)
 {
-    memcpy(*state, inside, (size_t)n * sizeof *inside);
-    *state += n;
-}
-
-static void copy_in(double *inside, double **state, int64_t n)
-{
-    memcpy(inside, *state, (size_t)n * sizeof *inside);
-    *state += n;
-}
-
-enum { COUNTERS = sizeof(counters) / sizeof(double), ROW = 10 };
-
-static void copy_row(ub_trainer_row *row, double **state, block_copy copy)
-{
-    double flat[ROW] = {(double)row->restart,
-                        (double)row->epoch,
-                        row->learning_rate,
-                        row->lambda,
-                        row->reconstruction,
-                        row->kl,
-                        row->task,
-                        row->penalty,
-                        row->objective,
-                        row->gradient_norm};
-    copy(flat, state, ROW);
-    if (copy == copy_in)
-        *row = (ub_trainer_row){(int64_t)flat[0], (int64_t)flat[1], flat[2], flat[3], flat[4],
-                                flat[5],          flat[6],          flat[7], flat[8], flat[9]};
-}
-
-static void copy_state(ub_trainer *t, double *state, block_copy copy)
-{
-    copy((double *)&t->at, &state, COUNTERS);
-    copy(t->w, &state, t->objective.parameters);
-    copy(t->m, &state, t->objective.parameters);
-    copy(t->v, &state, t->objective.parameters);
-    copy(t->best.w, &state, t->best.weights);
-    copy(t->best.strength, &state, (int64_t)t->best.shape.tasks * t->best.shape.latents);
-    for (int64_t k = 0; k < t->restarts * t->epochs; k++)
-        copy_row(&t->log[k], &state, copy);
-}
-
-int64_t ub_trainer_state_width(const ub_trainer *t)
-{
-    return COUNTERS + 3 * t->objective.parameters + t->best.weights +
-           (int64_t)t->best.shape.tasks * t->best.shape.latents + ROW * t->restarts * t->epochs;
-}
-
-void ub_trainer_state_get(const ub_trainer *t, double *state)
-{
-    copy_state((ub_trainer *)t, state, copy_out); /* which does not write to t */
-}
-
-ub_status ub_trainer_state_set(ub_trainer *t, const double *state)
-{
-    double phase = state[0], rows = state[1];
-    /* Every finished epoch left a row: a state of other settings is seen here or by its width. */
-    double expected = floor(phase / (double)(t->epochs * t->steps + 1)) * (double)t->epochs +
-                      floor(fmod(phase, (double)(t->epochs * t->steps + 1)) / (double)t->steps);
-    if (!(phase >= 0) || phase > (double)ub_trainer_phases(t) || rows != expected)
-        return UB_FAIL(UB_EFORMAT,
-                       "this is no state of the training: phase %g of %lld with %g log rows", phase,
-                       (long long)ub_trainer_phases(t), rows);
-    copy_state(t, (double *)state, copy_in); /* which does not write to state */
+    int64_t      cells = ub_trainer_cells(t);
+    ub_restarts *r = &out->restarts;
+    UB_TRY(ub_restarts_alloc(&t->best.shape, t->ends.count, r));
+    memcpy(r->objective, t->ends.objective, (size_t)r->count * sizeof *r->objective);
+    memcpy(r->strength, t->ends.strength, (size_t)(r->count * cells) * sizeof *r->strength);
+    memcpy(r->relevant, t->ends.relevant, (size_t)(r->count * cells) * sizeof *r->relevant);
+    r->kept = t->ends.kept;
+    out->objective = r->objective[r->kept];
+    memcpy(out->strength, r->strength + r->kept * cells, (size_t)cells * sizeof *r->strength);
+    memcpy(out->relevant, r->relevant + r->kept * cells, (size_t)cells * sizeof *r->relevant);
     return UB_OK;
+}
+
+const ub_restarts *ub_trainer_restarts(const ub_trainer *t)
+{
+    return &t->ends;
 }
 
 ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
@@ -414,16 +344,8 @@ ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
     UB_TRY(ub_model_alloc(s, t->best.task_offset, out));
     memcpy(out->w, t->best.w, (size_t)out->weights * sizeof *out->w);
     memcpy(out->norm, t->best.norm, 2 * (size_t)(s->dim + s->targets) * sizeof *out->norm);
-    out->objective = t->at.objective;
-    for (int32_t i = 0; i < s->tasks; i++) {
-        const double *strength = t->best.strength + (int64_t)i * s->latents;
-        double        largest = 0.0;
-        for (int32_t j = 0; j < s->latents; j++)
-            largest = fmax(largest, strength[j]);
-        for (int32_t j = 0; j < s->latents; j++) {
-            out->strength[i * s->latents + j] = strength[j];
-            out->relevant[i * s->latents + j] = strength[j] > t->keep * largest;
-        }
-    }
-    return UB_OK;
+    ub_status st = copy_ends(t, out);
+    if (st != UB_OK)
+        ub_model_release(out);
+    return st;
 }

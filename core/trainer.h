@@ -25,6 +25,7 @@
 #define UB_CORE_TRAINER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/corpus.h"
@@ -51,13 +52,15 @@ UB_NODISCARD ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, 
                                          ub_trainer **out);
 void                   ub_trainer_destroy(ub_trainer **t);
 
-/* Length of the vector that shards add up: gradient plus a few loss terms. */
+/* Length of the vector that shards add up: gradient plus a few loss terms; and bytes of each of its
+ * numbers: those of float or of double, as disentangle.precision says. */
 int64_t ub_trainer_width(const ub_trainer *t);
+size_t  ub_trainer_number(const ub_trainer *t);
 /* This phase's contribution of shard s (one of `own`) into part (width, set not added).
  * Depends on the data of the shard and the state only. */
-UB_NODISCARD ub_status ub_trainer_shard(ub_trainer *t, int64_t s, double *part);
+UB_NODISCARD ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part);
 /* End the phase with the sum over all shards.  UB_ENUMERIC if it is not finite. */
-UB_NODISCARD ub_status ub_trainer_apply(ub_trainer *t, const double *sum);
+UB_NODISCARD ub_status ub_trainer_apply(ub_trainer *t, const void *sum);
 
 bool ub_trainer_done(const ub_trainer *t);
 /* Phases passed and in all, over all initialisations. */
@@ -75,14 +78,17 @@ typedef struct ub_trainer_row {
 /* Rows so far (one per epoch and restart); borrowed until the next apply. */
 const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows);
 
+/* The initialisations that are over; borrowed until the next apply. */
+const ub_restarts *ub_trainer_restarts(const ub_trainer *t);
+
 /* Everything needed to go on, as one flat vector of doubles whose layout depends
  * on the settings and shapes only (weights, Adam moments, best weights so far,
- * log rows, counters). */
+ * log rows, ends of initialisations, counters). */
 int64_t                ub_trainer_state_width(const ub_trainer *t);
 void                   ub_trainer_state_get(const ub_trainer *t, double *state);
 UB_NODISCARD ub_status ub_trainer_state_set(ub_trainer *t, const double *state);
 
-/* The best model, after done: weights copied; owned by the caller. */
+/* The best model, after done, with how every initialisation ended; owned by the caller. */
 UB_NODISCARD ub_status ub_trainer_model(const ub_trainer *t, ub_model *out);
 
 #endif /* UB_CORE_TRAINER_H */

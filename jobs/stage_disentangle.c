@@ -62,14 +62,15 @@ static ub_status pooled_norm(const ub_comm *c, const ub_corpus *corpus, int64_t 
     return UB_OK;
 }
 
-static ub_status shard_leaf(void *self, int64_t leaf, double *out)
+static ub_status shard_leaf(void *self, int64_t leaf, void *out)
 {
     return ub_trainer_shard(self, leaf, out);
 }
 
 typedef struct training {
     ub_trainer *trainer;
-    double     *sum, *state;
+    void       *sum;
+    double     *state;
     char        folder[UB_TEXT_MAX];
     int64_t     shards, saved;
 } training;
@@ -106,7 +107,9 @@ static ub_status train(ub_study *s, training *t)
     const ub_settings *settings = &s->ctx->settings;
     int64_t            every = settings->disentangle.checkpoint_steps;
     int64_t            total = ub_trainer_phases(t->trainer);
-    ub_progress        p =
+    ub_number          type =
+        ub_trainer_number(t->trainer) == sizeof(float) ? UB_NUMBER_FLOAT : UB_NUMBER_DOUBLE;
+    ub_progress p =
         ub_progress_begin(s->beacon, "disentangle", "steps", 1, settings->run.progress_s);
     while (!ub_trainer_done(t->trainer)) {
         int64_t phase = ub_trainer_phase(t->trainer);
@@ -114,8 +117,8 @@ static ub_status train(ub_study *s, training *t)
             ub_progress_show(&p, phase, total);
         if (phase > 0 && phase % every == 0)
             UB_TRY(save(s, t));
-        UB_TRY(ub_reduce_leaves(c, t->shards, ub_trainer_width(t->trainer), shard_leaf, t->trainer,
-                                t->sum));
+        UB_TRY(ub_reduce_numbers(c, type, t->shards, ub_trainer_width(t->trainer), shard_leaf,
+                                 t->trainer, t->sum));
         ub_status st = ub_trainer_apply(t->trainer, t->sum);
         if (st == UB_OK && ub_stop_asked())
             st = UB_FAIL(UB_ESTOP,
@@ -167,8 +170,10 @@ static ub_status prepare(ub_study *s, const ub_corpus *corpus, const uint8_t *us
     UB_TRY_OUT(pooled_norm(c, corpus, t->shards, norm));
     st = ub_trainer_create(corpus, ub_part(t->shards, c->size, c->rank), use, norm, settings,
                            &t->trainer);
+    size_t width = st == UB_OK ? (size_t)ub_trainer_width(t->trainer) : 0;
+    size_t size = st == UB_OK ? ub_trainer_number(t->trainer) : 0;
     if (st == UB_OK)
-        st = UB_ALLOC(t->sum, ub_trainer_width(t->trainer));
+        st = ub_mem_check(t->sum = ub_alloc(width, size), width, size, "the gradient");
     if (st == UB_OK)
         st = UB_ALLOC(t->state, ub_trainer_state_width(t->trainer));
     UB_TRY_OUT(ub_comm_agree(c, st));

@@ -54,6 +54,7 @@ static ub_settings make_settings(void)
     s.disentangle.epochs = 3;
     s.disentangle.restarts = 2;
     s.disentangle.learning_rate = 0.01;
+    s.disentangle.precision = UB_PRECISION_DOUBLE;
     return s;
 }
 
@@ -66,15 +67,27 @@ static ub_trainer *make(const ub_corpus *c, ub_range own, const ub_settings *s)
     return t;
 }
 
-/* One phase of a trainer that holds every shard. */
-static void phase(ub_trainer *t, double *part, double *sum)
+static void add(const ub_trainer *t, void *sum, const void *part)
 {
-    int64_t width = ub_trainer_width(t);
-    memset(sum, 0, (size_t)width * sizeof *sum);
+    for (int64_t k = 0; k < ub_trainer_width(t); k++)
+        if (ub_trainer_number(t) == sizeof(float))
+            ((float *)sum)[k] += ((const float *)part)[k];
+        else
+            ((double *)sum)[k] += ((const double *)part)[k];
+}
+
+static size_t bytes_of(const ub_trainer *t)
+{
+    return (size_t)ub_trainer_width(t) * ub_trainer_number(t);
+}
+
+/* One phase of a trainer that holds every shard. */
+static void phase(ub_trainer *t, void *part, void *sum)
+{
+    memset(sum, 0, bytes_of(t));
     for (int64_t s = 0; s < SHARDS; s++) {
         UB_CHECK(ub_trainer_shard(t, s, part));
-        for (int64_t k = 0; k < width; k++)
-            sum[k] += part[k];
+        add(t, sum, part);
     }
     UB_CHECK(ub_trainer_apply(t, sum));
 }
@@ -98,6 +111,7 @@ static void objective_falls(void)
     s.disentangle.ramp = 0;
     for (int penalty = UB_PENALTY_NONE; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision = penalty % 2 ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer           *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t               rows;
         const ub_trainer_row *row = ub_trainer_log(t, &rows);
@@ -175,9 +189,10 @@ static void log_is_the_mean_of_the_steps(void)
 }
 
 /* Two trainers with half of the shards and half of the data each, and one with everything. */
-static void ownership_does_not_matter(void)
+static void check_ownership(int precision)
 {
     ub_settings s = make_settings();
+    s.disentangle.precision = precision;
     ub_range    low = {0, 1}, high = {1, 3};
     int64_t     cut = ub_part(203, SHARDS, 1).first;
     ub_corpus   all = make_corpus(203, 0, 203), a = make_corpus(203, 0, cut);
@@ -185,19 +200,19 @@ static void ownership_does_not_matter(void)
     ub_trainer *whole = make(&all, (ub_range){0, SHARDS}, &s), *one = make(&a, low, &s);
     ub_trainer *two = make(&b, high, &s);
     int64_t     width = ub_trainer_width(whole);
-    double     *part, *other, *sum;
+    size_t      bytes = bytes_of(whole);
+    double     *part, *other, *sum; /* room enough */
     UB_CHECK(UB_ALLOC(part, width));
     UB_CHECK(UB_ALLOC(other, width));
     UB_CHECK(UB_ALLOC(sum, width));
     while (!ub_trainer_done(whole)) {
-        memset(sum, 0, (size_t)width * sizeof *sum);
+        memset(sum, 0, bytes);
         for (int64_t k = 0; k < SHARDS; k++) {
             int64_t shard = SHARDS - 1 - k; /* nor does the order */
             UB_CHECK(ub_trainer_shard(whole, shard, part));
             UB_CHECK(ub_trainer_shard(shard < 1 ? one : two, shard, other));
-            CU_ASSERT_EQUAL(memcmp(part, other, (size_t)width * sizeof *part), 0);
-            for (int64_t i = 0; i < width; i++)
-                sum[i] += part[i];
+            CU_ASSERT_EQUAL(memcmp(part, other, bytes), 0);
+            add(whole, sum, part);
         }
         UB_CHECK(ub_trainer_apply(whole, sum));
         UB_CHECK(ub_trainer_apply(one, sum));
@@ -221,6 +236,12 @@ static void ownership_does_not_matter(void)
     ub_free(sum);
 }
 
+static void ownership_does_not_matter(void)
+{
+    check_ownership(UB_PRECISION_DOUBLE);
+    check_ownership(UB_PRECISION_SINGLE);
+}
+
 /* Stopped at any phase and continued in a new trainer: the same bits to the end. */
 static void state_round_trip(void)
 {
@@ -228,6 +249,8 @@ static void state_round_trip(void)
     ub_settings s = make_settings();
     for (int penalty = UB_PENALTY_MASK; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision =
+            penalty == UB_PENALTY_JACOBIAN ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t     width = ub_trainer_state_width(t), last = ub_trainer_phases(t);
         double     *state, *end, *want;
@@ -256,6 +279,9 @@ static void state_round_trip(void)
             CU_ASSERT_EQUAL(memcmp(m.w, n.w, (size_t)m.weights * sizeof *m.w), 0);
             CU_ASSERT_EQUAL(memcmp(m.strength, n.strength, TASKS * LATENTS * sizeof(double)), 0);
             CU_ASSERT_EQUAL(m.objective, n.objective);
+            CU_ASSERT_EQUAL(m.restarts.kept, n.restarts.kept);
+            CU_ASSERT_EQUAL(memcmp(m.restarts.relevant, n.restarts.relevant, 2 * TASKS * LATENTS),
+                            0);
             ub_model_release(&n);
             ub_trainer_destroy(&after);
         }
@@ -417,6 +443,42 @@ static double strength_of(const ub_model *m, const ub_corpus *c, int i, int j)
     return sum / count * sqrt(s2 / s0 - s1 / s0 * s1 / s0);
 }
 
+/* An initialisation has just ended with these sums. */
+static void check_end(const ub_trainer *t, const double *sum, double *objective, double *best)
+{
+    const ub_restarts *r = ub_trainer_restarts(t);
+    *objective = sum[UB_TERM_RECONSTRUCTION] + 0.01 * sum[UB_TERM_KL] + sum[UB_TERM_TASK] +
+                 0.2 * sum[UB_TERM_PENALTY];
+    UB_CHECK_CLOSE(r->objective[r->count - 1], *objective, 1e-14);
+    CU_ASSERT_EQUAL(r->kept == r->count - 1, *objective < *best);
+    *best = fmin(*best, *objective);
+}
+
+/* The model knows how all four ended; the kept one is the best and its figures are the model's. */
+static void check_ends(const ub_model *m, const double *objective, double best)
+{
+    const ub_restarts *r = &m->restarts;
+    enum { CELLS = TASKS * LATENTS };
+    CU_ASSERT_EQUAL(r->count, 4);
+    UB_CHECK_CLOSE(m->objective, best, 1e-14);
+    for (int k = 0; k < 4; k++) {
+        UB_CHECK_CLOSE(r->objective[k], objective[k], 1e-14);
+        bool kept = k == r->kept;
+        CU_ASSERT_EQUAL(kept, r->objective[k] == m->objective);
+        CU_ASSERT_EQUAL(
+            memcmp(r->strength + (ptrdiff_t)k * CELLS, m->strength, CELLS * sizeof(double)) == 0,
+            kept);
+        for (int i = 0; i < TASKS; i++) {
+            double  largest = 0;
+            int64_t row = (int64_t)k * CELLS + i * LATENTS;
+            for (int j = 0; j < LATENTS; j++)
+                largest = fmax(largest, r->strength[row + j]);
+            for (int j = 0; j < LATENTS; j++)
+                CU_ASSERT_EQUAL(r->relevant[row + j], r->strength[row + j] > 0.6 * largest);
+        }
+    }
+}
+
 static void best_initialisation_is_kept(void)
 {
     static const uint8_t use[] = {1, 0, 1, 1};
@@ -428,7 +490,7 @@ static void best_initialisation_is_kept(void)
         s.disentangle.penalty = penalty;
         ub_trainer *t = NULL;
         ub_model    m;
-        double     *part, *sum, best = INFINITY;
+        double     *part, *sum, best = INFINITY, all[4];
         UB_CHECK(ub_trainer_create(&c, (ub_range){0, SHARDS}, use, norm, &s, &t));
         UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
         UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
@@ -437,11 +499,10 @@ static void best_initialisation_is_kept(void)
         while (!ub_trainer_done(t)) {
             phase(t, part, sum);
             if (ub_trainer_phase(t) % each == 0) /* that was an evaluation */
-                best = fmin(best, sum[UB_TERM_RECONSTRUCTION] + 0.01 * sum[UB_TERM_KL] +
-                                      sum[UB_TERM_TASK] + 0.2 * sum[UB_TERM_PENALTY]);
+                check_end(t, sum, &all[ub_trainer_phase(t) / each - 1], &best);
         }
         UB_CHECK(ub_trainer_model(t, &m));
-        UB_CHECK_CLOSE(m.objective, best, 1e-14);
+        check_ends(&m, all, best);
         for (int i = 0; i < TASKS; i++) {
             double largest = 0;
             for (int j = 0; j < LATENTS; j++) {

@@ -1,0 +1,59 @@
+/* core/internal/learner.h - the half of the trainer that computes, in one precision.
+ *
+ * Weights, optimiser, sampler and objective in float or in double; which of them is decided once,
+ * by the table the trainer calls through.  The trainer knows phases, schedules and results.
+ *
+ * Layer: core, private.
+ */
+#ifndef UB_CORE_INTERNAL_LEARNER_H
+#define UB_CORE_INTERNAL_LEARNER_H
+
+#include "core/corpus.h"
+#include "core/model.h"
+#include "core/settings.h"
+#include "core/shard.h"
+
+typedef struct ub_learner ub_learner;
+
+typedef struct ub_learner_facts {
+    int64_t parameters;         /* numbers that are trained */
+    int64_t train, held, batch; /* samples, of all shards */
+} ub_learner_facts;
+
+/* A gradient step: step number `step` of the epoch numbered `epoch` over all initialisations;
+ * `phase` keys the latent noise. */
+typedef struct ub_learner_step {
+    int64_t epoch, step, phase;
+    double  lambda;
+} ub_learner_step;
+
+/* Vectors of numbers of this precision are `void`; those of `double` are doubles always. */
+typedef struct ub_learner_api {
+    size_t size; /* bytes of a number */
+    ub_status (*create)(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                        const double *norm, const ub_settings *settings,
+                        const ub_model_shape *shape, ub_learner **out);
+    void (*destroy)(ub_learner **l);
+    ub_learner_facts (*facts)(const ub_learner *l);
+    /* Weights of initialisation `restart`; the optimiser forgets. */
+    void (*start)(ub_learner *l, int64_t restart);
+    /* Of shard s: its part of the gradient and, after it, of the terms (UB_TERMS). */
+    void (*train)(ub_learner *l, const ub_learner_step *step, int64_t s, void *part);
+    /* Of the held-out samples of shard s: terms, sum mu, sum mu^2 (a latent each), and
+     * sum |dg/dz| (tasks x latents). */
+    void (*evaluate)(ub_learner *l, double lambda, int64_t s, void *part);
+    /* Update number t (from 1) of the initialisation with this gradient. */
+    void (*update)(ub_learner *l, int64_t t, double rate, const void *gradient);
+    /* Weights as a model without a penalty has them. */
+    void (*fold)(const ub_learner *l, double *w);
+    /* Weights and optimiser: 3 * parameters numbers. */
+    void (*get)(const ub_learner *l, double *state);
+    void (*set)(ub_learner *l, const double *state);
+    /* n numbers as doubles; the sum of their squares. */
+    void (*widen)(const void *x, int64_t n, double *out);
+    double (*square)(const void *x, int64_t n);
+} ub_learner_api;
+
+extern const ub_learner_api ub_learner_double, ub_learner_single;
+
+#endif /* UB_CORE_INTERNAL_LEARNER_H */
