@@ -15,7 +15,7 @@
 #include "core/mem.h"
 #include "core/synth.h"
 #include "core/trainer.h"
-#include "mpi/reduce.h"
+#include "mpi/training.h"
 
 enum { RUNS = 7, WARM = 20 };
 
@@ -23,8 +23,9 @@ typedef struct bench {
     ub_comm     comm;
     ub_corpus   corpus;
     ub_settings settings;
-    double     *norm, *sum;
+    double     *norm, *sum; /* sum: of the trainer's numbers */
     ub_trainer *trainer;
+    ub_training training;
     bool        plain; /* one leaf a rank, MPI_Allreduce */
 } bench;
 
@@ -56,10 +57,13 @@ static void open_bench(bench *b, MPI_Comm comm, int64_t width, bool plain)
     ub_range own = ub_part(b->settings.disentangle.shards, b->comm.size, b->comm.rank);
     ub_bench_check(ub_trainer_create(&b->corpus, own, NULL, b->norm, &b->settings, &b->trainer));
     ub_bench_check(UB_ALLOC(b->sum, ub_trainer_width(b->trainer)));
+    ub_bench_check(
+        ub_training_init(&b->comm, b->trainer, b->settings.disentangle.shards, &b->training));
 }
 
 static void close_bench(bench *b)
 {
+    ub_training_release(&b->training);
     ub_trainer_destroy(&b->trainer);
     ub_corpus_release(&b->corpus);
     ub_free(b->norm);
@@ -67,23 +71,24 @@ static void close_bench(bench *b)
     ub_comm_release(&b->comm);
 }
 
-static ub_status leaf(void *self, int64_t s, double *out)
+/* Every rank's half of the batch at once, MPI_Allreduce, the whole update on every rank. */
+static void plain_step(bench *b)
 {
-    return ub_trainer_shard(self, s, out);
+    MPI_Datatype type = ub_trainer_number(b->trainer) == sizeof(float) ? MPI_FLOAT : MPI_DOUBLE;
+    ub_bench_check(ub_trainer_shard(b->trainer, b->comm.rank, b->sum));
+    if (b->comm.size > 1)
+        (void)MPI_Allreduce(MPI_IN_PLACE, b->sum, (int)ub_trainer_width(b->trainer), type, MPI_SUM,
+                            b->comm.mpi);
+    ub_bench_check(ub_trainer_apply(b->trainer, b->sum));
 }
 
 static void step(bench *b)
 {
-    int64_t width = ub_trainer_width(b->trainer);
-    if (b->plain) {
-        ub_bench_check(ub_trainer_shard(b->trainer, b->comm.rank, b->sum));
-        if (b->comm.size > 1)
-            (void)MPI_Allreduce(MPI_IN_PLACE, b->sum, (int)width, MPI_DOUBLE, MPI_SUM, b->comm.mpi);
-    } else {
-        ub_bench_check(ub_reduce_leaves(&b->comm, b->settings.disentangle.shards, width, leaf,
-                                        b->trainer, b->sum));
-    }
-    ub_bench_check(ub_trainer_apply(b->trainer, b->sum));
+    bool stop = false;
+    if (b->plain)
+        plain_step(b);
+    else
+        ub_bench_check(ub_training_phase(&b->training, &stop));
 }
 
 typedef double (*clock_ms)(void);
