@@ -69,17 +69,30 @@ UB_SIMD static void add_rows(int64_t n, int32_t out, const ub_real *restrict del
             bias[o] += delta[o];
 }
 
+void ub_dense_below(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *delta,
+                    ub_real *dx, bool add)
+{
+    ub_real_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, layer->in, layer->out, 1, delta,
+                 layer->out, w + layer->at, layer->in, add ? 1 : 0, dx, layer->in);
+}
+
+void ub_dense_gradient(const ub_layer *layer, int64_t n, const ub_real *x, const ub_real *delta,
+                       int32_t first, int32_t count, ub_real *out, bool add)
+{
+    ub_real_gemm(CblasRowMajor, CblasTrans, CblasNoTrans, count, layer->in, (int)n, 1,
+                 delta + first, layer->out, x, layer->in, add ? 1 : 0, out, layer->in);
+    if (first + count < layer->out)
+        return;
+    ub_real *bias = out + (int64_t)count * layer->in;
+    if (!add)
+        memset(bias, 0, (size_t)layer->out * sizeof *bias);
+    add_rows(n, layer->out, delta, bias);
+}
+
 void ub_dense_backward(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *x,
                        const ub_real *delta, ub_real *grad, ub_real *dx, int add)
 {
-    ub_real *weight = grad + layer->at, *bias = weight + (int64_t)layer->out * layer->in;
-    ub_real_gemm(CblasRowMajor, CblasTrans, CblasNoTrans, layer->out, layer->in, (int)n, 1, delta,
-                 layer->out, x, layer->in, add & UB_ADD_GRAD ? one : 0, weight, layer->in);
-    if (!(add & UB_ADD_GRAD))
-        memset(bias, 0, (size_t)layer->out * sizeof *bias);
-    add_rows(n, layer->out, delta, bias);
+    ub_dense_gradient(layer, n, x, delta, 0, layer->out, grad + layer->at, add & UB_ADD_GRAD);
     if (dx != NULL)
-        ub_real_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, layer->in, layer->out, 1,
-                     delta, layer->out, w + layer->at, layer->in, add & UB_ADD_DX ? one : 0, dx,
-                     layer->in);
+        ub_dense_below(layer, w, n, delta, dx, add & UB_ADD_DX);
 }

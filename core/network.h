@@ -9,6 +9,7 @@
 #ifndef UB_CORE_NETWORK_H
 #define UB_CORE_NETWORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/model.h"
@@ -30,8 +31,17 @@ void ub_dense_forward(const ub_layer *layer, ub_activation act, const ub_real *w
 /* Turn dL/dy of `count` values into dL/d(pre-activation), in place; y is what forward gave. */
 void ub_dense_unact(ub_activation act, int64_t count, const ub_real *y, ub_real *dy);
 
-/* From `delta` = dL/d(pre-activation) (n x out): the gradient of weights and biases into grad, and
- * dL/dx into dx (n x in; NULL: not wanted).  What `add` names is added to, the other is set. */
+/* From `delta` = dL/d(pre-activation) (n x out): dL/dx (n x in), set or added to dx. */
+void ub_dense_below(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *delta,
+                    ub_real *dx, bool add);
+
+/* And the gradient of the weights of outputs first .. first + count - 1 (count x in), followed, if
+ * these are the last, by that of all biases of the layer; set or added to out. */
+void ub_dense_gradient(const ub_layer *layer, int64_t n, const ub_real *x, const ub_real *delta,
+                       int32_t first, int32_t count, ub_real *out, bool add);
+
+/* Both, of a whole layer, at its place of grad and into dx (NULL: not wanted).  What `add` names is
+ * added to, the other is set. */
 enum { UB_ADD_GRAD = 1, UB_ADD_DX = 2 };
 void ub_dense_backward(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *x,
                        const ub_real *delta, ub_real *grad, ub_real *dx, int add);

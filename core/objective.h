@@ -45,25 +45,40 @@ typedef struct ub_weighting {
     double row, penalty, lambda;
 } ub_weighting;
 
+/* Outputs first .. first + count - 1 of a layer; layer -1: all heads and the penalty. */
+typedef struct ub_objective_range {
+    int32_t layer, first, count;
+} ub_objective_range;
+
 typedef struct ub_objective {
-    ub_model_shape    shape;
-    int32_t          *task_offset;
-    int32_t           layers; /* encoder, decoder, heads: see ub_model_layers */
-    ub_layer         *layer;
-    const ub_penalty *penalty;
-    double            beta;
-    int64_t           weights;         /* of the model */
-    int64_t           parameters;      /* weights and the penalty's own */
-    int64_t           rows;            /* capacity */
-    ub_real         **out;             /* of every layer: rows x layer->out */
-    ub_real         **active, **delta; /* of every head: its hidden layer, see ub_heads */
-    ub_real          *effective, *z, *dz, *sd, *front, *back, *jacobian, *work;
-    ub_heads          heads;
+    ub_model_shape      shape;
+    int32_t            *task_offset;
+    int32_t             layers; /* encoder, decoder, heads: see ub_model_layers */
+    ub_layer           *layer;
+    const ub_penalty   *penalty;
+    double              beta;
+    int64_t             weights;     /* of the model */
+    int64_t             parameters;  /* weights and the penalty's own */
+    int64_t             rows, slots; /* capacity: rows of a batch, batches kept */
+    ub_real           **out;         /* of encoder, decoder: slots x rows x layer->out */
+    ub_real           **back;        /* the same: dL/d(pre-activation) */
+    ub_real            *in, *z;      /* slots x rows x dim, latents */
+    ub_real            *tail;        /* slots x (parameters - tail_at): gradient of the heads */
+    int64_t            *n;           /* of the slots: rows */
+    int64_t             tail_at;     /* heads and penalty begin here in the parameters */
+    int32_t             ranges;      /* of the gradient, see below */
+    ub_objective_range *range;
+    int64_t            *at;              /* ranges + 1: where they begin */
+    ub_real           **active, **delta; /* of every head: its hidden layer, see ub_heads */
+    ub_layer           *head;            /* layers of the heads, counted from tail_at on */
+    ub_real            *effective, *dz, *sd, *answer, *slope, *jacobian, *work;
+    ub_heads            heads;
 } ub_objective;
 
-/* Make one for batches of up to `rows` rows.  UB_ESHAPE, UB_ENOMEM. */
+/* Make one for batches of up to `rows` rows, `slots` (>= 1) of which can wait for their gradient.
+ * UB_ESHAPE, UB_ENOMEM. */
 UB_NODISCARD ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_offset,
-                                         const ub_settings *settings, int64_t rows,
+                                         const ub_settings *settings, int64_t rows, int64_t slots,
                                          ub_objective *out);
 void                   ub_objective_release(ub_objective *o);
 
@@ -76,8 +91,16 @@ void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, u
 void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
                         const ub_weighting *weighting, double terms[UB_TERMS], ub_real *grad);
 
-/* After ub_objective_batch, of the same rows: mu (stride 2 * latents), and sums of |dg/dz| over the
- * rows that entered the penalty added to strength (see ub_heads_strength). */
+/* The same in two steps, for a gradient that is wanted range by range, of several batches in turn:
+ * terms and all that the gradient needs, kept in a slot; then the numbers o->at[k] .. o->at[k + 1]
+ * - 1 of the gradient (set).  A range has about 32,768 numbers at most (but the heads are one):
+ * those of a few batches stay in the cache of a core while they are added up. */
+void ub_objective_pass(ub_objective *o, int64_t slot, const ub_real *w, const ub_batch *b,
+                       const ub_weighting *weighting, double terms[UB_TERMS]);
+void ub_objective_gradient(const ub_objective *o, int64_t slot, int32_t k, ub_real *out);
+
+/* After ub_objective_batch without gradient, of the same rows: mu (stride 2 * latents), and sums of
+ * |dg/dz| over the rows that entered the penalty added to strength (see ub_heads_strength). */
 const ub_real *ub_objective_mu(const ub_objective *o);
 void           ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength);
 

@@ -16,7 +16,8 @@
 #include "core/model.h"
 #include "core/real.h"
 
-/* The heads of one batch.  Head i: A = tanh(W1 z + b1), output W2 A + b2. */
+/* The heads of one batch.  Weights and gradients are those of the heads, places in them counted
+ * from the first head on.  Head i: A = tanh(W1 z + b1), output W2 A + b2. */
 typedef struct ub_heads {
     int32_t         tasks, latents, hidden;
     const int32_t  *offset;   /* tasks + 1: columns of the tasks */

@@ -19,7 +19,9 @@ typedef float ub_real;
 #define ub_real_sqrt sqrtf
 
 #define ub_dense_backward ub_dense_backward_single
+#define ub_dense_below ub_dense_below_single
 #define ub_dense_forward ub_dense_forward_single
+#define ub_dense_gradient ub_dense_gradient_single
 #define ub_dense_unact ub_dense_unact_single
 #define ub_standardise ub_standardise_single
 
@@ -34,8 +36,10 @@ typedef float ub_real;
 
 #define ub_objective_batch ub_objective_batch_single
 #define ub_objective_fold ub_objective_fold_single
+#define ub_objective_gradient ub_objective_gradient_single
 #define ub_objective_init ub_objective_init_single
 #define ub_objective_mu ub_objective_mu_single
+#define ub_objective_pass ub_objective_pass_single
 #define ub_objective_release ub_objective_release_single
 #define ub_objective_start ub_objective_start_single
 #define ub_objective_strength ub_objective_strength_single

@@ -68,6 +68,7 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     if (evaluation_width(&shape) > t->width)
         t->width = evaluation_width(&shape);
     UB_TRY(UB_ALLOC(t->result, evaluation_width(&shape)));
+    UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + UB_TERMS));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
     int64_t episodes = t->facts.held / c->steps;
@@ -120,6 +121,7 @@ void ub_trainer_destroy(ub_trainer **t)
     if ((*t)->api != NULL)
         (*t)->api->destroy(&(*t)->learner);
     ub_free((*t)->result);
+    ub_free((*t)->tail);
     ub_free((*t)->used);
     ub_free((*t)->log);
     ub_free(*t);
@@ -167,6 +169,16 @@ static double rate_at(const ub_trainer *t, int64_t step)
     return t->rate * (1.0 - (1.0 - t->decay_to) * (part - t->decay_from) / (1.0 - t->decay_from));
 }
 
+static void pass(ub_trainer *t, int64_t s)
+{
+    position        at = position_of(t);
+    ub_learner_step step = {.epoch = at.restart * t->epochs + at.step / t->steps,
+                            .step = at.step % t->steps,
+                            .phase = (int64_t)t->at.phase,
+                            .lambda = lambda_at(t, at.step)};
+    t->api->pass(t->learner, &step, s);
+}
+
 ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
 {
     ub_range own = t->own;
@@ -176,20 +188,63 @@ ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
     if (s < own.first || s >= own.first + own.count)
         return UB_FAIL(UB_EARG, "shard %lld is not among the %lld from %lld on held here",
                        (long long)s, (long long)own.count, (long long)own.first);
-    position at = position_of(t);
-    int64_t  set = t->facts.parameters + UB_TERMS;
-    if (at.evaluation) {
+    int64_t set = t->facts.parameters + UB_TERMS;
+    if (ub_trainer_evaluates(t)) {
         t->api->evaluate(t->learner, t->lambda, s, part);
         set = evaluation_width(&t->best.shape);
     } else {
-        ub_learner_step step = {.epoch = at.restart * t->epochs + at.step / t->steps,
-                                .step = at.step % t->steps,
-                                .phase = (int64_t)t->at.phase,
-                                .lambda = lambda_at(t, at.step)};
-        t->api->train(t->learner, &step, s, part);
+        pass(t, s);
+        for (int32_t k = 0; k < t->facts.ranges; k++)
+            t->api->part(t->learner, s, k, (char *)part + (size_t)t->facts.at[k] * t->api->size);
     }
     memset((char *)part + (size_t)set * t->api->size, 0, (size_t)(t->width - set) * t->api->size);
     return UB_OK;
+}
+
+bool ub_trainer_evaluates(const ub_trainer *t)
+{
+    return position_of(t).evaluation;
+}
+
+int32_t ub_trainer_ranges(const ub_trainer *t, const int64_t **at)
+{
+    *at = t->facts.at;
+    return t->facts.ranges;
+}
+
+void ub_trainer_pass(ub_trainer *t)
+{
+    for (int64_t s = t->own.first; s < t->own.first + t->own.count; s++)
+        pass(t, s);
+}
+
+void ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part)
+{
+    t->api->part(t->learner, s, k, part);
+}
+
+void ub_trainer_update(ub_trainer *t, int32_t k, const void *sum)
+{
+    position at = position_of(t);
+    int64_t  last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
+    if (k == last) {
+        n -= UB_TERMS;
+        t->api->widen((const char *)sum + (size_t)n * t->api->size, UB_TERMS,
+                      t->tail + t->facts.ranges);
+    }
+    t->tail[k] = t->api->square(sum, n);
+    t->api->update(t->learner, k, at.step + 1, rate_at(t, at.step), sum);
+}
+
+double *ub_trainer_tail(ub_trainer *t, int64_t *count)
+{
+    *count = t->facts.ranges + UB_TERMS;
+    return t->tail;
+}
+
+void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS])
+{
+    t->api->vectors(t->learner, vectors);
 }
 
 static double objective_of(const ub_trainer *t, const double *terms, double lambda)
@@ -217,14 +272,33 @@ static void put_row(ub_trainer *t, position at)
     memset(t->at.sums, 0, sizeof t->at.sums);
 }
 
-static void take_step(ub_trainer *t, position at, const void *sum, double norm)
+static ub_status check_finite(const ub_trainer *t, position at, double objective, double square)
 {
-    t->api->update(t->learner, at.step + 1, rate_at(t, at.step), sum);
+    if (isfinite(square) && isfinite(objective))
+        return UB_OK;
+    return UB_FAIL(UB_ENUMERIC,
+                   "the training diverged: initialisation %lld, step %lld of %lld, objective "
+                   "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
+                   "for extreme values in the corpus",
+                   (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
+                   objective, square, t->rate);
+}
+
+ub_status ub_trainer_step(ub_trainer *t)
+{
+    position at = position_of(t);
+    double   square = 0.0, *terms = t->tail + t->facts.ranges;
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        square += t->tail[k];
+    UB_TRY(check_finite(t, at, objective_of(t, terms, t->lambda), square));
     for (int k = 0; k < UB_TERMS; k++)
-        t->at.sums[k] += t->result[k];
-    t->at.gradient_norm = norm;
+        t->at.sums[k] += terms[k];
+    t->at.gradient_norm = sqrt(square);
     if ((at.step + 1) % t->steps == 0)
         put_row(t, at);
+    memset(t->tail, 0, (size_t)(t->facts.ranges + UB_TERMS) * sizeof *t->tail);
+    t->at.phase += 1;
+    return UB_OK;
 }
 
 int64_t ub_trainer_cells(const ub_trainer *t)
@@ -276,36 +350,29 @@ static void end_restart(ub_trainer *t, int64_t restart, double objective)
         t->api->fold(t->learner, t->best.w);
 }
 
-ub_status ub_trainer_apply(ub_trainer *t, const void *sum)
+static ub_status end_evaluation(ub_trainer *t, const void *sum)
 {
     position at = position_of(t);
-    double   square = 0.0;
+    t->api->widen(sum, evaluation_width(&t->best.shape), t->result);
+    double objective = objective_of(t, t->result, t->lambda);
+    UB_TRY(check_finite(t, at, objective, 0.0));
+    end_restart(t, at.restart, objective);
+    t->at.phase += 1;
+    if (!ub_trainer_done(t))
+        t->api->start(t->learner, at.restart + 1);
+    return UB_OK;
+}
+
+ub_status ub_trainer_apply(ub_trainer *t, const void *sum)
+{
     if (ub_trainer_done(t))
         return UB_FAIL(UB_ESTATE, "the training is over after %lld phases",
                        (long long)ub_trainer_phases(t));
-    if (at.evaluation) {
-        t->api->widen(sum, evaluation_width(&t->best.shape), t->result);
-    } else {
-        square = t->api->square(sum, t->facts.parameters);
-        const char *terms = (const char *)sum + (size_t)t->facts.parameters * t->api->size;
-        t->api->widen(terms, UB_TERMS, t->result);
-    }
-    double objective = objective_of(t, t->result, t->lambda);
-    if (!isfinite(square) || !isfinite(objective))
-        return UB_FAIL(UB_ENUMERIC,
-                       "the training diverged: initialisation %lld, step %lld of %lld, objective "
-                       "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
-                       "for extreme values in the corpus",
-                       (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
-                       objective, square, t->rate);
-    if (at.evaluation)
-        end_restart(t, at.restart, objective);
-    else
-        take_step(t, at, sum, sqrt(square));
-    t->at.phase += 1;
-    if (at.evaluation && !ub_trainer_done(t))
-        t->api->start(t->learner, at.restart + 1);
-    return UB_OK;
+    if (ub_trainer_evaluates(t))
+        return end_evaluation(t, sum);
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        ub_trainer_update(t, k, (const char *)sum + (size_t)t->facts.at[k] * t->api->size);
+    return ub_trainer_step(t);
 }
 
 const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)

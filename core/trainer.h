@@ -62,6 +62,29 @@ UB_NODISCARD ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part);
 /* End the phase with the sum over all shards.  UB_ENUMERIC if it is not finite. */
 UB_NODISCARD ub_status ub_trainer_apply(ub_trainer *t, const void *sum);
 
+/* A gradient step in ranges, which is what mpi/training.h does: the vector above, from at[k] on to
+ * at[k + 1] - 1, of all ranges; the same numbers, whoever updates which range.
+ *
+ *   ub_trainer_pass(t);                                 forward and back, with all own shards
+ *   for every range k: sum over shards s, in tree order, of ub_trainer_part(t, s, k, part);
+ *   ub_trainer_update(t, k, sum);                       once a range, on any copy
+ *   give the range of the first of ub_trainer_vectors() to all copies;
+ *   add up ub_trainer_tail() over the copies (0 where a copy has updated nothing);
+ *   ub_trainer_step(t);                                 on all copies
+ *
+ * UB_ENUMERIC from ub_trainer_step: the sums are not finite, and the weights are lost. */
+bool                   ub_trainer_evaluates(const ub_trainer *t); /* no step: use shard and apply */
+int32_t                ub_trainer_ranges(const ub_trainer *t, const int64_t **at);
+void                   ub_trainer_pass(ub_trainer *t);
+void                   ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part);
+void                   ub_trainer_update(ub_trainer *t, int32_t k, const void *sum);
+double                *ub_trainer_tail(ub_trainer *t, int64_t *count);
+UB_NODISCARD ub_status ub_trainer_step(ub_trainer *t);
+/* Weights, then what the optimiser keeps, each a vector in those ranges.  The others than the first
+ * need to be whole only for ub_trainer_state_get. */
+enum { UB_TRAINER_VECTORS = 3 };
+void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS]);
+
 bool ub_trainer_done(const ub_trainer *t);
 /* Phases passed and in all, over all initialisations. */
 int64_t ub_trainer_phase(const ub_trainer *t);

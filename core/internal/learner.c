@@ -11,8 +11,11 @@
 struct ub_learner {
     ub_objective objective;
     ub_sampler   sampler;
-    ub_real     *w, *moments; /* parameters; 2 * parameters */
-    double      *sums;        /* of an evaluation */
+    ub_real     *vector[UB_LEARNER_VECTORS]; /* weights, Adam's moments; width numbers each */
+    ub_real     *terms;                      /* of every own shard: UB_TERMS */
+    int64_t      width;                      /* parameters and terms */
+    int64_t     *at;                         /* ranges + 1 */
+    double      *sums;                       /* of an evaluation */
 };
 
 static int64_t evaluation_width(const ub_model_shape *s)
@@ -26,8 +29,10 @@ static void destroy(ub_learner **l)
         return;
     ub_objective_release(&(*l)->objective);
     ub_sampler_release(&(*l)->sampler);
-    ub_free((*l)->w);
-    ub_free((*l)->moments);
+    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+        ub_free((*l)->vector[i]);
+    ub_free((*l)->terms);
+    ub_free((*l)->at);
     ub_free((*l)->sums);
     ub_free(*l);
     *l = NULL;
@@ -41,10 +46,17 @@ static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *us
     ub_status   st = UB_OK;
     UB_TRY(UB_ALLOC(l, 1));
     UB_TRY_OUT(ub_sampler_init(corpus, own, use, norm, settings, shape->latents, &l->sampler));
-    UB_TRY_OUT(
-        ub_objective_init(shape, corpus->task_offset, settings, l->sampler.rows, &l->objective));
-    UB_TRY_OUT(UB_ALLOC(l->w, l->objective.parameters));
-    UB_TRY_OUT(UB_ALLOC(l->moments, 2 * l->objective.parameters));
+    int64_t slots = own.count > 0 ? own.count : 1;
+    UB_TRY_OUT(ub_objective_init(shape, corpus->task_offset, settings, l->sampler.rows, slots,
+                                 &l->objective));
+    const ub_objective *o = &l->objective;
+    l->width = o->parameters + UB_TERMS;
+    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+        UB_TRY_OUT(UB_ALLOC(l->vector[i], l->width));
+    UB_TRY_OUT(UB_ALLOC(l->terms, slots * UB_TERMS));
+    UB_TRY_OUT(UB_ALLOC(l->at, o->ranges + 1));
+    memcpy(l->at, o->at, (size_t)o->ranges * sizeof *l->at);
+    l->at[o->ranges] = l->width; /* the terms travel with the last range */
     UB_TRY_OUT(UB_ALLOC(l->sums, evaluation_width(shape)));
     *out = l;
     return UB_OK;
@@ -55,14 +67,19 @@ out:
 
 static ub_learner_facts facts(const ub_learner *l)
 {
-    return (ub_learner_facts){l->objective.parameters, l->sampler.train, l->sampler.held,
-                              l->sampler.batch};
+    return (ub_learner_facts){.parameters = l->objective.parameters,
+                              .ranges = l->objective.ranges,
+                              .at = l->at,
+                              .train = l->sampler.train,
+                              .held = l->sampler.held,
+                              .batch = l->sampler.batch};
 }
 
 static void start(ub_learner *l, int64_t restart)
 {
-    ub_objective_start(&l->objective, l->sampler.seed, restart, l->w);
-    memset(l->moments, 0, 2 * (size_t)l->objective.parameters * sizeof *l->moments);
+    ub_objective_start(&l->objective, l->sampler.seed, restart, l->vector[0]);
+    for (int i = 1; i < UB_LEARNER_VECTORS; i++)
+        memset(l->vector[i], 0, (size_t)l->width * sizeof *l->vector[i]);
 }
 
 static void narrow(const double *x, int64_t n, ub_real *out)
@@ -71,10 +88,10 @@ static void narrow(const double *x, int64_t n, ub_real *out)
         out[i] = (ub_real)x[i];
 }
 
-static void train(ub_learner *l, const ub_learner_step *at, int64_t s, void *part)
+static void pass(ub_learner *l, const ub_learner_step *at, int64_t s)
 {
     const ub_sampler *p = &l->sampler;
-    ub_real          *gradient = part;
+    int64_t           slot = s - p->own.first;
     double            terms[UB_TERMS];
     ub_batch          b = ub_sampler_train(&l->sampler, s, at->epoch, at->step, at->phase,
                                            l->objective.shape.latents);
@@ -83,8 +100,18 @@ static void train(ub_learner *l, const ub_learner_step *at, int64_t s, void *par
     ub_weighting weighting = {.row = 1.0 / (double)p->batch,
                               .penalty = (double)b.jacobian / (double)all,
                               .lambda = at->lambda};
-    ub_objective_batch(&l->objective, l->w, &b, &weighting, terms, gradient);
-    narrow(terms, UB_TERMS, gradient + l->objective.parameters);
+    ub_objective_pass(&l->objective, slot, l->vector[0], &b, &weighting, terms);
+    narrow(terms, UB_TERMS, l->terms + slot * UB_TERMS);
+}
+
+static void part(const ub_learner *l, int64_t s, int32_t k, void *out)
+{
+    const ub_objective *o = &l->objective;
+    int64_t             slot = s - l->sampler.own.first;
+    ub_objective_gradient(o, slot, k, out);
+    if (k == o->ranges - 1)
+        memcpy((ub_real *)out + (o->at[k + 1] - o->at[k]), l->terms + slot * UB_TERMS,
+               UB_TERMS * sizeof *l->terms);
 }
 
 /* Add sums over the rows of the batch just evaluated. */
@@ -111,8 +138,8 @@ static void evaluate(ub_learner *l, double lambda, int64_t s, void *part)
     for (int64_t done = 0; (b = ub_sampler_held(&l->sampler, s, done)).n > 0; done += b.n) {
         double       terms[UB_TERMS];
         ub_weighting weighting = {1.0 / held, (double)b.n / held, lambda};
-        ub_objective_batch(&l->objective, l->w, &b, &weighting, terms, NULL);
-        ub_objective_strength(&l->objective, l->w, raw);
+        ub_objective_batch(&l->objective, l->vector[0], &b, &weighting, terms, NULL);
+        ub_objective_strength(&l->objective, l->vector[0], raw);
         for (int k = 0; k < UB_TERMS; k++)
             all[k] += terms[k];
         add_latents(l, b.n, sum, square);
@@ -120,10 +147,16 @@ static void evaluate(ub_learner *l, double lambda, int64_t s, void *part)
     narrow(all, width, part);
 }
 
-static void update(ub_learner *l, int64_t t, double rate, const void *gradient)
+static void update(ub_learner *l, int32_t k, int64_t t, double rate, const void *gradient)
 {
-    int64_t n = l->objective.parameters;
-    ub_adam_update(n, t, rate, gradient, l->w, l->moments, l->moments + n);
+    int64_t at = l->objective.at[k], n = l->objective.at[k + 1] - at;
+    ub_adam_update(n, t, rate, gradient, l->vector[0] + at, l->vector[1] + at, l->vector[2] + at);
+}
+
+static void vectors(ub_learner *l, void *out[UB_LEARNER_VECTORS])
+{
+    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+        out[i] = l->vector[i];
 }
 
 static void widen(const void *x, int64_t n, double *out)
@@ -153,22 +186,22 @@ UB_SIMD static double square_of(const void *x, int64_t n)
 
 static void fold(const ub_learner *l, double *w)
 {
-    ub_objective_fold(&l->objective, l->w, l->objective.effective);
+    ub_objective_fold(&l->objective, l->vector[0], l->objective.effective);
     widen(l->objective.effective, l->objective.weights, w);
 }
 
 static void get(const ub_learner *l, double *state)
 {
     int64_t n = l->objective.parameters;
-    widen(l->w, n, state);
-    widen(l->moments, 2 * n, state + n);
+    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+        widen(l->vector[i], n, state + i * n);
 }
 
 static void set(ub_learner *l, const double *state)
 {
     int64_t n = l->objective.parameters;
-    narrow(state, n, l->w);
-    narrow(state + n, 2 * n, l->moments);
+    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+        narrow(state + i * n, n, l->vector[i]);
 }
 
 #ifdef UB_SINGLE
@@ -181,9 +214,11 @@ const ub_learner_api ub_learner_double = {
     .destroy = destroy,
     .facts = facts,
     .start = start,
-    .train = train,
+    .pass = pass,
+    .part = part,
     .evaluate = evaluate,
     .update = update,
+    .vectors = vectors,
     .fold = fold,
     .get = get,
     .set = set,

@@ -16,8 +16,10 @@
 typedef struct ub_learner ub_learner;
 
 typedef struct ub_learner_facts {
-    int64_t parameters;         /* numbers that are trained */
-    int64_t train, held, batch; /* samples, of all shards */
+    int64_t        parameters;         /* numbers that are trained */
+    int32_t        ranges;             /* of the gradient followed by the terms (UB_TERMS) */
+    const int64_t *at;                 /* ranges + 1: where they begin; borrowed */
+    int64_t        train, held, batch; /* samples, of all shards */
 } ub_learner_facts;
 
 /* A gradient step: step number `step` of the epoch numbered `epoch` over all initialisations;
@@ -26,6 +28,8 @@ typedef struct ub_learner_step {
     int64_t epoch, step, phase;
     double  lambda;
 } ub_learner_step;
+
+enum { UB_LEARNER_VECTORS = 3 };
 
 /* Vectors of numbers of this precision are `void`; those of `double` are doubles always. */
 typedef struct ub_learner_api {
@@ -37,13 +41,17 @@ typedef struct ub_learner_api {
     ub_learner_facts (*facts)(const ub_learner *l);
     /* Weights of initialisation `restart`; the optimiser forgets. */
     void (*start)(ub_learner *l, int64_t restart);
-    /* Of shard s: its part of the gradient and, after it, of the terms (UB_TERMS). */
-    void (*train)(ub_learner *l, const ub_learner_step *step, int64_t s, void *part);
+    /* Forward and back with shard s; then, range by range, its part of gradient and terms. */
+    void (*pass)(ub_learner *l, const ub_learner_step *step, int64_t s);
+    void (*part)(const ub_learner *l, int64_t s, int32_t k, void *out);
     /* Of the held-out samples of shard s: terms, sum mu, sum mu^2 (a latent each), and
      * sum |dg/dz| (tasks x latents). */
     void (*evaluate)(ub_learner *l, double lambda, int64_t s, void *part);
-    /* Update number t (from 1) of the initialisation with this gradient. */
-    void (*update)(ub_learner *l, int64_t t, double rate, const void *gradient);
+    /* Update number t (from 1) of the initialisation: the weights of range k, with its gradient. */
+    void (*update)(ub_learner *l, int32_t k, int64_t t, double rate, const void *gradient);
+    /* Where the weights and, one after another, what the optimiser keeps are: vectors[0 .. 2], each
+     * with room for the terms behind the parameters. */
+    void (*vectors)(ub_learner *l, void *vectors[UB_LEARNER_VECTORS]);
     /* Weights as a model without a penalty has them. */
     void (*fold)(const ub_learner *l, double *w);
     /* Weights and optimiser: 3 * parameters numbers. */

@@ -24,6 +24,7 @@ struct ub_trainer {
     ub_restarts           ends; /* of the initialisations that are over */
     ub_trainer_counters   at;
     double               *used;   /* of every task: held-out samples at which it counts */
+    double               *tail;   /* of a step: squares of the ranges of the gradient, terms */
     double               *result; /* of an evaluation: terms, sum mu, sum mu^2, strength */
     ub_range              own;
     int64_t               restarts, epochs, steps, width;
