@@ -7,16 +7,31 @@
 #include "core/internal/trainer.h"
 #include "core/mem.h"
 
-/* Where a phase is: restarts of epochs * steps gradient steps and one evaluation each. */
+/* Where a phase is: restarts of steps, with an evaluation after `every` epochs. */
 typedef struct position {
-    int64_t restart, step; /* step of the restart; evaluation if it is the last */
-    bool    evaluation;
+    int64_t restart, step; /* gradient steps of the restart before this phase */
+    bool    evaluation, last;
 } position;
+
+/* Phases between evaluations, with the evaluation; phases of a restart. */
+static int64_t cycle_of(const ub_trainer *t)
+{
+    return t->every * t->steps + 1;
+}
+
+int64_t ub_trainer_each(const ub_trainer *t)
+{
+    return t->epochs / t->every * cycle_of(t);
+}
 
 static position position_of(const ub_trainer *t)
 {
-    int64_t each = t->epochs * t->steps + 1, phase = (int64_t)t->at.phase;
-    return (position){phase / each, phase % each, phase % each == each - 1};
+    int64_t each = ub_trainer_each(t), cycle = cycle_of(t), phase = (int64_t)t->at.phase;
+    int64_t in = phase % each, done = in / cycle;
+    return (position){.restart = phase / each,
+                      .step = in - done,
+                      .evaluation = in % cycle == cycle - 1,
+                      .last = in == each - 1};
 }
 
 /* Evaluation vector: the terms, then sum mu, sum mu^2 (a latent each), sum |dg/dz| (tasks x
@@ -69,6 +84,10 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
         t->width = evaluation_width(&shape);
     UB_TRY(UB_ALLOC(t->result, evaluation_width(&shape)));
     UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + UB_TERMS));
+    size_t width = (size_t)t->facts.parameters + UB_TERMS;
+    if (settings->disentangle.clip > 0)
+        UB_TRY(ub_mem_check(t->gradient = ub_alloc(width, t->api->size), width, t->api->size,
+                            "the gradient"));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
     int64_t episodes = t->facts.held / c->steps;
@@ -96,13 +115,8 @@ ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t
     UB_TRY(UB_ALLOC(t, 1));
     t->restarts = settings->disentangle.restarts;
     t->epochs = settings->disentangle.epochs;
-    t->beta = settings->disentangle.beta;
-    t->lambda = settings->disentangle.lambda;
-    t->ramp = settings->disentangle.ramp;
-    t->rate = settings->disentangle.learning_rate;
-    t->decay_from = settings->disentangle.decay_from;
-    t->decay_to = settings->disentangle.decay_to;
-    t->keep = settings->disentangle.keep;
+    t->settings = *settings;
+    t->every = settings->disentangle.patience > 0 ? 1 : t->epochs;
     t->own = own;
     ub_status st = fill(t, corpus, own, use, norm, settings);
     if (st != UB_OK)
@@ -121,6 +135,7 @@ void ub_trainer_destroy(ub_trainer **t)
     if ((*t)->api != NULL)
         (*t)->api->destroy(&(*t)->learner);
     ub_free((*t)->result);
+    ub_free((*t)->gradient);
     ub_free((*t)->tail);
     ub_free((*t)->used);
     ub_free((*t)->log);
@@ -145,7 +160,7 @@ int64_t ub_trainer_phase(const ub_trainer *t)
 
 int64_t ub_trainer_phases(const ub_trainer *t)
 {
-    return t->restarts * (t->epochs * t->steps + 1);
+    return t->restarts * ub_trainer_each(t);
 }
 
 bool ub_trainer_done(const ub_trainer *t)
@@ -156,17 +171,14 @@ bool ub_trainer_done(const ub_trainer *t)
 /* lambda grows linearly from 0 over the first part of a restart. */
 static double lambda_at(const ub_trainer *t, int64_t step)
 {
-    double ramp = t->ramp * (double)(t->epochs * t->steps);
-    return (double)step < ramp ? t->lambda * (double)step / ramp : t->lambda;
+    double ramp = t->settings.disentangle.ramp * (double)(t->epochs * t->steps);
+    return (double)step < ramp ? t->settings.disentangle.lambda * (double)step / ramp
+                               : t->settings.disentangle.lambda;
 }
 
-/* Constant, then linear. */
 static double rate_at(const ub_trainer *t, int64_t step)
 {
-    double part = (double)step / (double)(t->epochs * t->steps);
-    if (part <= t->decay_from)
-        return t->rate;
-    return t->rate * (1.0 - (1.0 - t->decay_to) * (part - t->decay_from) / (1.0 - t->decay_from));
+    return ub_schedule_at(&t->settings, step, t->epochs * t->steps);
 }
 
 static void pass(ub_trainer *t, int64_t s)
@@ -190,7 +202,7 @@ ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
                        (long long)s, (long long)own.count, (long long)own.first);
     int64_t set = t->facts.parameters + UB_TERMS;
     if (ub_trainer_evaluates(t)) {
-        t->api->evaluate(t->learner, t->lambda, s, part);
+        t->api->evaluate(t->learner, t->settings.disentangle.lambda, s, part);
         set = evaluation_width(&t->best.shape);
     } else {
         pass(t, s);
@@ -223,17 +235,40 @@ void ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part)
     t->api->part(t->learner, s, k, part);
 }
 
+static void update(ub_trainer *t, int32_t k, double scale, const void *gradient)
+{
+    int64_t   step = position_of(t).step;
+    ub_update u = {.number = step + 1,
+                   .rate = rate_at(t, step),
+                   .scale = scale,
+                   .decay = t->settings.disentangle.weight_decay,
+                   .momentum = t->settings.disentangle.momentum,
+                   .nesterov = t->settings.disentangle.nesterov};
+    t->api->update(t->learner, k, &u, gradient);
+}
+
+/* All of the weights, with a gradient no longer than allowed. */
+static void update_clipped(ub_trainer *t, double norm)
+{
+    double most = t->settings.disentangle.clip, scale = norm > most ? most / norm : 1.0;
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        update(t, k, scale, (const char *)t->gradient + (size_t)t->facts.at[k] * t->api->size);
+}
+
 void ub_trainer_update(ub_trainer *t, int32_t k, const void *sum)
 {
-    position at = position_of(t);
-    int64_t  last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
+    int64_t last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
     if (k == last) {
         n -= UB_TERMS;
         t->api->widen((const char *)sum + (size_t)n * t->api->size, UB_TERMS,
                       t->tail + t->facts.ranges);
     }
     t->tail[k] = t->api->square(sum, n);
-    t->api->update(t->learner, k, at.step + 1, rate_at(t, at.step), sum);
+    if (t->gradient != NULL) /* how long it is, is known when all of it is there */
+        memcpy((char *)t->gradient + (size_t)t->facts.at[k] * t->api->size, sum,
+               (size_t)(t->facts.at[k + 1] - t->facts.at[k]) * t->api->size);
+    else
+        update(t, k, 1.0, sum);
 }
 
 double *ub_trainer_tail(ub_trainer *t, int64_t *count)
@@ -245,12 +280,14 @@ double *ub_trainer_tail(ub_trainer *t, int64_t *count)
 void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS])
 {
     t->api->vectors(t->learner, vectors);
+    if (t->gradient != NULL)
+        vectors[0] = t->gradient;
 }
 
 static double objective_of(const ub_trainer *t, const double *terms, double lambda)
 {
-    return terms[UB_TERM_RECONSTRUCTION] + t->beta * terms[UB_TERM_KL] + terms[UB_TERM_TASK] +
-           lambda * terms[UB_TERM_PENALTY];
+    return terms[UB_TERM_RECONSTRUCTION] + t->settings.disentangle.beta * terms[UB_TERM_KL] +
+           terms[UB_TERM_TASK] + lambda * terms[UB_TERM_PENALTY];
 }
 
 static void put_row(ub_trainer *t, position at)
@@ -281,7 +318,7 @@ static ub_status check_finite(const ub_trainer *t, position at, double objective
                    "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
                    "for extreme values in the corpus",
                    (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
-                   objective, square, t->rate);
+                   objective, square, t->settings.disentangle.learning_rate);
 }
 
 ub_status ub_trainer_step(ub_trainer *t)
@@ -290,10 +327,12 @@ ub_status ub_trainer_step(ub_trainer *t)
     double   square = 0.0, *terms = t->tail + t->facts.ranges;
     for (int32_t k = 0; k < t->facts.ranges; k++)
         square += t->tail[k];
-    UB_TRY(check_finite(t, at, objective_of(t, terms, t->lambda), square));
+    UB_TRY(check_finite(t, at, objective_of(t, terms, t->settings.disentangle.lambda), square));
     for (int k = 0; k < UB_TERMS; k++)
         t->at.sums[k] += terms[k];
     t->at.gradient_norm = sqrt(square);
+    if (t->gradient != NULL)
+        update_clipped(t, t->at.gradient_norm);
     if ((at.step + 1) % t->steps == 0)
         put_row(t, at);
     memset(t->tail, 0, (size_t)(t->facts.ranges + UB_TERMS) * sizeof *t->tail);
@@ -326,17 +365,17 @@ void ub_trainer_judge(ub_trainer *t, int64_t count)
         if (t->ends.kept < 0 || t->ends.objective[k] < t->ends.objective[t->ends.kept])
             t->ends.kept = k;
     for (int64_t at = 0; at < count * ub_trainer_cells(t); at += latents)
-        keep_latents(latents, t->keep, t->ends.strength + at, t->ends.relevant + at);
+        keep_latents(latents, t->settings.disentangle.keep, t->ends.strength + at,
+                     t->ends.relevant + at);
 }
 
 /* strength = mean |dg/dz| over the task's columns and its held-out samples, times the standard
  * deviation of the latent: how far the (standardised) task moves when the latent does. */
-static void end_restart(ub_trainer *t, int64_t restart, double objective)
+static void put_strength(const ub_trainer *t, double *strength)
 {
     const ub_model_shape *s = &t->best.shape;
     const double         *mean = t->result + UB_TERMS, *square = mean + s->latents,
-                 *raw = square + s->latents;
-    double *strength = t->ends.strength + restart * ub_trainer_cells(t), n = (double)t->facts.held;
+                 *raw = square + s->latents, n = (double)t->facts.held;
     for (int32_t i = 0; i < s->tasks; i++)
         for (int32_t j = 0; j < s->latents; j++) {
             double m = mean[j] / n, variance = square[j] / n - m * m;
@@ -344,20 +383,39 @@ static void end_restart(ub_trainer *t, int64_t restart, double objective)
             strength[i * s->latents + j] =
                 t->used[i] > 0 ? raw[i * s->latents + j] / t->used[i] * sd : 0.0;
         }
+}
+
+/* An evaluation better than those before of this initialisation: keep what it says of it, and the
+ * weights if it is better than all initialisations before. */
+static void keep_evaluation(ub_trainer *t, int64_t restart, double objective)
+{
+    bool best = true;
+    for (int64_t k = 0; k < restart; k++)
+        best = best && objective < t->ends.objective[k];
+    put_strength(t, t->ends.strength + restart * ub_trainer_cells(t));
     t->ends.objective[restart] = objective;
-    ub_trainer_judge(t, restart + 1);
-    if (t->ends.kept == restart)
+    if (best)
         t->api->fold(t->learner, t->best.w);
 }
 
 static ub_status end_evaluation(ub_trainer *t, const void *sum)
 {
     position at = position_of(t);
+    int64_t  patience = t->settings.disentangle.patience;
     t->api->widen(sum, evaluation_width(&t->best.shape), t->result);
-    double objective = objective_of(t, t->result, t->lambda);
+    double objective = objective_of(t, t->result, t->settings.disentangle.lambda);
     UB_TRY(check_finite(t, at, objective, 0.0));
-    end_restart(t, at.restart, objective);
+    if (at.step == t->every * t->steps || objective < t->ends.objective[at.restart]) {
+        keep_evaluation(t, at.restart, objective);
+        t->at.quiet = 0;
+    } else {
+        t->at.quiet += 1;
+    }
     t->at.phase += 1;
+    if (!at.last && (patience == 0 || t->at.quiet < (double)patience))
+        return UB_OK;
+    ub_trainer_judge(t, at.restart + 1);
+    t->at.phase = (double)((at.restart + 1) * ub_trainer_each(t));
     if (!ub_trainer_done(t))
         t->api->start(t->learner, at.restart + 1);
     return UB_OK;

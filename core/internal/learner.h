@@ -10,6 +10,7 @@
 
 #include "core/corpus.h"
 #include "core/model.h"
+#include "core/optimizer.h"
 #include "core/settings.h"
 #include "core/shard.h"
 
@@ -47,8 +48,8 @@ typedef struct ub_learner_api {
     /* Of the held-out samples of shard s: terms, sum mu, sum mu^2 (a latent each), and
      * sum |dg/dz| (tasks x latents). */
     void (*evaluate)(ub_learner *l, double lambda, int64_t s, void *part);
-    /* Update number t (from 1) of the initialisation: the weights of range k, with its gradient. */
-    void (*update)(ub_learner *l, int32_t k, int64_t t, double rate, const void *gradient);
+    /* Update the weights of range k with its gradient. */
+    void (*update)(ub_learner *l, int32_t k, const ub_update *step, const void *gradient);
     /* Where the weights and, one after another, what the optimiser keeps are: vectors[0 .. 2], each
      * with room for the terms behind the parameters. */
     void (*vectors)(ub_learner *l, void *vectors[UB_LEARNER_VECTORS]);

@@ -1,8 +1,7 @@
-/* Dense layers, the model's layout and encoder, Adam. */
+/* Dense layers, the model's layout and encoder. */
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
 #include "core/network.h"
 #include "core/rng.h"
 #include "tests/support/suite.h"
@@ -195,26 +194,9 @@ static void encode_is_the_formula(void)
     ub_model_release(&m);
 }
 
-/* The algorithm of the paper in its own words, one weight. */
-static void adam_is_the_algorithm(void)
-{
-    double w = 2, m = 0, v = 0, theta = 2, m1 = 0, v1 = 0;
-    for (int t = 1; t <= 50; t++) {
-        double g = 2 * theta + sin(t);
-        m1 = 0.9 * m1 + 0.1 * g;
-        v1 = 0.999 * v1 + 0.001 * g * g;
-        theta -= 0.1 * (m1 / (1 - pow(0.9, t))) / (sqrt(v1 / (1 - pow(0.999, t))) + 1e-8);
-        g = 2 * w + sin(t);
-        ub_adam_update(1, t, 0.1, &g, &w, &m, &v);
-        UB_CHECK_CLOSE(w, theta, 1e-12);
-    }
-    CU_ASSERT(fabs(theta) < 1);
-}
-
 UB_SUITE("network", {"a layer computes act(x W' + b)", forward_is_the_formula},
          {"the backward pass is the derivative", backward_is_the_derivative},
          {"gradients are added to what is there", backward_adds_up},
          {"the layers tile the weights and have names", layers_tile_the_weights},
          {"impossible shapes are refused with a sentence", bad_shapes_are_refused},
-         {"the encoder is its formula, row by row to the bit", encode_is_the_formula},
-         {"Adam is the published algorithm", adam_is_the_algorithm})
+         {"the encoder is its formula, row by row to the bit", encode_is_the_formula})
