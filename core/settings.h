@@ -123,6 +123,7 @@ typedef struct ub_settings {
         int64_t jacobian_samples;
         double  learning_rate, decay_from, decay_to;
         int64_t batch, epochs, restarts, shards;
+        int64_t teams; /* 0 = chosen */
         double  holdout, keep;
         int     steps;
         int64_t checkpoint_steps, keep_checkpoints;

@@ -74,7 +74,7 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     int64_t episodes = t->facts.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
         t->used[k % c->tasks] += use == NULL || use[k] != 0 ? (double)episodes : 0.0;
-    t->api->start(t->learner, 0);
+    t->api->start(t->learner, t->first);
     return UB_OK;
 }
 
@@ -89,12 +89,14 @@ ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings)
     return st;
 }
 
-ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                            const double *norm, const ub_settings *settings, ub_trainer **out)
+static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                        const double *norm, const ub_settings *settings, ub_range initialisations,
+                        ub_trainer **out)
 {
     ub_trainer *t = NULL;
     UB_TRY(UB_ALLOC(t, 1));
-    t->restarts = settings->disentangle.restarts;
+    t->first = initialisations.first;
+    t->restarts = initialisations.count;
     t->epochs = settings->disentangle.epochs;
     t->beta = settings->disentangle.beta;
     t->lambda = settings->disentangle.lambda;
@@ -110,6 +112,20 @@ ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t
     else
         *out = t;
     return st;
+}
+
+ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                            const double *norm, const ub_settings *settings, ub_trainer **out)
+{
+    return create(corpus, own, use, norm, settings, (ub_range){0, settings->disentangle.restarts},
+                  out);
+}
+
+ub_status ub_trainer_create_one(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                                const double *norm, const ub_settings *settings, int64_t restart,
+                                ub_trainer **out)
+{
+    return create(corpus, own, use, norm, settings, (ub_range){restart, 1}, out);
 }
 
 void ub_trainer_destroy(ub_trainer **t)
@@ -172,9 +188,10 @@ static double rate_at(const ub_trainer *t, int64_t step)
 static void pass(ub_trainer *t, int64_t s)
 {
     position        at = position_of(t);
-    ub_learner_step step = {.epoch = at.restart * t->epochs + at.step / t->steps,
+    int64_t         before = t->first * (t->epochs * t->steps + 1);
+    ub_learner_step step = {.epoch = (t->first + at.restart) * t->epochs + at.step / t->steps,
                             .step = at.step % t->steps,
-                            .phase = (int64_t)t->at.phase,
+                            .phase = before + (int64_t)t->at.phase,
                             .lambda = lambda_at(t, at.step)};
     t->api->pass(t->learner, &step, s);
 }
@@ -259,7 +276,7 @@ static void put_row(ub_trainer *t, position at)
     for (int k = 0; k < UB_TERMS; k++)
         terms[k] = t->at.sums[k] / (double)t->steps;
     t->log[(int64_t)t->at.rows++] =
-        (ub_trainer_row){.restart = at.restart,
+        (ub_trainer_row){.restart = t->first + at.restart,
                          .epoch = at.step / t->steps,
                          .learning_rate = rate_at(t, at.step),
                          .lambda = lambda,
@@ -280,8 +297,8 @@ static ub_status check_finite(const ub_trainer *t, position at, double objective
                    "the training diverged: initialisation %lld, step %lld of %lld, objective "
                    "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
                    "for extreme values in the corpus",
-                   (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
-                   objective, square, t->rate);
+                   (long long)(t->first + at.restart), (long long)at.step,
+                   (long long)(t->epochs * t->steps), objective, square, t->rate);
 }
 
 ub_status ub_trainer_step(ub_trainer *t)
@@ -359,7 +376,7 @@ static ub_status end_evaluation(ub_trainer *t, const void *sum)
     end_restart(t, at.restart, objective);
     t->at.phase += 1;
     if (!ub_trainer_done(t))
-        t->api->start(t->learner, at.restart + 1);
+        t->api->start(t->learner, t->first + at.restart + 1);
     return UB_OK;
 }
 
@@ -415,4 +432,23 @@ ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
     if (st != UB_OK)
         ub_model_release(out);
     return st;
+}
+
+ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one)
+{
+    int64_t restart = position_of(t).restart, rows = (int64_t)t->at.rows;
+    if (!ub_trainer_done(one) || one->restarts != 1 || one->first != t->first + restart)
+        return UB_FAIL(UB_ESTATE, "initialisation %lld, at phase %lld of %lld, is not what follows",
+                       (long long)one->first, (long long)ub_trainer_phase(one),
+                       (long long)ub_trainer_phases(one));
+    memcpy(t->log + rows, one->log, (size_t)one->at.rows * sizeof *t->log);
+    memcpy(t->ends.strength + restart * ub_trainer_cells(t), one->ends.strength,
+           (size_t)ub_trainer_cells(t) * sizeof *t->ends.strength);
+    t->ends.objective[restart] = one->ends.objective[0];
+    ub_trainer_judge(t, restart + 1);
+    if (t->ends.kept == restart)
+        memcpy(t->best.w, one->best.w, (size_t)t->best.weights * sizeof *t->best.w);
+    t->at.rows += one->at.rows;
+    t->at.phase += one->at.phase;
+    return UB_OK;
 }
