@@ -130,6 +130,7 @@ typedef struct ub_settings {
         bool    nesterov;
         int64_t patience; /* epochs; 0 = never stop early */
         int64_t batch, epochs, restarts, shards;
+        int64_t teams; /* 0 = chosen */
         double  holdout, keep;
         int     steps;
         int64_t checkpoint_steps, keep_checkpoints;

@@ -93,7 +93,7 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     int64_t episodes = t->facts.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
         t->used[k % c->tasks] += use == NULL || use[k] != 0 ? (double)episodes : 0.0;
-    t->api->start(t->learner, 0);
+    t->api->start(t->learner, t->first);
     return UB_OK;
 }
 
@@ -108,12 +108,14 @@ ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings)
     return st;
 }
 
-ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                            const double *norm, const ub_settings *settings, ub_trainer **out)
+static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                        const double *norm, const ub_settings *settings, ub_range initialisations,
+                        ub_trainer **out)
 {
     ub_trainer *t = NULL;
     UB_TRY(UB_ALLOC(t, 1));
-    t->restarts = settings->disentangle.restarts;
+    t->first = initialisations.first;
+    t->restarts = initialisations.count;
     t->epochs = settings->disentangle.epochs;
     t->settings = *settings;
     t->every = settings->disentangle.patience > 0 ? 1 : t->epochs;
@@ -124,6 +126,20 @@ ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t
     else
         *out = t;
     return st;
+}
+
+ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                            const double *norm, const ub_settings *settings, ub_trainer **out)
+{
+    return create(corpus, own, use, norm, settings, (ub_range){0, settings->disentangle.restarts},
+                  out);
+}
+
+ub_status ub_trainer_create_one(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                                const double *norm, const ub_settings *settings, int64_t restart,
+                                ub_trainer **out)
+{
+    return create(corpus, own, use, norm, settings, (ub_range){restart, 1}, out);
 }
 
 void ub_trainer_destroy(ub_trainer **t)
@@ -184,9 +200,10 @@ static double rate_at(const ub_trainer *t, int64_t step)
 static void pass(ub_trainer *t, int64_t s)
 {
     position        at = position_of(t);
-    ub_learner_step step = {.epoch = at.restart * t->epochs + at.step / t->steps,
+    int64_t         before = t->first * ub_trainer_each(t);
+    ub_learner_step step = {.epoch = (t->first + at.restart) * t->epochs + at.step / t->steps,
                             .step = at.step % t->steps,
-                            .phase = (int64_t)t->at.phase,
+                            .phase = before + (int64_t)t->at.phase,
                             .lambda = lambda_at(t, at.step)};
     t->api->pass(t->learner, &step, s);
 }
@@ -296,7 +313,7 @@ static void put_row(ub_trainer *t, position at)
     for (int k = 0; k < UB_TERMS; k++)
         terms[k] = t->at.sums[k] / (double)t->steps;
     t->log[(int64_t)t->at.rows++] =
-        (ub_trainer_row){.restart = at.restart,
+        (ub_trainer_row){.restart = t->first + at.restart,
                          .epoch = at.step / t->steps,
                          .learning_rate = rate_at(t, at.step),
                          .lambda = lambda,
@@ -317,8 +334,9 @@ static ub_status check_finite(const ub_trainer *t, position at, double objective
                    "the training diverged: initialisation %lld, step %lld of %lld, objective "
                    "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
                    "for extreme values in the corpus",
-                   (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
-                   objective, square, t->settings.disentangle.learning_rate);
+                   (long long)(t->first + at.restart), (long long)at.step,
+                   (long long)(t->epochs * t->steps), objective, square,
+                   t->settings.disentangle.learning_rate);
 }
 
 ub_status ub_trainer_step(ub_trainer *t)
@@ -340,64 +358,6 @@ ub_status ub_trainer_step(ub_trainer *t)
     return UB_OK;
 }
 
-int64_t ub_trainer_cells(const ub_trainer *t)
-{
-    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
-}
-
-/* A task keeps the latents above a part of its strongest. */
-static void keep_latents(int32_t latents, double part, const double *strength, uint8_t *relevant)
-{
-    double largest = 0.0;
-    for (int32_t j = 0; j < latents; j++)
-        largest = fmax(largest, strength[j]);
-    for (int32_t j = 0; j < latents; j++)
-        relevant[j] = strength[j] > part * largest;
-}
-
-/* What follows from the objectives and strengths of the first `count` initialisations. */
-void ub_trainer_judge(ub_trainer *t, int64_t count)
-{
-    int32_t latents = t->best.shape.latents;
-    t->ends.count = count;
-    t->ends.kept = -1;
-    for (int64_t k = 0; k < count; k++)
-        if (t->ends.kept < 0 || t->ends.objective[k] < t->ends.objective[t->ends.kept])
-            t->ends.kept = k;
-    for (int64_t at = 0; at < count * ub_trainer_cells(t); at += latents)
-        keep_latents(latents, t->settings.disentangle.keep, t->ends.strength + at,
-                     t->ends.relevant + at);
-}
-
-/* strength = mean |dg/dz| over the task's columns and its held-out samples, times the standard
- * deviation of the latent: how far the (standardised) task moves when the latent does. */
-static void put_strength(const ub_trainer *t, double *strength)
-{
-    const ub_model_shape *s = &t->best.shape;
-    const double         *mean = t->result + UB_TERMS, *square = mean + s->latents,
-                 *raw = square + s->latents, n = (double)t->facts.held;
-    for (int32_t i = 0; i < s->tasks; i++)
-        for (int32_t j = 0; j < s->latents; j++) {
-            double m = mean[j] / n, variance = square[j] / n - m * m;
-            double sd = variance > 0 ? sqrt(variance) : 0.0;
-            strength[i * s->latents + j] =
-                t->used[i] > 0 ? raw[i * s->latents + j] / t->used[i] * sd : 0.0;
-        }
-}
-
-/* An evaluation better than those before of this initialisation: keep what it says of it, and the
- * weights if it is better than all initialisations before. */
-static void keep_evaluation(ub_trainer *t, int64_t restart, double objective)
-{
-    bool best = true;
-    for (int64_t k = 0; k < restart; k++)
-        best = best && objective < t->ends.objective[k];
-    put_strength(t, t->ends.strength + restart * ub_trainer_cells(t));
-    t->ends.objective[restart] = objective;
-    if (best)
-        t->api->fold(t->learner, t->best.w);
-}
-
 static ub_status end_evaluation(ub_trainer *t, const void *sum)
 {
     position at = position_of(t);
@@ -406,7 +366,7 @@ static ub_status end_evaluation(ub_trainer *t, const void *sum)
     double objective = objective_of(t, t->result, t->settings.disentangle.lambda);
     UB_TRY(check_finite(t, at, objective, 0.0));
     if (at.step == t->every * t->steps || objective < t->ends.objective[at.restart]) {
-        keep_evaluation(t, at.restart, objective);
+        ub_trainer_keep(t, at.restart, objective);
         t->at.quiet = 0;
     } else {
         t->at.quiet += 1;
@@ -417,7 +377,7 @@ static ub_status end_evaluation(ub_trainer *t, const void *sum)
     ub_trainer_judge(t, at.restart + 1);
     t->at.phase = (double)((at.restart + 1) * ub_trainer_each(t));
     if (!ub_trainer_done(t))
-        t->api->start(t->learner, at.restart + 1);
+        t->api->start(t->learner, t->first + at.restart + 1);
     return UB_OK;
 }
 
@@ -439,38 +399,21 @@ const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)
     return t->log;
 }
 
-/* The kept initialisation's figures and those of all. */
-static ub_status copy_ends(const ub_trainer *t, ub_model *out)
+ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one)
 {
-    int64_t      cells = ub_trainer_cells(t);
-    ub_restarts *r = &out->restarts;
-    UB_TRY(ub_restarts_alloc(&t->best.shape, t->ends.count, r));
-    memcpy(r->objective, t->ends.objective, (size_t)r->count * sizeof *r->objective);
-    memcpy(r->strength, t->ends.strength, (size_t)(r->count * cells) * sizeof *r->strength);
-    memcpy(r->relevant, t->ends.relevant, (size_t)(r->count * cells) * sizeof *r->relevant);
-    r->kept = t->ends.kept;
-    out->objective = r->objective[r->kept];
-    memcpy(out->strength, r->strength + r->kept * cells, (size_t)cells * sizeof *r->strength);
-    memcpy(out->relevant, r->relevant + r->kept * cells, (size_t)cells * sizeof *r->relevant);
+    int64_t restart = position_of(t).restart, rows = (int64_t)t->at.rows;
+    if (!ub_trainer_done(one) || one->restarts != 1 || one->first != t->first + restart)
+        return UB_FAIL(UB_ESTATE, "initialisation %lld, at phase %lld of %lld, is not what follows",
+                       (long long)one->first, (long long)ub_trainer_phase(one),
+                       (long long)ub_trainer_phases(one));
+    memcpy(t->log + rows, one->log, (size_t)one->at.rows * sizeof *t->log);
+    memcpy(t->ends.strength + restart * ub_trainer_cells(t), one->ends.strength,
+           (size_t)ub_trainer_cells(t) * sizeof *t->ends.strength);
+    t->ends.objective[restart] = one->ends.objective[0];
+    ub_trainer_judge(t, restart + 1);
+    if (t->ends.kept == restart)
+        memcpy(t->best.w, one->best.w, (size_t)t->best.weights * sizeof *t->best.w);
+    t->at.rows += one->at.rows;
+    t->at.phase += one->at.phase;
     return UB_OK;
-}
-
-const ub_restarts *ub_trainer_restarts(const ub_trainer *t)
-{
-    return &t->ends;
-}
-
-ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
-{
-    const ub_model_shape *s = &t->best.shape;
-    if (!ub_trainer_done(t))
-        return UB_FAIL(UB_ESTATE, "the training is at phase %lld of %lld",
-                       (long long)ub_trainer_phase(t), (long long)ub_trainer_phases(t));
-    UB_TRY(ub_model_alloc(s, t->best.task_offset, out));
-    memcpy(out->w, t->best.w, (size_t)out->weights * sizeof *out->w);
-    memcpy(out->norm, t->best.norm, 2 * (size_t)(s->dim + s->targets) * sizeof *out->norm);
-    ub_status st = copy_ends(t, out);
-    if (st != UB_OK)
-        ub_model_release(out);
-    return st;
 }

@@ -52,6 +52,15 @@ UB_NODISCARD ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, 
                                          ub_trainer **out);
 void                   ub_trainer_destroy(ub_trainer **t);
 
+/* A trainer of initialisation number `restart` alone: the same numbers as in a trainer of all. */
+UB_NODISCARD ub_status ub_trainer_create_one(const ub_corpus *corpus, ub_range own,
+                                             const uint8_t *use, const double *norm,
+                                             const ub_settings *settings, int64_t restart,
+                                             ub_trainer **out);
+/* Take the next initialisation over from a trainer that has finished it (UB_ESTATE: it has not, or
+ * it is another), as if it had been trained here; all of them, in their order, make t done. */
+UB_NODISCARD ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one);
+
 /* Length of the vector that shards add up: gradient plus a few loss terms; and bytes of each of its
  * numbers: those of float or of double, as disentangle.precision says. */
 int64_t ub_trainer_width(const ub_trainer *t);

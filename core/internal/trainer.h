@@ -29,6 +29,7 @@ struct ub_trainer {
     void                 *gradient; /* of a step, where it is clipped; width numbers, else NULL */
     double               *result;   /* of an evaluation: terms, sum mu, sum mu^2, strength */
     ub_range              own;
+    int64_t               first; /* its initialisations are first .. first + restarts - 1 */
     int64_t               restarts, epochs, steps, width;
     int64_t               every; /* epochs between evaluations */
     ub_settings           settings;
@@ -39,6 +40,9 @@ struct ub_trainer {
 int64_t ub_trainer_each(const ub_trainer *t);
 /* tasks * latents */
 int64_t ub_trainer_cells(const ub_trainer *t);
+/* An evaluation better than those before of this initialisation (t->result): keep what it says of
+ * it, and the weights if it is better than all initialisations before. */
+void ub_trainer_keep(ub_trainer *t, int64_t restart, double objective);
 /* Conclude from the objectives and strengths of the first `count` initialisations. */
 void ub_trainer_judge(ub_trainer *t, int64_t count);
 
