@@ -164,7 +164,7 @@ static ub_status swap_task(meter *t, int32_t i, ub_leak *l)
     return meter_fill(t, 2 + i, t->z);
 }
 
-ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leak *out,
+ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leak *out, double *r2,
                              double *overall)
 {
     if (d->pairs < 1)
@@ -181,6 +181,8 @@ ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leak *
     if (d->factors > 0)
         UB_TRY_OUT(ub_judge_predict(d->train, (m->shape.tasks + 2) * d->pairs, m->shape.dim,
                                     d->factors, d->obs, d->truth, t.obs, d->ridge, t.read));
+    if (d->factors > 0 && r2 != NULL)
+        ub_r2(d->pairs, d->factors, d->known, t.read, r2);
     for (int32_t i = 0; i < m->shape.tasks; i++) {
         ub_leak l = leak_of(&t, i);
         l.own = out[i].own;

@@ -54,6 +54,7 @@ typedef struct ub_leak_data {
     int64_t        train;   /* samples the judge learns from */
     const double  *obs;     /* train x dim, real ones */
     const double  *truth;   /* train x factors */
+    const double  *known;   /* pairs x factors: the true factors of a */
     double         ridge;   /* of the judge */
 } ub_leak_data;
 
@@ -67,10 +68,13 @@ typedef struct ub_leak {
 
 /* Measure.
  *   out      one per task
+ *   r2       factors: R^2 of the true factors as the judge reads them from the reconstructions of
+ *            a; what cannot be read cannot be seen to leak.  May be NULL.
  *   overall  mean leakage of the tasks that have one; NaN if none has
+ * Memory: (tasks + 2) pairs observations where there are factors.
  * Cost: tasks + 2 passes of decoder and judge over the pairs; the judge's fit (ub_judge_predict).
  * Errors: UB_EARG (no pairs, train < 10), UB_ENUMERIC, UB_ENOMEM. */
 UB_NODISCARD ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leak *out,
-                                          double *overall);
+                                          double *r2, double *overall);
 
 #endif /* UB_CORE_GENERATE_H */

@@ -136,6 +136,7 @@ typedef struct judge {
     double *kernel;   /* n x n; below the diagonal the kernel, then its factor; above, squared
                          distances */
     double *coef;     /* n x q by columns: right-hand sides, then solutions */
+    double *kept;     /* n x q by columns: the solutions that guess the test rows */
     double *row;      /* n: kernel of one row ... */
     double *distance; /* n: ... and its squared distances, of test rows */
     double *mean;     /* q: of y over the rows fitted */
@@ -154,6 +155,7 @@ static void judge_release(judge *j)
     ub_free(j->coef);
     ub_free(j->row);
     ub_free(j->distance);
+    ub_free(j->kept);
     ub_free(j->mean);
     ub_free(j->guess);
     ub_free(j->r2);
@@ -242,25 +244,22 @@ static bool judge_fit(judge *j, int64_t n, const double *y, double width, double
     return info == 0;
 }
 
-/* After a fit on the first n training rows: what it says of the row whose squared distances to
- * them are given, at guess[c] for the columns c chosen for grid point g (g < 0: all). */
-static void judge_guess(judge *j, int64_t n, const double *distance, double width, int g,
-                        double *guess)
+/* Kernel of a row whose squared distances to the first n training rows are given. */
+static void fill_row(judge *j, int64_t n, const double *distance, double width)
 {
     double gamma = 0.5 / (width * width * j->median * j->median);
     for (int64_t t = 0; t < n; t++)
         j->row[t] = exp(-gamma * distance[t]);
-    for (int32_t c = 0; c < j->q; c++) {
-        if (g >= 0 && j->choice[c] != g)
-            continue;
-        guess[c] = j->mean[c];
-        for (int64_t t = 0; t < n; t++)
-            guess[c] += j->row[t] * j->coef[c * n + t];
-    }
 }
 
-/* 1 - SS_res / SS_tot of each column of y, m x q; 0 if it is constant. */
-static void r2_of(int64_t m, int32_t q, const double *y, const double *guess, double *r2)
+static double guess_of(int64_t n, const double *row, const double *coef, double mean)
+{
+    for (int64_t t = 0; t < n; t++)
+        mean += row[t] * coef[t];
+    return mean;
+}
+
+void ub_r2(int64_t m, int32_t q, const double *y, const double *guess, double *r2)
 {
     for (int32_t c = 0; c < q; c++) {
         double centre = 0, residual = 0, total = 0;
@@ -283,6 +282,7 @@ static ub_status judge_init(judge *j, int64_t m)
     UB_TRY(UB_ALLOC(j->coef, j->n * j->q));
     UB_TRY(UB_ALLOC(j->row, j->n));
     UB_TRY(UB_ALLOC(j->mean, j->q));
+    UB_TRY(UB_ALLOC(j->kept, j->n * j->q));
     UB_TRY(UB_ALLOC(j->distance, j->n));
     UB_TRY(UB_ALLOC(j->guess, (j->n / 5) * j->q));
     UB_TRY(UB_ALLOC(j->r2, j->q));
@@ -300,9 +300,13 @@ static void judge_choose(judge *j, const double *y, double ridge)
         double width = width_of[g / RIDGES];
         if (!judge_fit(j, fitted, y, width, ridge * ridge_of[g % RIDGES]))
             continue;
-        for (int64_t i = fitted; i < j->n; i++)
-            judge_guess(j, fitted, j->kernel + i * j->n, width, -1, j->guess + (i - fitted) * j->q);
-        r2_of(j->n - fitted, j->q, y + fitted * j->q, j->guess, j->r2);
+        for (int64_t i = fitted; i < j->n; i++) {
+            fill_row(j, fitted, j->kernel + i * j->n, width);
+            for (int32_t c = 0; c < j->q; c++)
+                j->guess[(i - fitted) * j->q + c] =
+                    guess_of(fitted, j->row, j->coef + c * fitted, j->mean[c]);
+        }
+        ub_r2(j->n - fitted, j->q, y + fitted * j->q, j->guess, j->r2);
         for (int32_t c = 0; c < j->q; c++)
             if (j->choice[c] < 0 || j->r2[c] > j->best[c]) {
                 j->choice[c] = g;
@@ -311,9 +315,8 @@ static void judge_choose(judge *j, const double *y, double ridge)
     }
 }
 
-/* Fit each chosen grid point on all training rows, and let it guess its columns of the test rows.
- */
-static ub_status judge_test(judge *j, int64_t m, const double *y, double ridge, double *guess)
+/* Fit each chosen grid point on all training rows; what belongs to its columns is kept. */
+static ub_status judge_refit(judge *j, const double *y, double ridge)
 {
     for (int g = -1; g < WIDTHS * RIDGES; g++) {
         int32_t columns = 0;
@@ -321,19 +324,36 @@ static ub_status judge_test(judge *j, int64_t m, const double *y, double ridge, 
             columns += j->choice[c] == g;
         if (columns == 0)
             continue;
-        double width = g < 0 ? 1 : width_of[g / RIDGES];
-        if (g < 0 || !judge_fit(j, j->n, y, width, ridge * ridge_of[g % RIDGES]))
+        if (g < 0 || !judge_fit(j, j->n, y, width_of[g / RIDGES], ridge * ridge_of[g % RIDGES]))
             return UB_FAIL(UB_ENUMERIC,
                            "the judge's kernel matrix of %lld rows is singular; raise eval.ridge "
                            "(now %g)",
                            (long long)j->n, ridge);
-        for (int64_t i = 0; i < m; i++) {
-            for (int64_t t = 0; t < j->n; t++)
-                j->distance[t] = square_distance(j->test + i * j->p, j->x + t * j->p, j->p);
-            judge_guess(j, j->n, j->distance, width, g, guess + i * j->q);
-        }
+        for (int32_t c = 0; c < j->q; c++)
+            if (j->choice[c] == g)
+                memcpy(j->kept + c * j->n, j->coef + c * j->n, (size_t)j->n * sizeof *j->kept);
     }
     return UB_OK;
+}
+
+/* Guess all columns of the test rows; distances are the dear part, and made once a row. */
+static void judge_test(judge *j, int64_t m, double *guess)
+{
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t t = 0; t < j->n; t++)
+            j->distance[t] = square_distance(j->test + i * j->p, j->x + t * j->p, j->p);
+        for (int w = 0; w < WIDTHS; w++) {
+            bool filled = false;
+            for (int32_t c = 0; c < j->q; c++) {
+                if (j->choice[c] / RIDGES != w)
+                    continue;
+                if (!filled)
+                    fill_row(j, j->n, j->distance, width_of[w]);
+                filled = true;
+                guess[i * j->q + c] = guess_of(j->n, j->row, j->kept + c * j->n, j->mean[c]);
+            }
+        }
+    }
 }
 
 static ub_status check_finite(int64_t rows, int32_t columns, const double *x, const char *what)
@@ -361,7 +381,8 @@ ub_status ub_judge_predict(int64_t n, int64_t m, int32_t p, int32_t q, const dou
     UB_TRY_OUT(median_distance(&j));
     fill_distances(&j);
     judge_choose(&j, y_train, ridge);
-    UB_TRY_OUT(judge_test(&j, m, y_train, ridge, y_hat));
+    UB_TRY_OUT(judge_refit(&j, y_train, ridge));
+    judge_test(&j, m, y_hat);
 out:
     judge_release(&j);
     return st;
@@ -390,7 +411,7 @@ ub_status ub_judge_r2(int64_t n, int64_t m, int32_t p, int32_t q, const double *
     if (st == UB_OK)
         st = ub_judge_predict(n, m, p, q, x_train, y_train, x_test, ridge, guess);
     if (st == UB_OK)
-        r2_of(m, q, y_test, guess, r2);
+        ub_r2(m, q, y_test, guess, r2);
     ub_free(guess);
     return st;
 }

@@ -22,6 +22,9 @@ UB_NODISCARD ub_status ub_average_precision(int64_t n, const uint8_t *truth, con
  * partitions, trivial ones too. */
 UB_NODISCARD ub_status ub_ari(int64_t n, const int64_t *a, const int64_t *b, double *out);
 
+/* 1 - SS_res / SS_tot of each of the q columns of y, m x q, against guess; 0 for a constant one. */
+void ub_r2(int64_t m, int32_t q, const double *y, const double *guess, double *r2);
+
 /* The judge: y from x by kernel ridge regression with a Gaussian kernel.
  *   x_train n x p, y_train n x q, x_test m x p, row-major; inputs are standardised with the
  *   training rows.  Solves (K + n lambda I) c = y; for each column of y, bandwidth ({.5, 1, 2, 4}

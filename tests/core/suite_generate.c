@@ -134,7 +134,7 @@ static void leakage_is_the_formula(void)
         double       overall, c = mixes[i] * mixes[i] / (1 + mixes[i] * mixes[i]);
         ub_leak_data d = {.pairs = PAIRS / 16 * 16, .a = a, .b = b};
         make_model(mixes[i], &m);
-        UB_CHECK(ub_leakage_measure(&m, &d, leak, &overall));
+        UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
         CU_ASSERT(leak[0].own == 2 && leak[0].moved == 2 && leak[1].own == 1);
         UB_CHECK_CLOSE(leak[0].effect, 1, 1e-6);
         UB_CHECK_CLOSE(leak[0].into_tasks, c, 1e-6);
@@ -161,14 +161,14 @@ static void shared_latents_leak_all(void)
         m.strength[i] = 1;
         m.relevant[i] = 1;
     }
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, &overall));
+    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
     CU_ASSERT(leak[0].own == 0 && leak[0].moved == LATENTS);
     CU_ASSERT(leak[0].effect == 1 && leak[1].into_tasks == 1 && overall == 1);
     memset(m.relevant, 0, TASKS * LATENTS);
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, &overall));
+    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
     CU_ASSERT(leak[0].effect == 0 && isnan(leak[0].leakage) && isnan(overall));
     d.pairs = 0;
-    UB_CHECK_FAILS(ub_leakage_measure(&m, &d, leak, &overall), UB_EARG, "none");
+    UB_CHECK_FAILS(ub_leakage_measure(&m, &d, leak, NULL, &overall), UB_EARG, "none");
     ub_model_release(&m);
 }
 
@@ -190,11 +190,11 @@ static void use_is_heeded(void)
             continue;
         b[p * LATENTS] = a[p * LATENTS]; /* ... but here it stays */
     }
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, &overall));
+    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
     CU_ASSERT_EQUAL(leak[0].into_tasks, 0);
     CU_ASSERT(leak[0].effect > 0.99);
     d.use = NULL;
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, &overall));
+    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
     CU_ASSERT(leak[0].into_tasks > 0.05);
     ub_model_release(&m);
 }
@@ -215,7 +215,7 @@ static void factors_are_judged(void)
     for (int mixed = 0; mixed <= 1; mixed++) {
         ub_model     m;
         ub_leak      leak[TASKS];
-        double       overall;
+        double       overall, r2[DIM];
         ub_leak_data d = {.pairs = PAIRS / 16 * 16,
                           .a = a,
                           .b = b,
@@ -224,10 +224,13 @@ static void factors_are_judged(void)
                           .train = TRAIN,
                           .obs = obs,
                           .truth = truth,
+                          .known = a,
                           .ridge = 1e-6};
         make_model(0, &m);
         *weight(&m, 3, 3, 0) = mixed ? 0.5 : 0; /* factor 3 = z3 + z0 / 2 */
-        UB_CHECK(ub_leakage_measure(&m, &d, leak, &overall));
+        UB_CHECK(ub_leakage_measure(&m, &d, leak, r2, &overall));
+        for (int f = 0; f < DIM - mixed; f++)
+            CU_ASSERT(r2[f] > 0.98);
         /* of factors 2 and 3 that task 0 does not need, one moves by .25 / 1.25 */
         double want = mixed ? 0.1 : 0;
         CU_ASSERT_DOUBLE_EQUAL(leak[0].into_factors, want, 0.02);
