@@ -267,6 +267,13 @@ static ub_status put_plain(const ub_context *ctx, const ub_generator *g, const r
                                g->leakage, (long long)g->pairs));
     if (ctx->out[0] == '\0')
         return UB_OK;
+    UB_TRY(ub_bytes_printf(b, "moved:   latents"));
+    for (int32_t j = 0; j < g->model.shape.latents; j++)
+        if (q->moved[j])
+            UB_TRY(ub_bytes_printf(b, " %d", j));
+    UB_TRY(ub_bytes_printf(
+        b, "%s\n",
+        q->rows > 1 && q->recipe.mode != UB_GENERATE_SWAP ? ", a row each, top to bottom" : ""));
     UB_TRY(ub_bytes_printf(b, "written: %s/generated.h5 (%lld x %lld episodes), %s/frames.csv",
                            ctx->out, (long long)q->rows, (long long)q->recipe.frames, ctx->out));
     if (g->corpus.image[0] > 0)
@@ -343,8 +350,8 @@ const ub_command ub_cmd_generate = {
         "--mode interpolate (default): from episode A to B in N frames (9); with one episode, "
         "each\n"
         "latent by itself along the middle 95 % of its range. set: each latent by itself to each\n"
-        "value (-2,-1,0,1,2). swap: exchanged between A and B. Episodes are numbered from 0;\n"
-        "default: the first that were held out.\n",
+        "value, in standard deviations from its mean (-2,-1,0,1,2). swap: exchanged between A and\n"
+        "B. Episodes are numbered from 0; default: the first that were held out.\n",
     .words_min = 1,
     .words_max = 1,
     .run = run,

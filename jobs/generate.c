@@ -28,6 +28,8 @@ void ub_generator_release(ub_generator *g)
     ub_free(g->r2);
     ub_free(g->low);
     ub_free(g->high);
+    ub_free(g->mean);
+    ub_free(g->sd);
     *g = (ub_generator){.leakage = NAN};
 }
 
@@ -196,15 +198,20 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The middle 95 % of each latent over n samples. */
+/* Mean, deviation and the middle 95 % of each latent over n samples. */
 static ub_status find_ranges(ub_generator *g, int64_t n, const double *z)
 {
     int32_t latents = g->model.shape.latents;
     double *sorted;
     UB_TRY(UB_ALLOC(sorted, n));
     for (int32_t j = 0; j < latents; j++) {
-        for (int64_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < n; i++) {
             sorted[i] = z[i * latents + j];
+            g->mean[j] += sorted[i] / (double)n;
+        }
+        for (int64_t i = 0; i < n; i++)
+            g->sd[j] += (sorted[i] - g->mean[j]) * (sorted[i] - g->mean[j]) / (double)n;
+        g->sd[j] = sqrt(g->sd[j]);
         qsort(sorted, (size_t)n, sizeof *sorted, by_value);
         int64_t tail = (int64_t)(0.025 * (double)n);
         g->low[j] = sorted[tail];
@@ -248,6 +255,8 @@ static ub_status make_room(ub_generator *g, const cells *x, gathered *y)
     UB_TRY(UB_ALLOC(g->leak, tasks));
     UB_TRY(UB_ALLOC(g->r2, q));
     UB_TRY(UB_ALLOC(g->low, latents));
+    UB_TRY(UB_ALLOC(g->mean, latents));
+    UB_TRY(UB_ALLOC(g->sd, latents));
     return UB_ALLOC(g->high, latents);
 }
 

@@ -110,7 +110,7 @@ static double value_at(const work *w, int32_t latent, int64_t f)
 {
     const ub_recipe *r = w->recipe;
     if (r->mode == UB_GENERATE_SET)
-        return r->value[f];
+        return w->g->mean[latent] + r->value[f] * w->g->sd[latent];
     double t = r->frames > 1 ? (double)f / (double)(r->frames - 1) : 0.5;
     return w->g->low[latent] + t * (w->g->high[latent] - w->g->low[latent]);
 }

@@ -8,7 +8,8 @@
 #include "jobs/generate.h"
 
 typedef enum ub_generate_mode {
-    UB_GENERATE_SET,         /* each moved latent by itself, to each value: a row a latent */
+    UB_GENERATE_SET,         /* each moved latent by itself, to each value, in standard deviations
+                                from its mean over held-out steps: a row a latent */
     UB_GENERATE_INTERPOLATE, /* all of them from one episode to another: one row; of one
                                 episode, each by itself along its range: a row a latent */
     UB_GENERATE_SWAP         /* all of them exchanged between two episodes: two rows */
@@ -30,7 +31,7 @@ typedef struct ub_recipe {
  *   frames.csv    what each of its episodes is
  *   grid.png      where observations are pictures: a line for every step of a row, the observed
  *                 picture first
- *   g       measured (ranges), if an interpolation has one episode
+ *   g       measured, unless latents go from one episode to another
  *   origin  text for the corpus
  *   rows    out: how many there are */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_trajectories_write(const ub_comm *c, const ub_generator *g,
