@@ -124,32 +124,37 @@ static double change(const meter *t, const double *table, int32_t stride, int32_
     return full > 0 ? moved / full : 0;
 }
 
-/* The numbers of task i, after everything has been read. */
-static ub_leak leak_of(const meter *t, int32_t i)
+/* c_i of everything, after everything has been read: tasks, then factors. */
+static void changes_of(const meter *t, int32_t i, double *out)
 {
-    int32_t tasks = t->m->shape.tasks, others = tasks - 1, idle = 0;
-    ub_leak l = {.into_tasks = 0};
-    double  into_tasks = 0, into_factors = 0;
+    int32_t tasks = t->m->shape.tasks;
     for (int32_t k = 0; k < tasks; k++) {
         int32_t first = t->m->task_offset[k], width = t->m->task_offset[k + 1] - first;
-        double  c = change(t, t->target, t->m->shape.targets, first, width, 2 + i, k);
-        if (k == i)
-            l.effect = c;
-        else
-            into_tasks += c;
+        out[k] = change(t, t->target, t->m->shape.targets, first, width, 2 + i, k);
     }
-    for (int32_t f = 0; f < t->d->factors; f++) {
-        if (t->d->needed[(int64_t)f * tasks + i])
+    for (int32_t f = 0; f < t->d->factors; f++)
+        out[tasks + f] = change(t, t->read, t->d->factors, f, 1, 2 + i, -1);
+}
+
+/* The numbers of task i. */
+static void sum_up(const ub_leak_data *d, int32_t tasks, int32_t i, const double *c, ub_leak *l)
+{
+    int32_t others = tasks - 1, idle = 0;
+    double  into_tasks = 0, into_factors = 0;
+    for (int32_t k = 0; k < tasks; k++)
+        into_tasks += k == i ? 0 : c[k];
+    for (int32_t f = 0; f < d->factors; f++) {
+        if (d->needed[(int64_t)f * tasks + i])
             continue;
-        into_factors += change(t, t->read, t->d->factors, f, 1, 2 + i, -1);
+        into_factors += c[tasks + f];
         idle++;
     }
-    l.into_tasks = others > 0 ? into_tasks / others : NAN;
-    l.into_factors = idle > 0 ? into_factors / idle : NAN;
-    l.leakage = l.effect > 0 && others + idle > 0
-                    ? (into_tasks + into_factors) / (others + idle) / l.effect
-                    : NAN;
-    return l;
+    l->effect = c[i];
+    l->into_tasks = others > 0 ? into_tasks / others : NAN;
+    l->into_factors = idle > 0 ? into_factors / idle : NAN;
+    l->leakage = l->effect > 0 && others + idle > 0
+                     ? (into_tasks + into_factors) / (others + idle) / l->effect
+                     : NAN;
 }
 
 /* Swap the own latents of task i. */
@@ -164,37 +169,56 @@ static ub_status swap_task(meter *t, int32_t i, ub_leak *l)
     return meter_fill(t, 2 + i, t->z);
 }
 
-ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leak *out, double *r2,
-                             double *overall)
+void ub_leakage_release(ub_leakage *l)
+{
+    ub_free(l->task);
+    ub_free(l->change);
+    ub_free(l->r2);
+    *l = (ub_leakage){.overall = NAN};
+}
+
+static ub_status leakage_alloc(int32_t tasks, int32_t factors, ub_leakage *out)
+{
+    *out = (ub_leakage){.tasks = tasks, .factors = factors, .overall = NAN};
+    UB_TRY(UB_ALLOC(out->task, tasks));
+    UB_TRY(UB_ALLOC(out->change, (int64_t)tasks * (tasks + factors)));
+    return UB_ALLOC(out->r2, factors);
+}
+
+ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leakage *out)
 {
     if (d->pairs < 1)
         return UB_FAIL(UB_EARG, "leakage is measured on pairs of samples, and there are none");
-    ub_status st;
-    meter     t;
-    double    sum = 0;
-    int32_t   counted = 0;
+    ub_status  st;
+    meter      t = {0};
+    ub_leakage l = {0};
+    double     sum = 0;
+    int32_t    counted = 0, tasks = m->shape.tasks;
+    UB_TRY_OUT(leakage_alloc(tasks, d->factors, &l));
     UB_TRY_OUT(meter_init(m, d, &t));
     UB_TRY_OUT(meter_fill(&t, 0, d->a));
     UB_TRY_OUT(meter_fill(&t, 1, d->b));
-    for (int32_t i = 0; i < m->shape.tasks; i++)
-        UB_TRY_OUT(swap_task(&t, i, &out[i]));
-    if (d->factors > 0)
-        UB_TRY_OUT(ub_judge_predict(d->train, (m->shape.tasks + 2) * d->pairs, m->shape.dim,
-                                    d->factors, d->obs, d->truth, t.obs, d->ridge, t.read));
-    if (d->factors > 0 && r2 != NULL)
-        ub_r2(d->pairs, d->factors, d->known, t.read, r2);
-    for (int32_t i = 0; i < m->shape.tasks; i++) {
-        ub_leak l = leak_of(&t, i);
-        l.own = out[i].own;
-        l.moved = out[i].moved;
-        out[i] = l;
-        if (!isnan(l.leakage)) {
-            sum += l.leakage;
+    for (int32_t i = 0; i < tasks; i++)
+        UB_TRY_OUT(swap_task(&t, i, &l.task[i]));
+    if (d->factors > 0) {
+        UB_TRY_OUT(ub_judge_predict(d->train, (tasks + 2) * d->pairs, m->shape.dim, d->factors,
+                                    d->obs, d->truth, t.obs, d->ridge, t.read));
+        ub_r2(d->pairs, d->factors, d->known, t.read, l.r2);
+    }
+    for (int32_t i = 0; i < tasks; i++) {
+        double *c = l.change + (int64_t)i * (tasks + d->factors);
+        changes_of(&t, i, c);
+        sum_up(d, tasks, i, c, &l.task[i]);
+        if (!isnan(l.task[i].leakage)) {
+            sum += l.task[i].leakage;
             counted++;
         }
     }
-    *overall = counted > 0 ? sum / counted : NAN;
+    l.overall = counted > 0 ? sum / counted : NAN;
+    *out = l;
+    l = (ub_leakage){0};
 out:
     meter_release(&t);
+    ub_leakage_release(&l);
     return st;
 }

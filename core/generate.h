@@ -66,15 +66,21 @@ typedef struct ub_leak {
     int32_t moved; /* ... and how many were swapped */
 } ub_leak;
 
-/* Measure.
- *   out      one per task
- *   r2       factors: R^2 of the true factors as the judge reads them from the reconstructions of
- *            a; what cannot be read cannot be seen to leak.  May be NULL.
- *   overall  mean leakage of the tasks that have one; NaN if none has
+typedef struct ub_leakage {
+    int32_t  tasks, factors;
+    ub_leak *task;   /* tasks */
+    double  *change; /* tasks x (tasks + factors): c_i of every prediction, then of every factor */
+    double  *r2;     /* factors: R^2 of the true ones as the judge reads them from the
+                        reconstructions of a; what cannot be read cannot be seen to leak */
+    double overall;  /* mean leakage of the tasks that have one; NaN if none has */
+} ub_leakage;
+
+/* Measure; *out is owned by the caller.
  * Memory: (tasks + 2) pairs observations where there are factors.
  * Cost: tasks + 2 passes of decoder and judge over the pairs; the judge's fit (ub_judge_predict).
  * Errors: UB_EARG (no pairs, train < 10), UB_ENUMERIC, UB_ENOMEM. */
-UB_NODISCARD ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d, ub_leak *out,
-                                          double *r2, double *overall);
+UB_NODISCARD ub_status ub_leakage_measure(const ub_model *m, const ub_leak_data *d,
+                                          ub_leakage *out);
+void                   ub_leakage_release(ub_leakage *l);
 
 #endif /* UB_CORE_GENERATE_H */

@@ -7,6 +7,8 @@
 
 #include "core/mem.h"
 #include "core/suggest.h"
+#include "io/draw_leakage.h"
+#include "io/file.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
 #include "jobs/trajectories.h"
@@ -203,7 +205,7 @@ static ub_status put_value(ub_bytes *b, const char *key, double v)
 
 static ub_status put_task(const ub_generator *g, int32_t i, ub_bytes *b)
 {
-    const ub_leak *l = &g->leak[i];
+    const ub_leak *l = &g->leakage.task[i];
     UB_TRY(ub_bytes_printf(b, i > 0 ? ", {" : "{"));
     UB_TRY(ub_bytes_put_json(b, "task", g->corpus.task_name[i], ", "));
     UB_TRY(ub_bytes_printf(b, "\"own\": %d, \"swapped\": %d, ", l->own, l->moved));
@@ -217,8 +219,8 @@ static ub_status put_task(const ub_generator *g, int32_t i, ub_bytes *b)
     return ub_bytes_printf(b, "}");
 }
 
-static ub_status put_json(const ub_context *ctx, const ub_generator *g, const request *q,
-                          ub_bytes *b)
+static ub_status put_json(const ub_context *ctx, const ub_generator *g, const ub_generator *other,
+                          const request *q, ub_bytes *b)
 {
     bool wrote = ctx->out[0] != '\0', first = true;
     UB_TRY(ub_bytes_printf(b, "{"));
@@ -236,22 +238,25 @@ static ub_status put_json(const ub_context *ctx, const ub_generator *g, const re
             first = false;
         }
     UB_TRY(ub_bytes_printf(b, "], \"factor_r2\": ["));
-    for (int32_t f = 0; g->r2 != NULL && f < g->corpus.latent_dim; f++)
-        UB_TRY(ub_bytes_printf(b, f > 0 ? ", %.6f" : "%.6f", g->r2[f]));
+    for (int32_t f = 0; f < g->leakage.factors; f++)
+        UB_TRY(ub_bytes_printf(b, f > 0 ? ", %.6f" : "%.6f", g->leakage.r2[f]));
     UB_TRY(ub_bytes_printf(b, "], \"per_task\": ["));
     for (int32_t i = 0; i < g->model.shape.tasks; i++)
         UB_TRY(put_task(g, i, b));
     UB_TRY(ub_bytes_printf(b, "], \"pairs\": %lld, ", (long long)g->pairs));
-    UB_TRY(put_value(b, "leakage", g->leakage));
+    if (other != NULL) {
+        UB_TRY(put_value(b, "against", other->leakage.overall));
+        UB_TRY(ub_bytes_printf(b, ", "));
+    }
+    UB_TRY(put_value(b, "leakage", g->leakage.overall));
     return ub_bytes_printf(b, "}\n");
 }
 
-static ub_status put_plain(const ub_context *ctx, const ub_generator *g, const request *q,
-                           ub_bytes *b)
+static ub_status put_table(const ub_generator *g, const char *name, ub_bytes *b)
 {
-    UB_TRY(ub_bytes_printf(b, "%-24s own  effect  into tasks  into factors  leakage\n", "task"));
+    UB_TRY(ub_bytes_printf(b, "%-24s own  effect  into tasks  into factors  leakage\n", name));
     for (int32_t i = 0; i < g->model.shape.tasks; i++) {
-        const ub_leak   *l = &g->leak[i];
+        const ub_leak   *l = &g->leakage.task[i];
         double           v[] = {l->effect, l->into_tasks, l->into_factors, l->leakage};
         static const int width[] = {7, 11, 13, 8};
         UB_TRY(ub_bytes_printf(b, "%-24.24s %3d", g->corpus.task_name[i], l->own));
@@ -260,33 +265,56 @@ static ub_status put_plain(const ub_context *ctx, const ub_generator *g, const r
                                : ub_bytes_printf(b, " %*.4f", width[k], v[k]));
         UB_TRY(ub_bytes_printf(b, "\n"));
     }
-    if (!isnan(g->leakage))
-        UB_TRY(ub_bytes_printf(b,
-                               "\nleakage %.4f of the wanted change, over %lld pairs of held-out "
-                               "samples\n",
-                               g->leakage, (long long)g->pairs));
+    if (isnan(g->leakage.overall))
+        return ub_bytes_printf(b, "no task can be changed by itself, or there is nothing to leak "
+                                  "into: no leakage\n\n");
+    return ub_bytes_printf(b,
+                           "leakage %.4f of the wanted change, over %lld pairs of held-out "
+                           "samples\n\n",
+                           g->leakage.overall, (long long)g->pairs);
+}
+
+static ub_status put_plain(const ub_context *ctx, const ub_generator *g, const ub_generator *other,
+                           const request *q, ub_bytes *b)
+{
+    UB_TRY(put_table(g, "task", b));
+    if (other != NULL)
+        UB_TRY(put_table(other, "against", b));
     if (ctx->out[0] == '\0')
         return UB_OK;
     UB_TRY(ub_bytes_printf(b, "moved:   latents"));
     for (int32_t j = 0; j < g->model.shape.latents; j++)
         if (q->moved[j])
             UB_TRY(ub_bytes_printf(b, " %d", j));
-    UB_TRY(ub_bytes_printf(
-        b, "%s\n",
-        q->rows > 1 && q->recipe.mode != UB_GENERATE_SWAP ? ", a row each, top to bottom" : ""));
-    UB_TRY(ub_bytes_printf(b, "written: %s/generated.h5 (%lld x %lld episodes), %s/frames.csv",
-                           ctx->out, (long long)q->rows, (long long)q->recipe.frames, ctx->out));
-    if (g->corpus.image[0] > 0)
-        UB_TRY(ub_bytes_printf(b, ", %s/grid.png", ctx->out));
-    return ub_bytes_printf(b, "\n");
+    bool alone = q->recipe.mode == UB_GENERATE_SET || q->recipe.episodes == 1;
+    UB_TRY(ub_bytes_printf(b, "%s\n", alone ? ", a row each, top to bottom" : ""));
+    return ub_bytes_printf(b,
+                           "written: %s: generated.h5 (%lld x %lld episodes), frames.csv, "
+                           "leakage.svg%s\n",
+                           ctx->out, (long long)q->rows, (long long)q->recipe.frames,
+                           g->corpus.image[0] > 0 ? ", grid.png" : "");
 }
 
-static ub_status print(const ub_context *ctx, const ub_generator *g, const request *q)
+/* Rank 0: the drawing, then what is printed. */
+static ub_status report(const ub_context *ctx, const ub_generator *g, const ub_generator *other,
+                        const request *q)
 {
-    ub_bytes  b = {0};
-    ub_status st = ctx->json ? put_json(ctx, g, q, &b) : put_plain(ctx, g, q, &b);
-    if (st == UB_OK)
-        (void)fputs((const char *)b.data, stdout);
+    char             path[UB_PATH_MAX];
+    const char      *second = ub_context_option(ctx, "against");
+    ub_bytes         b = {0};
+    ub_leakage_panel panel[] = {{ctx->word[0], &g->leakage},
+                                {second, other == NULL ? NULL : &other->leakage}};
+    ub_status        st = UB_OK;
+    (void)snprintf(path, sizeof path, "%s/leakage.svg", ctx->out);
+    if (ctx->out[0] != '\0') {
+        UB_TRY_OUT(ub_draw_leakage(panel, other == NULL ? 1 : 2, g->corpus.task_name,
+                                   g->corpus.latent_relevant, &b));
+        UB_TRY_OUT(ub_file_write(path, b.data, b.len));
+        ub_bytes_clear(&b);
+    }
+    UB_TRY_OUT(ctx->json ? put_json(ctx, g, other, q, &b) : put_plain(ctx, g, other, q, &b));
+    (void)fputs((const char *)b.data, stdout);
+out:
     ub_bytes_release(&b);
     return st;
 }
@@ -300,29 +328,53 @@ static ub_status describe(const ub_context *ctx, const request *q, ub_bytes *b)
     return ub_bytes_printf(b, "\nframes of a row: %lld\n", (long long)q->recipe.frames);
 }
 
+/* A run's model and corpus; `made` is filled with its settings. */
+static ub_status open_run(const ub_context *ctx, const char *folder, ub_settings *made,
+                          ub_generator *g)
+{
+    UB_TRY(ub_rundir_settings(&ctx->world, folder, made));
+    if (ctx->settings.corpus.path[0] != '\0')
+        memcpy(made->corpus.path, ctx->settings.corpus.path, sizeof made->corpus.path);
+    return ub_generator_open(&ctx->world, folder, made, g);
+}
+
+/* The run to compare with. */
+static ub_status measure_other(const ub_context *ctx, const char *folder, const ub_generator *g,
+                               ub_generator *other)
+{
+    static ub_settings made; /* too large for some stacks */
+    UB_TRY(open_run(ctx, folder, &made, other));
+    if (memcmp(other->corpus.digest, g->corpus.digest, sizeof g->corpus.digest) != 0)
+        return UB_FAIL(UB_EINPUT, "--against: %s was made from another corpus than %s", folder,
+                       ctx->word[0]);
+    return ub_generator_measure(&ctx->world, &made, &ctx->settings, other);
+}
+
 static ub_status run(ub_context *ctx)
 {
     static ub_settings made; /* too large for some stacks */
     const ub_comm     *c = &ctx->world;
-    ub_generator       g = {0};
+    const char        *against = ub_context_option(ctx, "against");
+    ub_generator       g = {0}, other = {0};
     request            q = {0};
     ub_bytes           origin = {0};
-    UB_TRY(ub_rundir_settings(c, ctx->word[0], &made));
-    if (ctx->settings.corpus.path[0] != '\0')
-        memcpy(made.corpus.path, ctx->settings.corpus.path, sizeof made.corpus.path);
-    ub_status st;
-    UB_TRY_OUT(ub_generator_open(c, ctx->word[0], &made, &g));
+    ub_status          st;
+    UB_TRY_OUT(open_run(ctx, ctx->word[0], &made, &g));
     st = understand(ctx, &g, &q);
     if (st == UB_OK)
         st = describe(ctx, &q, &origin);
     UB_TRY_OUT(ub_comm_agree(c, st));
+    if (against != NULL)
+        UB_TRY_OUT(measure_other(ctx, against, &g, &other));
     UB_TRY_OUT(ub_generator_measure(c, &made, &ctx->settings, &g));
     if (ctx->out[0] != '\0')
         UB_TRY_OUT(
             ub_trajectories_write(c, &g, &q.recipe, ctx->out, (const char *)origin.data, &q.rows));
-    UB_TRY_OUT(ub_comm_agree(c, c->rank == 0 ? print(ctx, &g, &q) : UB_OK));
+    st = c->rank == 0 ? report(ctx, &g, against == NULL ? NULL : &other, &q) : UB_OK;
+    UB_TRY_OUT(ub_comm_agree(c, st));
 out:
     ub_generator_release(&g);
+    ub_generator_release(&other);
     request_release(&q);
     ub_bytes_release(&origin);
     return st;
@@ -331,20 +383,22 @@ out:
 const ub_command ub_cmd_generate = {
     .name = "generate",
     .usage = "RUN [--task NAMES] [--mode set|interpolate|swap] [--episode A[,B]] [--value LIST] "
-             "[--frames N] [--latent kept|own|NUMBERS] [--out DIR] [--json] [--set "
-             "eval.key=value]...",
+             "[--frames N] [--latent kept|own|NUMBERS] [--against RUN] [--out DIR] [--json] "
+             "[--set eval.key=value]...",
     .summary = "Change only what some tasks need, decode, and measure what leaks",
     .sections = "eval",
-    .options = "task mode episode value frames latent",
+    .options = "task mode episode value frames latent against",
     .details =
         "Leakage: what else changes when a task's own latents are swapped between held-out\n"
         "episodes, relative to the wanted change: 0 nothing, 1 as much. Other tasks' predictions,\n"
         "and true factors that the task does not need, read from decoded observations by the "
         "judge\n"
         "of 'eval', where the corpus knows them (core/generate.h has the formula). A task's own\n"
-        "latents matter to it at least twice as much as to any other task.\n\n"
-        "--out DIR: changed episodes as a corpus, DIR/generated.h5, with DIR/frames.csv (what is\n"
-        "what) and, where observations are pictures, DIR/grid.png (the observed picture first).\n"
+        "latents matter to it at least twice as much as to any other task. --against RUN: the "
+        "same\n"
+        "of another run on that corpus.\n\n"
+        "--out DIR: changed episodes as a corpus, generated.h5, with frames.csv (what is what),\n"
+        "leakage.svg and, where observations are pictures, grid.png (the observed one first).\n"
         "--task NAMES: comma separated; default: all. --latent: which of the latents move: those\n"
         "the tasks keep, those that are theirs alone, or some numbers.\n"
         "--mode interpolate (default): from episode A to B in N frames (9); with one episode, "

@@ -24,13 +24,12 @@ void ub_generator_release(ub_generator *g)
     ub_corpus_release(&g->corpus);
     ub_free(g->use);
     ub_free(g->held_out);
-    ub_free(g->leak);
-    ub_free(g->r2);
+    ub_leakage_release(&g->leakage);
     ub_free(g->low);
     ub_free(g->high);
     ub_free(g->mean);
     ub_free(g->sd);
-    *g = (ub_generator){.leakage = NAN};
+    *g = (ub_generator){0};
 }
 
 /* The model must speak of this corpus. */
@@ -103,7 +102,7 @@ ub_status ub_generator_open(const ub_comm *c, const char *folder, const ub_setti
                             ub_generator *out)
 {
     char path[UB_PATH_MAX];
-    *out = (ub_generator){.leakage = NAN};
+    *out = (ub_generator){0};
     UB_TRY(ub_comm_agree(c, read_model(folder, path, &out->model)));
     UB_TRY(ub_corpus_read(c, run, run->disentangle.shards, &out->corpus));
     ub_status st = same_corpus(path, run, &out->corpus);
@@ -252,8 +251,6 @@ static ub_status make_room(ub_generator *g, const cells *x, gathered *y)
     UB_TRY(UB_ALLOC(y->za, x->pairs * latents));
     UB_TRY(UB_ALLOC(y->zb, x->pairs * latents));
     UB_TRY(UB_ALLOC(y->use, x->pairs * tasks));
-    UB_TRY(UB_ALLOC(g->leak, tasks));
-    UB_TRY(UB_ALLOC(g->r2, q));
     UB_TRY(UB_ALLOC(g->low, latents));
     UB_TRY(UB_ALLOC(g->mean, latents));
     UB_TRY(UB_ALLOC(g->sd, latents));
@@ -282,7 +279,7 @@ static ub_status measure(const ub_settings *judge, const cells *x, const gathere
                       .ridge = judge->eval.ridge};
     g->pairs = x->pairs;
     UB_TRY(find_ranges(g, x->pairs, y->za));
-    return ub_leakage_measure(&g->model, &d, g->leak, g->r2, &g->leakage);
+    return ub_leakage_measure(&g->model, &d, &g->leakage);
 }
 
 ub_status ub_generator_measure(const ub_comm *c, const ub_settings *run, const ub_settings *judge,

@@ -21,13 +21,10 @@ typedef struct ub_generator {
     int64_t   held_outs;
 
     /* ub_generator_measure, on rank 0: */
-    ub_leak *leak;      /* per task */
-    double  *r2;        /* per true factor: as the judge reads it from reconstructions */
-    double  *low;       /* latents: 2.5 % of the held-out cells lie below ... */
-    double  *high;      /* ... or above */
-    double  *mean, *sd; /* latents: over the held-out cells */
-    double   leakage;   /* of the model */
-    int64_t  pairs;     /* it is measured on */
+    ub_leakage leakage;
+    int64_t    pairs;      /* it is measured on */
+    double    *low, *high; /* latents: the middle 95 % of the held-out cells */
+    double    *mean, *sd;  /* latents: over those */
 } ub_generator;
 
 /* Read model.h5 of a run folder and the corpus of its settings.

@@ -130,19 +130,20 @@ static void leakage_is_the_formula(void)
     make_pairs(a, b);
     for (size_t i = 0; i < 3; i++) {
         ub_model     m;
-        ub_leak      leak[TASKS];
-        double       overall, c = mixes[i] * mixes[i] / (1 + mixes[i] * mixes[i]);
+        ub_leakage   l;
+        double       c = mixes[i] * mixes[i] / (1 + mixes[i] * mixes[i]);
         ub_leak_data d = {.pairs = PAIRS / 16 * 16, .a = a, .b = b};
         make_model(mixes[i], &m);
-        UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
-        CU_ASSERT(leak[0].own == 2 && leak[0].moved == 2 && leak[1].own == 1);
-        UB_CHECK_CLOSE(leak[0].effect, 1, 1e-6);
-        UB_CHECK_CLOSE(leak[0].into_tasks, c, 1e-6);
-        UB_CHECK_CLOSE(leak[0].leakage, c, 1e-6);
-        UB_CHECK_CLOSE(leak[1].effect, 1 - c, 1e-6);
-        CU_ASSERT_EQUAL(leak[1].leakage, 0);
-        CU_ASSERT(isnan(leak[0].into_factors));
-        UB_CHECK_CLOSE(overall, c / 2, 1e-6);
+        UB_CHECK(ub_leakage_measure(&m, &d, &l));
+        CU_ASSERT(l.task[0].own == 2 && l.task[0].moved == 2 && l.task[1].own == 1);
+        UB_CHECK_CLOSE(l.task[0].effect, 1, 1e-6);
+        UB_CHECK_CLOSE(l.task[0].into_tasks, c, 1e-6);
+        UB_CHECK_CLOSE(l.task[0].leakage, c, 1e-6);
+        UB_CHECK_CLOSE(l.task[1].effect, 1 - c, 1e-6);
+        CU_ASSERT_EQUAL(l.task[1].leakage, 0);
+        CU_ASSERT(isnan(l.task[0].into_factors));
+        UB_CHECK_CLOSE(l.overall, c / 2, 1e-6);
+        ub_leakage_release(&l);
         ub_model_release(&m);
     }
 }
@@ -152,8 +153,7 @@ static void shared_latents_leak_all(void)
 {
     static double a[PAIRS * LATENTS], b[PAIRS * LATENTS];
     ub_model      m;
-    ub_leak       leak[TASKS];
-    double        overall;
+    ub_leakage    l;
     ub_leak_data  d = {.pairs = PAIRS / 16 * 16, .a = a, .b = b};
     make_pairs(a, b);
     make_model(0.3, &m);
@@ -161,14 +161,16 @@ static void shared_latents_leak_all(void)
         m.strength[i] = 1;
         m.relevant[i] = 1;
     }
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
-    CU_ASSERT(leak[0].own == 0 && leak[0].moved == LATENTS);
-    CU_ASSERT(leak[0].effect == 1 && leak[1].into_tasks == 1 && overall == 1);
+    UB_CHECK(ub_leakage_measure(&m, &d, &l));
+    CU_ASSERT(l.task[0].own == 0 && l.task[0].moved == LATENTS);
+    CU_ASSERT(l.task[0].effect == 1 && l.task[1].into_tasks == 1 && l.overall == 1);
     memset(m.relevant, 0, TASKS * LATENTS);
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
-    CU_ASSERT(leak[0].effect == 0 && isnan(leak[0].leakage) && isnan(overall));
+    ub_leakage_release(&l);
+    UB_CHECK(ub_leakage_measure(&m, &d, &l));
+    CU_ASSERT(l.task[0].effect == 0 && isnan(l.task[0].leakage) && isnan(l.overall));
     d.pairs = 0;
-    UB_CHECK_FAILS(ub_leakage_measure(&m, &d, leak, NULL, &overall), UB_EARG, "none");
+    ub_leakage_release(&l);
+    UB_CHECK_FAILS(ub_leakage_measure(&m, &d, &l), UB_EARG, "none");
     ub_model_release(&m);
 }
 
@@ -178,8 +180,7 @@ static void use_is_heeded(void)
     static double  a[PAIRS * LATENTS], b[PAIRS * LATENTS];
     static uint8_t use[PAIRS * TASKS];
     ub_model       m;
-    ub_leak        leak[TASKS];
-    double         overall;
+    ub_leakage     l;
     ub_leak_data   d = {.pairs = PAIRS / 16 * 16, .a = a, .b = b, .use = use};
     make_pairs(a, b);
     make_model(0.45, &m);
@@ -190,12 +191,14 @@ static void use_is_heeded(void)
             continue;
         b[p * LATENTS] = a[p * LATENTS]; /* ... but here it stays */
     }
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
-    CU_ASSERT_EQUAL(leak[0].into_tasks, 0);
-    CU_ASSERT(leak[0].effect > 0.99);
+    UB_CHECK(ub_leakage_measure(&m, &d, &l));
+    CU_ASSERT_EQUAL(l.task[0].into_tasks, 0);
+    CU_ASSERT(l.task[0].effect > 0.99);
     d.use = NULL;
-    UB_CHECK(ub_leakage_measure(&m, &d, leak, NULL, &overall));
-    CU_ASSERT(leak[0].into_tasks > 0.05);
+    ub_leakage_release(&l);
+    UB_CHECK(ub_leakage_measure(&m, &d, &l));
+    CU_ASSERT(l.task[0].into_tasks > 0.05);
+    ub_leakage_release(&l);
     ub_model_release(&m);
 }
 
@@ -214,8 +217,7 @@ static void factors_are_judged(void)
     }
     for (int mixed = 0; mixed <= 1; mixed++) {
         ub_model     m;
-        ub_leak      leak[TASKS];
-        double       overall, r2[DIM];
+        ub_leakage   l;
         ub_leak_data d = {.pairs = PAIRS / 16 * 16,
                           .a = a,
                           .b = b,
@@ -228,14 +230,19 @@ static void factors_are_judged(void)
                           .ridge = 1e-6};
         make_model(0, &m);
         *weight(&m, 3, 3, 0) = mixed ? 0.5 : 0; /* factor 3 = z3 + z0 / 2 */
-        UB_CHECK(ub_leakage_measure(&m, &d, leak, r2, &overall));
+        UB_CHECK(ub_leakage_measure(&m, &d, &l));
         for (int f = 0; f < DIM - mixed; f++)
-            CU_ASSERT(r2[f] > 0.98);
+            CU_ASSERT(l.r2[f] > 0.98);
         /* of factors 2 and 3 that task 0 does not need, one moves by .25 / 1.25 */
         double want = mixed ? 0.1 : 0;
-        CU_ASSERT_DOUBLE_EQUAL(leak[0].into_factors, want, 0.02);
-        CU_ASSERT_DOUBLE_EQUAL(leak[0].leakage, 2 * want / 3, 0.02);
-        CU_ASSERT_DOUBLE_EQUAL(leak[1].into_factors, 0, 0.02);
+        CU_ASSERT_DOUBLE_EQUAL(l.task[0].into_factors, want, 0.02);
+        CU_ASSERT_DOUBLE_EQUAL(l.task[0].leakage, 2 * want / 3, 0.02);
+        CU_ASSERT_DOUBLE_EQUAL(l.task[1].into_factors, 0, 0.02);
+        CU_ASSERT(l.tasks == TASKS && l.factors == DIM);
+        CU_ASSERT_DOUBLE_EQUAL(l.change[TASKS + 0], 1, 0.02); /* of task 0: what it needs ... */
+        CU_ASSERT_DOUBLE_EQUAL(l.change[TASKS + 3], 2 * want, 0.03);
+        CU_ASSERT_DOUBLE_EQUAL(l.change[(TASKS + DIM) + TASKS + 2], 1, 0.02); /* ... and of 1 */
+        ub_leakage_release(&l);
         ub_model_release(&m);
     }
 }
