@@ -38,7 +38,8 @@ static void draw_cell(const matrix *m, int32_t row, int32_t column, double y)
     if (meant)
         ub_svg_rect(m->p, "keep", x + 1.5, y + 1.5, m->cell - 3, HIGH - 3);
     if (m->cell >= 34)
-        ub_svg_text(m->p, "c", x + m->cell / 2, y + HIGH / 2.0 + 4, v < 9.995 ? "%.2f" : "%.0f", v);
+        ub_svg_text(m->p, meant && shade > .8 ? "c v" : "c", x + m->cell / 2, y + HIGH / 2.0 + 4,
+                    v < 9.995 ? "%.2f" : "%.0f", v);
 }
 
 static void draw_panel(const matrix *m, const ub_leakage_panel *panel,

@@ -86,9 +86,13 @@ static ub_status parse_whole(const char *option, const char *word, int64_t least
     long long v = strtoll(word, &end, 10);
     if (*end != '\0' || end == word)
         return UB_FAIL(UB_EARG, "%s: '%s' is not a whole number", option, word);
-    if (errno != 0 || v < least || v > most)
-        return UB_FAIL(UB_EINPUT, "%s: %s %s; there are %s %lld to %lld", option, what, word, what,
-                       (long long)least, (long long)most);
+    bool out_of_range = errno != 0 || v < least || v > most;
+    if (out_of_range && what == NULL)
+        return UB_FAIL(UB_EARG, "%s: %s; %lld to %lld are possible", option, word, (long long)least,
+                       (long long)most);
+    if (out_of_range)
+        return UB_FAIL(UB_EINPUT, "%s: there is no %s %s; they go from %lld to %lld", option, what,
+                       word, (long long)least, (long long)most);
     *out = v;
     return UB_OK;
 }
@@ -151,7 +155,7 @@ static ub_status choose_frames(const ub_context *ctx, request *q)
         return UB_FAIL(UB_EARG, "--frames belongs to --mode interpolate");
     r->frames = r->mode == UB_GENERATE_SWAP ? 2 : 9;
     if (frames != NULL)
-        UB_TRY(parse_whole("--frames", frames, 2, MOST_VALUES, "frames", &r->frames));
+        UB_TRY(parse_whole("--frames", frames, 2, MOST_VALUES, NULL, &r->frames));
     if (r->mode != UB_GENERATE_SET)
         return UB_OK;
     UB_TRY(UB_ALLOC(q->value, MOST_VALUES));
