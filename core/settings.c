@@ -265,8 +265,9 @@ static const ub_field disentangle[] = {
 };
 
 static const ub_field synth[] = {
-    CHOICE("kind", synth.kind, "chain", "chain|latent", 0,
-           "chain: steps and tasks for stage 1; latent: mixed latents for stage 2"),
+    CHOICE("kind", synth.kind, "chain", "chain|latent|sprites", 0,
+           "chain: steps and tasks for stage 1; latent: mixed latents for stage 2; sprites: "
+           "pictures of a face with hat, glasses, colour, ..."),
     INT("steps", synth.steps, "20", 1, 10000000, "steps", 0, "T (chain)"),
     INT("tasks", synth.tasks, "4", 1, 100000, "", 0, "M"),
     INT("samples", synth.samples, "10000", 2, 9e15, "episodes", 0, "N"),
@@ -278,10 +279,17 @@ static const ub_field synth[] = {
     REAL("edge", synth.edge, "0.7", 0, 1, "", 0, "probability of a temporal edge (chain)"),
     REAL("membership", synth.membership, "0.5", 0, 1, "", 0,
          "probability that a segment belongs to a task (chain)"),
-    INT("relevant", synth.relevant, "3", 1, 4096, "", 0, "latents some task needs (latent)"),
-    INT("irrelevant", synth.irrelevant, "3", 0, 4096, "", 0, "latents no task needs (latent)"),
-    INT("task_dim", synth.task_dim, "4", 1, 4096, "", 0, "width of a task variable (latent)"),
+    INT("relevant", synth.relevant, "3", 1, 4096, "", 0,
+        "latents some task needs (latent, sprites)"),
+    INT("irrelevant", synth.irrelevant, "3", 0, 4096, "", 0,
+        "latents no task needs (latent, sprites)"),
+    INT("task_dim", synth.task_dim, "4", 1, 4096, "", 0,
+        "width of a task variable (latent, sprites)"),
     INT("obs_dim", synth.obs_dim, "12", 1, 65536, "", 0, "width of an observation (latent)"),
+    INT("image_side", synth.image_side, "16", 4, 256, "pixels", 0,
+        "height and width of a picture (sprites)"),
+    INT("image_channels", synth.image_channels, "1", 1, 3, "", 0,
+        "1: grey, 3: red, green, blue (sprites)"),
 };
 
 static const ub_field eval[] = {

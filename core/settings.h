@@ -41,7 +41,7 @@ enum { UB_OPTIMIZER_ADAM, UB_OPTIMIZER_ADAMW, UB_OPTIMIZER_SGD };
 enum { UB_SCHEDULE_LINEAR, UB_SCHEDULE_COSINE, UB_SCHEDULE_STEP };
 enum { UB_PRECISION_SINGLE, UB_PRECISION_DOUBLE };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
-enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
+enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT, UB_SYNTH_SPRITES };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
 enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE };
 enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
@@ -142,6 +142,7 @@ typedef struct ub_settings {
         double  edge;       /* probability of a temporal edge */
         double  membership; /* probability of a link segment - task */
         int64_t relevant, irrelevant, task_dim, obs_dim;
+        int64_t image_side, image_channels;
     } synth;
     struct {
         int64_t train, test; /* samples for the judge */
