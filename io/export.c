@@ -115,6 +115,25 @@ ub_status ub_export_training_csv(const ub_trainer_row *log, int64_t rows, ub_byt
     return ub_pen_end(&p);
 }
 
+ub_status ub_export_scores_csv(char (*task_name)[UB_NAME_MAX], const ub_latent_score *score,
+                               int32_t tasks, ub_bytes *out)
+{
+    ub_pen p;
+    ub_pen_begin(&p, out);
+    ub_pen_put(&p, "task,latents_needed,latents_kept,right_number,right_set,r2_relevant,"
+                   "r2_irrelevant,r2_irrelevant_floor\n");
+    for (int32_t i = 0; i < tasks; i++) {
+        const ub_latent_score *s = score + i;
+        char                   buf[UB_NAME_MAX];
+        put_field(&p, ub_task_label(task_name, i, buf));
+        ub_pen_printf(&p, ",%d,%d,%d,%d", (int)s->needed, (int)s->kept, s->right_number,
+                      s->right_set);
+        put_numbers(&p, 3, (double[]){s->r2_relevant, s->r2_irrelevant, s->r2_floor});
+        ub_pen_put(&p, "\n");
+    }
+    return ub_pen_end(&p);
+}
+
 /* --- GraphML ----------------------------------------------------------------------------- */
 
 static void put_keys(ub_pen *p)

@@ -9,6 +9,7 @@
 #define UB_IO_EXPORT_H
 
 #include "core/bytes.h"
+#include "core/latent_score.h"
 #include "core/metrics.h"
 #include "core/model.h"
 #include "core/task_graph.h"
@@ -26,6 +27,11 @@ UB_LOCAL UB_NODISCARD ub_status ub_export_pairs_csv(const ub_task_graph *g, ub_b
 /* restart,epoch,learning_rate,...: the training log */
 UB_LOCAL UB_NODISCARD ub_status ub_export_training_csv(const ub_trainer_row *log, int64_t rows,
                                                        ub_bytes *out);
+/* task,latents_needed,latents_kept,right_number,right_set,r2_relevant,r2_irrelevant,
+ * r2_irrelevant_floor: a line a task; nan: there is no latent of that kind */
+UB_LOCAL UB_NODISCARD ub_status ub_export_scores_csv(char (*task_name)[UB_NAME_MAX],
+                                                     const ub_latent_score *score, int32_t tasks,
+                                                     ub_bytes *out);
 /* Bipartite graph: segment nodes, task nodes, membership edges with score, p_value,
  * confidence; plus one edge per pair inside a task with its llr.  Opens in Gephi, networkx,
  * igraph. */

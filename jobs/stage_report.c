@@ -43,8 +43,11 @@ static ub_status collect(const ub_study *s, const ub_verdicts *v, material *m)
 
 static ub_status put_verdicts(const ub_study *s, const ub_verdicts *v)
 {
-    ub_bytes json = {0};
-    return ub_study_write(s, "eval.json", ub_verdicts_json(v, &json), &json);
+    ub_bytes text = {0};
+    if (v->has_latents)
+        UB_TRY(ub_study_write(s, "eval.csv",
+                              ub_export_scores_csv(v->task_name, v->task, v->tasks, &text), &text));
+    return ub_study_write(s, "eval.json", ub_verdicts_json(v, &text), &text);
 }
 
 static ub_status report(ub_study *s, const ub_verdicts *v, const material *m)

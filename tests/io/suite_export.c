@@ -185,6 +185,20 @@ static void training_table(void)
     ub_bytes_release(&b);
 }
 
+static void scores_table(void)
+{
+    char            names[2][UB_NAME_MAX] = {"one, two", ""};
+    ub_latent_score score[2] = {{2, 3, false, false, .5, -.125, 0},
+                                {1, 1, true, true, 1, NAN, NAN}};
+    ub_bytes        b = {0};
+    UB_CHECK(ub_export_scores_csv(names, score, 2, &b));
+    CU_ASSERT_STRING_EQUAL(text(&b),
+                           "task,latents_needed,latents_kept,right_number,right_set,r2_relevant,"
+                           "r2_irrelevant,r2_irrelevant_floor\n"
+                           "\"one, two\",2,3,0,0,0.5,-0.125,0\ntask 1,1,1,1,1,1,nan,nan\n");
+    ub_bytes_release(&b);
+}
+
 static void graph_file(void)
 {
     ub_task_graph g = make_graph(5, 2, 1), none = make_graph(5, 2, 0);
@@ -356,6 +370,7 @@ UB_SUITE("export", {"numbers are short and read back", numbers_read_back},
          {"the steps table repeats a segment for each step", steps_table},
          {"the pairs table names the verdict", pairs_table},
          {"the training table holds every epoch", training_table},
+         {"the scores are a line a task", scores_table},
          {"the graph file holds nodes, members and pairs inside a task", graph_file},
          {"the page is one well-formed file, the same each time", page},
          {"a report may lack any of its parts", parts_may_be_missing},
