@@ -91,8 +91,32 @@ out:
     return st;
 }
 
+ub_status ub_restarts_alloc(const ub_model_shape *shape, int64_t count, ub_restarts *out)
+{
+    int64_t     cells = count * shape->tasks * shape->latents;
+    ub_status   st = UB_OK;
+    ub_restarts r = {.count = count, .kept = -1};
+    UB_TRY_OUT(UB_ALLOC(r.objective, count));
+    UB_TRY_OUT(UB_ALLOC(r.strength, cells));
+    UB_TRY_OUT(UB_ALLOC(r.relevant, cells));
+    *out = r;
+    return UB_OK;
+out:
+    ub_restarts_release(&r);
+    return st;
+}
+
+void ub_restarts_release(ub_restarts *r)
+{
+    ub_free(r->objective);
+    ub_free(r->strength);
+    ub_free(r->relevant);
+    *r = (ub_restarts){0};
+}
+
 void ub_model_release(ub_model *m)
 {
+    ub_restarts_release(&m->restarts);
     ub_free(m->task_offset);
     ub_free(m->w);
     ub_free(m->norm);

@@ -19,6 +19,15 @@ typedef struct ub_model_shape {
     int32_t targets; /* columns of all tasks */
 } ub_model_shape;
 
+/* How initialisations ended, one after another: where they agree, the kept one can be trusted. */
+typedef struct ub_restarts {
+    int64_t  count;     /* that ended */
+    int64_t  kept;      /* the one with the lowest objective; -1 = none yet */
+    double  *objective; /* held-out, count; owned */
+    double  *strength;  /* count x tasks x latents, as in ub_model; owned */
+    uint8_t *relevant;  /* the same of 1/0; owned */
+} ub_restarts;
+
 typedef struct ub_model {
     ub_model_shape shape;
     int32_t       *task_offset; /* tasks + 1; owned */
@@ -27,9 +36,10 @@ typedef struct ub_model {
     double        *norm;        /* 2 * (dim + targets): means, then standard deviations; owned */
     /* Filled at the end of training: E|J| of head i with respect to latent j (standardised
      * units), tasks x latents, and which latents the task keeps (1/0). Owned. */
-    double  *strength;
-    uint8_t *relevant;
-    double   objective; /* held-out, of the kept initialisation */
+    double     *strength;
+    uint8_t    *relevant;
+    double      objective; /* held-out, of the kept initialisation */
+    ub_restarts restarts;  /* owned; count 0 where nobody knows */
 } ub_model;
 
 /* Where layer l of `count` is in w: `out` x `in` weights row-major, then `out` biases. */
@@ -42,6 +52,10 @@ typedef struct ub_layer {
 UB_NODISCARD ub_status ub_model_alloc(const ub_model_shape *shape, const int32_t *task_offset,
                                       ub_model *out);
 void                   ub_model_release(ub_model *m);
+/* Room for `count` initialisations of such a model, all zero, none kept.  Release accepts zeros. */
+UB_NODISCARD ub_status ub_restarts_alloc(const ub_model_shape *shape, int64_t count,
+                                         ub_restarts *out);
+void                   ub_restarts_release(ub_restarts *r);
 /* Layers in storage order; returns how many there are; `out` may be NULL. */
 int32_t ub_model_layers(const ub_model_shape *shape, const int32_t *task_offset, ub_layer *out);
 

@@ -11,13 +11,13 @@
 /* The part of the state that is not weights; all members doubles, see ub_trainer_state_get. */
 typedef struct counters {
     double phase, rows;
-    double sums[UB_TERMS];       /* of the steps of this epoch so far */
-    double gradient_norm;        /* of the last step */
-    double have_best, objective; /* of the best initialisation so far */
+    double sums[UB_TERMS]; /* of the steps of this epoch so far */
+    double gradient_norm;  /* of the last step */
 } counters;
 
 struct ub_trainer {
-    ub_model        best; /* best so far; w, strength, relevant, objective */
+    ub_model        best; /* weights of the best initialisation so far */
+    ub_restarts     ends; /* of the initialisations that are over */
     ub_objective    objective;
     ub_sampler      sampler;
     counters        at;
@@ -86,6 +86,8 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     UB_TRY(ub_sampler_init(c, own, use, norm, settings, shape.latents, &t->sampler));
     UB_TRY(ub_objective_init(&shape, c->task_offset, settings, t->sampler.rows, &t->objective));
     UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
+    UB_TRY(ub_restarts_alloc(&shape, t->restarts, &t->ends));
+    t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
     t->steps = t->sampler.train / t->sampler.batch;
     t->steps = t->steps < 1 ? 1 : t->steps;
@@ -141,6 +143,7 @@ void ub_trainer_destroy(ub_trainer **t)
     if (*t == NULL)
         return;
     ub_model_release(&(*t)->best);
+    ub_restarts_release(&(*t)->ends);
     ub_objective_release(&(*t)->objective);
     ub_sampler_release(&(*t)->sampler);
     ub_free((*t)->w);
@@ -280,23 +283,52 @@ static void take_step(ub_trainer *t, position at, const double *sum, double norm
         put_row(t, at);
 }
 
+static int64_t cells_of(const ub_trainer *t)
+{
+    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
+}
+
+/* A task keeps the latents above a part of its strongest. */
+static void keep_latents(int32_t latents, double part, const double *strength, uint8_t *relevant)
+{
+    double largest = 0.0;
+    for (int32_t j = 0; j < latents; j++)
+        largest = fmax(largest, strength[j]);
+    for (int32_t j = 0; j < latents; j++)
+        relevant[j] = strength[j] > part * largest;
+}
+
+/* What follows from the objectives and strengths of the first `count` initialisations. */
+static void judge(ub_trainer *t, int64_t count)
+{
+    int32_t latents = t->best.shape.latents;
+    t->ends.count = count;
+    t->ends.kept = -1;
+    for (int64_t k = 0; k < count; k++)
+        if (t->ends.kept < 0 || t->ends.objective[k] < t->ends.objective[t->ends.kept])
+            t->ends.kept = k;
+    for (int64_t at = 0; at < count * cells_of(t); at += latents)
+        keep_latents(latents, t->keep, t->ends.strength + at, t->ends.relevant + at);
+}
+
 /* strength = mean |dg/dz| over the task's columns and its held-out samples, times the standard
  * deviation of the latent: how far the (standardised) task moves when the latent does. */
-static void keep_best(ub_trainer *t, const double *sum, double objective)
+static void end_restart(ub_trainer *t, int64_t restart, const double *sum, double objective)
 {
     const ub_model_shape *s = &t->best.shape;
     const double *mean = sum + UB_TERMS, *square = mean + s->latents, *raw = square + s->latents;
-    double        n = (double)t->sampler.held;
-    ub_objective_fold(&t->objective, t->w, t->best.w);
+    double       *strength = t->ends.strength + restart * cells_of(t), n = (double)t->sampler.held;
     for (int32_t i = 0; i < s->tasks; i++)
         for (int32_t j = 0; j < s->latents; j++) {
             double m = mean[j] / n, variance = square[j] / n - m * m;
             double sd = variance > 0 ? sqrt(variance) : 0.0;
-            t->best.strength[i * s->latents + j] =
+            strength[i * s->latents + j] =
                 t->used[i] > 0 ? raw[i * s->latents + j] / t->used[i] * sd : 0.0;
         }
-    t->at.have_best = 1;
-    t->at.objective = objective;
+    t->ends.objective[restart] = objective;
+    judge(t, restart + 1);
+    if (t->ends.kept == restart)
+        ub_objective_fold(&t->objective, t->w, t->best.w);
 }
 
 ub_status ub_trainer_apply(ub_trainer *t, const double *sum)
@@ -319,8 +351,8 @@ ub_status ub_trainer_apply(ub_trainer *t, const double *sum)
                        objective, square, t->rate);
     if (!at.evaluation)
         take_step(t, at, sum, sqrt(square));
-    else if (t->at.have_best == 0 || objective < t->at.objective)
-        keep_best(t, sum, objective);
+    else
+        end_restart(t, at.restart, sum, objective);
     t->at.phase += 1;
     if (at.evaluation && !ub_trainer_done(t))
         start_restart(t, at.restart + 1);
@@ -375,7 +407,8 @@ static void copy_state(ub_trainer *t, double *state, block_copy copy)
     copy(t->m, &state, t->objective.parameters);
     copy(t->v, &state, t->objective.parameters);
     copy(t->best.w, &state, t->best.weights);
-    copy(t->best.strength, &state, (int64_t)t->best.shape.tasks * t->best.shape.latents);
+    copy(t->ends.objective, &state, t->restarts);
+    copy(t->ends.strength, &state, t->restarts * cells_of(t));
     for (int64_t k = 0; k < t->restarts * t->epochs; k++)
         copy_row(&t->log[k], &state, copy);
 }
@@ -383,7 +416,7 @@ static void copy_state(ub_trainer *t, double *state, block_copy copy)
 int64_t ub_trainer_state_width(const ub_trainer *t)
 {
     return COUNTERS + 3 * t->objective.parameters + t->best.weights +
-           (int64_t)t->best.shape.tasks * t->best.shape.latents + ROW * t->restarts * t->epochs;
+           t->restarts * (1 + cells_of(t) + ROW * t->epochs);
 }
 
 void ub_trainer_state_get(const ub_trainer *t, double *state)
@@ -402,7 +435,29 @@ ub_status ub_trainer_state_set(ub_trainer *t, const double *state)
                        "this is no state of the training: phase %g of %lld with %g log rows", phase,
                        (long long)ub_trainer_phases(t), rows);
     copy_state(t, (double *)state, copy_in); /* which does not write to state */
+    judge(t, (int64_t)phase / (t->epochs * t->steps + 1));
     return UB_OK;
+}
+
+/* The kept initialisation's figures and those of all. */
+static ub_status copy_ends(const ub_trainer *t, ub_model *out)
+{
+    int64_t      cells = cells_of(t);
+    ub_restarts *r = &out->restarts;
+    UB_TRY(ub_restarts_alloc(&t->best.shape, t->ends.count, r));
+    memcpy(r->objective, t->ends.objective, (size_t)r->count * sizeof *r->objective);
+    memcpy(r->strength, t->ends.strength, (size_t)(r->count * cells) * sizeof *r->strength);
+    memcpy(r->relevant, t->ends.relevant, (size_t)(r->count * cells) * sizeof *r->relevant);
+    r->kept = t->ends.kept;
+    out->objective = r->objective[r->kept];
+    memcpy(out->strength, r->strength + r->kept * cells, (size_t)cells * sizeof *r->strength);
+    memcpy(out->relevant, r->relevant + r->kept * cells, (size_t)cells * sizeof *r->relevant);
+    return UB_OK;
+}
+
+const ub_restarts *ub_trainer_restarts(const ub_trainer *t)
+{
+    return &t->ends;
 }
 
 ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
@@ -414,16 +469,8 @@ ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
     UB_TRY(ub_model_alloc(s, t->best.task_offset, out));
     memcpy(out->w, t->best.w, (size_t)out->weights * sizeof *out->w);
     memcpy(out->norm, t->best.norm, 2 * (size_t)(s->dim + s->targets) * sizeof *out->norm);
-    out->objective = t->at.objective;
-    for (int32_t i = 0; i < s->tasks; i++) {
-        const double *strength = t->best.strength + (int64_t)i * s->latents;
-        double        largest = 0.0;
-        for (int32_t j = 0; j < s->latents; j++)
-            largest = fmax(largest, strength[j]);
-        for (int32_t j = 0; j < s->latents; j++) {
-            out->strength[i * s->latents + j] = strength[j];
-            out->relevant[i * s->latents + j] = strength[j] > t->keep * largest;
-        }
-    }
-    return UB_OK;
+    ub_status st = copy_ends(t, out);
+    if (st != UB_OK)
+        ub_model_release(out);
+    return st;
 }

@@ -75,14 +75,17 @@ typedef struct ub_trainer_row {
 /* Rows so far (one per epoch and restart); borrowed until the next apply. */
 const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows);
 
+/* The initialisations that are over; borrowed until the next apply. */
+const ub_restarts *ub_trainer_restarts(const ub_trainer *t);
+
 /* Everything needed to go on, as one flat vector of doubles whose layout depends
  * on the settings and shapes only (weights, Adam moments, best weights so far,
- * log rows, counters). */
+ * log rows, ends of initialisations, counters). */
 int64_t                ub_trainer_state_width(const ub_trainer *t);
 void                   ub_trainer_state_get(const ub_trainer *t, double *state);
 UB_NODISCARD ub_status ub_trainer_state_set(ub_trainer *t, const double *state);
 
-/* The best model, after done: weights copied; owned by the caller. */
+/* The best model, after done, with how every initialisation ended; owned by the caller. */
 UB_NODISCARD ub_status ub_trainer_model(const ub_trainer *t, ub_model *out);
 
 #endif /* UB_CORE_TRAINER_H */

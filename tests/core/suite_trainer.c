@@ -256,6 +256,9 @@ static void state_round_trip(void)
             CU_ASSERT_EQUAL(memcmp(m.w, n.w, (size_t)m.weights * sizeof *m.w), 0);
             CU_ASSERT_EQUAL(memcmp(m.strength, n.strength, TASKS * LATENTS * sizeof(double)), 0);
             CU_ASSERT_EQUAL(m.objective, n.objective);
+            CU_ASSERT_EQUAL(m.restarts.kept, n.restarts.kept);
+            CU_ASSERT_EQUAL(memcmp(m.restarts.relevant, n.restarts.relevant, 2 * TASKS * LATENTS),
+                            0);
             ub_model_release(&n);
             ub_trainer_destroy(&after);
         }
@@ -417,6 +420,42 @@ static double strength_of(const ub_model *m, const ub_corpus *c, int i, int j)
     return sum / count * sqrt(s2 / s0 - s1 / s0 * s1 / s0);
 }
 
+/* An initialisation has just ended with these sums. */
+static void check_end(const ub_trainer *t, const double *sum, double *objective, double *best)
+{
+    const ub_restarts *r = ub_trainer_restarts(t);
+    *objective = sum[UB_TERM_RECONSTRUCTION] + 0.01 * sum[UB_TERM_KL] + sum[UB_TERM_TASK] +
+                 0.2 * sum[UB_TERM_PENALTY];
+    UB_CHECK_CLOSE(r->objective[r->count - 1], *objective, 1e-14);
+    CU_ASSERT_EQUAL(r->kept == r->count - 1, *objective < *best);
+    *best = fmin(*best, *objective);
+}
+
+/* The model knows how all four ended; the kept one is the best and its figures are the model's. */
+static void check_ends(const ub_model *m, const double *objective, double best)
+{
+    const ub_restarts *r = &m->restarts;
+    enum { CELLS = TASKS * LATENTS };
+    CU_ASSERT_EQUAL(r->count, 4);
+    UB_CHECK_CLOSE(m->objective, best, 1e-14);
+    for (int k = 0; k < 4; k++) {
+        UB_CHECK_CLOSE(r->objective[k], objective[k], 1e-14);
+        bool kept = k == r->kept;
+        CU_ASSERT_EQUAL(kept, r->objective[k] == m->objective);
+        CU_ASSERT_EQUAL(
+            memcmp(r->strength + (ptrdiff_t)k * CELLS, m->strength, CELLS * sizeof(double)) == 0,
+            kept);
+        for (int i = 0; i < TASKS; i++) {
+            double  largest = 0;
+            int64_t row = (int64_t)k * CELLS + i * LATENTS;
+            for (int j = 0; j < LATENTS; j++)
+                largest = fmax(largest, r->strength[row + j]);
+            for (int j = 0; j < LATENTS; j++)
+                CU_ASSERT_EQUAL(r->relevant[row + j], r->strength[row + j] > 0.6 * largest);
+        }
+    }
+}
+
 static void best_initialisation_is_kept(void)
 {
     static const uint8_t use[] = {1, 0, 1, 1};
@@ -428,7 +467,7 @@ static void best_initialisation_is_kept(void)
         s.disentangle.penalty = penalty;
         ub_trainer *t = NULL;
         ub_model    m;
-        double     *part, *sum, best = INFINITY;
+        double     *part, *sum, best = INFINITY, all[4];
         UB_CHECK(ub_trainer_create(&c, (ub_range){0, SHARDS}, use, norm, &s, &t));
         UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
         UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
@@ -437,11 +476,10 @@ static void best_initialisation_is_kept(void)
         while (!ub_trainer_done(t)) {
             phase(t, part, sum);
             if (ub_trainer_phase(t) % each == 0) /* that was an evaluation */
-                best = fmin(best, sum[UB_TERM_RECONSTRUCTION] + 0.01 * sum[UB_TERM_KL] +
-                                      sum[UB_TERM_TASK] + 0.2 * sum[UB_TERM_PENALTY]);
+                check_end(t, sum, &all[ub_trainer_phase(t) / each - 1], &best);
         }
         UB_CHECK(ub_trainer_model(t, &m));
-        UB_CHECK_CLOSE(m.objective, best, 1e-14);
+        check_ends(&m, all, best);
         for (int i = 0; i < TASKS; i++) {
             double largest = 0;
             for (int j = 0; j < LATENTS; j++) {
