@@ -91,14 +91,15 @@ out:
     return st;
 }
 
-ub_status ub_restarts_alloc(const ub_model_shape *shape, int64_t count, ub_restarts *out)
+ub_status ub_restarts_alloc(const ub_model *like, int64_t count, ub_restarts *out)
 {
-    int64_t     cells = count * shape->tasks * shape->latents;
+    int64_t     cells = count * like->shape.tasks * like->shape.latents;
     ub_status   st = UB_OK;
     ub_restarts r = {.count = count, .kept = -1};
     UB_TRY_OUT(UB_ALLOC(r.objective, count));
     UB_TRY_OUT(UB_ALLOC(r.strength, cells));
     UB_TRY_OUT(UB_ALLOC(r.relevant, cells));
+    UB_TRY_OUT(UB_ALLOC(r.w, count * like->weights));
     *out = r;
     return UB_OK;
 out:
@@ -111,6 +112,7 @@ void ub_restarts_release(ub_restarts *r)
     ub_free(r->objective);
     ub_free(r->strength);
     ub_free(r->relevant);
+    ub_free(r->w);
     *r = (ub_restarts){0};
 }
 

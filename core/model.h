@@ -26,6 +26,7 @@ typedef struct ub_restarts {
     double  *objective; /* held-out, count; owned */
     double  *strength;  /* count x tasks x latents, as in ub_model; owned */
     uint8_t *relevant;  /* the same of 1/0; owned */
+    double  *w;         /* count x weights, as in ub_model: to compare their latents; owned */
 } ub_restarts;
 
 typedef struct ub_model {
@@ -53,8 +54,7 @@ UB_NODISCARD ub_status ub_model_alloc(const ub_model_shape *shape, const int32_t
                                       ub_model *out);
 void                   ub_model_release(ub_model *m);
 /* Room for `count` initialisations of such a model, all zero, none kept.  Release accepts zeros. */
-UB_NODISCARD ub_status ub_restarts_alloc(const ub_model_shape *shape, int64_t count,
-                                         ub_restarts *out);
+UB_NODISCARD ub_status ub_restarts_alloc(const ub_model *like, int64_t count, ub_restarts *out);
 void                   ub_restarts_release(ub_restarts *r);
 /* Layers in storage order; returns how many there are; `out` may be NULL. */
 int32_t ub_model_layers(const ub_model_shape *shape, const int32_t *task_offset, ub_layer *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/adam.h"
+#include "core/evidence.h"
 #include "core/internal/sampler.h"
 #include "core/mem.h"
 #include "core/objective.h"
@@ -16,7 +17,7 @@ typedef struct counters {
 } counters;
 
 struct ub_trainer {
-    ub_model        best; /* weights of the best initialisation so far */
+    ub_model        best; /* shape and norm of the model */
     ub_restarts     ends; /* of the initialisations that are over */
     ub_objective    objective;
     ub_sampler      sampler;
@@ -25,7 +26,8 @@ struct ub_trainer {
     double         *used;      /* of every task: held-out samples at which it counts */
     int64_t         restarts, epochs, steps, width;
     double          lambda, ramp, rate, decay_from, decay_to, keep;
-    ub_trainer_row *log; /* restarts * epochs */
+    ub_trainer_row *log;     /* restarts * epochs */
+    int32_t        *support; /* of every row: tasks, see ub_trainer_support */
 };
 
 /* Where a phase is: restarts of epochs * steps gradient steps and one evaluation each. */
@@ -86,18 +88,17 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     UB_TRY(ub_sampler_init(c, own, use, norm, settings, shape.latents, &t->sampler));
     UB_TRY(ub_objective_init(&shape, c->task_offset, settings, t->sampler.rows, &t->objective));
     UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
-    UB_TRY(ub_restarts_alloc(&shape, t->restarts, &t->ends));
+    UB_TRY(ub_restarts_alloc(&t->best, t->restarts, &t->ends));
     t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
     t->steps = t->sampler.train / t->sampler.batch;
     t->steps = t->steps < 1 ? 1 : t->steps;
-    t->width = t->objective.parameters + UB_TERMS;
-    if (evaluation_width(&shape) > t->width)
-        t->width = evaluation_width(&shape);
+    t->width = t->objective.parameters + evaluation_width(&shape);
     UB_TRY(UB_ALLOC(t->w, t->objective.parameters));
     UB_TRY(UB_ALLOC(t->m, t->objective.parameters));
     UB_TRY(UB_ALLOC(t->v, t->objective.parameters));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
+    UB_TRY(UB_ALLOC(t->support, t->restarts * t->epochs * shape.tasks));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
     int64_t episodes = t->sampler.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
@@ -151,6 +152,7 @@ void ub_trainer_destroy(ub_trainer **t)
     ub_free((*t)->v);
     ub_free((*t)->used);
     ub_free((*t)->log);
+    ub_free((*t)->support);
     ub_free(*t);
     *t = NULL;
 }
@@ -191,6 +193,25 @@ static double rate_at(const ub_trainer *t, int64_t step)
     return t->rate * (1.0 - (1.0 - t->decay_to) * (part - t->decay_from) / (1.0 - t->decay_from));
 }
 
+/* Add the rows of the last batch (`n`) to the sums behind the terms, see ub_strengths. */
+static void add_latents(ub_trainer *t, int64_t n, double *sum)
+{
+    int32_t       latents = t->best.shape.latents;
+    double       *square = sum + latents;
+    const double *mu = ub_objective_mu(&t->objective);
+    ub_objective_strength(&t->objective, t->w, square + latents);
+    for (int64_t r = 0; r < n; r++, mu += 2 * latents)
+        for (int32_t j = 0; j < latents; j++) {
+            sum[j] += mu[j];
+            square[j] += mu[j] * mu[j];
+        }
+}
+
+static bool ends_epoch(const ub_trainer *t, position at)
+{
+    return (at.step + 1) % t->steps == 0;
+}
+
 static void train_shard(ub_trainer *t, int64_t s, position at, double *part)
 {
     int64_t  epoch = at.restart * t->epochs + at.step / t->steps;
@@ -201,14 +222,15 @@ static void train_shard(ub_trainer *t, int64_t s, position at, double *part)
     ub_weighting weighting = {.row = 1.0 / (double)t->sampler.batch,
                               .penalty = (double)b.jacobian / (double)all,
                               .lambda = lambda_at(t, at.step)};
-    ub_objective_batch(&t->objective, t->w, &b, &weighting, part + t->objective.parameters, part);
+    double      *terms = part + t->objective.parameters;
+    ub_objective_batch(&t->objective, t->w, &b, &weighting, terms, part);
+    if (ends_epoch(t, at))
+        add_latents(t, b.n, terms + UB_TERMS);
 }
 
 static void evaluate_shard(ub_trainer *t, int64_t s, double *part)
 {
-    int32_t latents = t->best.shape.latents;
-    double *sum = part + UB_TERMS, *square = sum + latents, *strength = square + latents;
-    double  held = (double)t->sampler.held;
+    double held = (double)t->sampler.held;
     for (int64_t done = 0;;) {
         ub_batch b = ub_sampler_held(&t->sampler, s, done);
         if (b.n == 0)
@@ -216,15 +238,9 @@ static void evaluate_shard(ub_trainer *t, int64_t s, double *part)
         double       terms[UB_TERMS];
         ub_weighting weighting = {1.0 / held, (double)b.n / held, t->lambda};
         ub_objective_batch(&t->objective, t->w, &b, &weighting, terms, NULL);
-        ub_objective_strength(&t->objective, t->w, strength);
         for (int k = 0; k < UB_TERMS; k++)
             part[k] += terms[k];
-        const double *mu = ub_objective_mu(&t->objective);
-        for (int64_t r = 0; r < b.n; r++, mu += 2 * latents)
-            for (int32_t j = 0; j < latents; j++) {
-                sum[j] += mu[j];
-                square[j] += mu[j] * mu[j];
-            }
+        add_latents(t, b.n, part + UB_TERMS);
         done += b.n;
     }
 }
@@ -253,22 +269,44 @@ static double objective_of(const ub_trainer *t, const double *terms, double lamb
            terms[UB_TERM_TASK] + lambda * terms[UB_TERM_PENALTY];
 }
 
-static void put_row(ub_trainer *t, position at)
+static int64_t cells_of(const ub_trainer *t)
+{
+    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
+}
+
+/* The support at the end of an epoch, from the sums of its last step; the room for strengths is
+ * that of the initialisation that is not over yet. */
+static void put_support(ub_trainer *t, position at, const double *sum, ub_trainer_row *row)
+{
+    const ub_model_shape *s = &t->best.shape;
+    double               *strength = t->ends.strength + at.restart * cells_of(t);
+    int32_t              *support = t->support + (row - t->log) * s->tasks, cells = 0;
+    ub_strengths(s, sum, (double)t->sampler.batch, NULL, strength);
+    for (int32_t i = 0; i < s->tasks; i++) {
+        support[i] =
+            ub_strengths_keep(s->latents, t->keep, strength + (int64_t)i * s->latents, NULL);
+        cells += support[i];
+    }
+    row->sparsity = 1.0 - (double)cells / (double)cells_of(t);
+}
+
+static void put_row(ub_trainer *t, position at, const double *latent_sums)
 {
     double terms[UB_TERMS], lambda = lambda_at(t, at.step);
     for (int k = 0; k < UB_TERMS; k++)
         terms[k] = t->at.sums[k] / (double)t->steps;
-    t->log[(int64_t)t->at.rows++] =
-        (ub_trainer_row){.restart = at.restart,
-                         .epoch = at.step / t->steps,
-                         .learning_rate = rate_at(t, at.step),
-                         .lambda = lambda,
-                         .reconstruction = terms[UB_TERM_RECONSTRUCTION],
-                         .kl = terms[UB_TERM_KL],
-                         .task = terms[UB_TERM_TASK],
-                         .penalty = terms[UB_TERM_PENALTY],
-                         .objective = objective_of(t, terms, lambda),
-                         .gradient_norm = t->at.gradient_norm};
+    ub_trainer_row *row = &t->log[(int64_t)t->at.rows++];
+    *row = (ub_trainer_row){.restart = at.restart,
+                            .epoch = at.step / t->steps,
+                            .learning_rate = rate_at(t, at.step),
+                            .lambda = lambda,
+                            .reconstruction = terms[UB_TERM_RECONSTRUCTION],
+                            .kl = terms[UB_TERM_KL],
+                            .task = terms[UB_TERM_TASK],
+                            .penalty = terms[UB_TERM_PENALTY],
+                            .objective = objective_of(t, terms, lambda),
+                            .gradient_norm = t->at.gradient_norm};
+    put_support(t, at, latent_sums, row);
     memset(t->at.sums, 0, sizeof t->at.sums);
 }
 
@@ -279,23 +317,8 @@ static void take_step(ub_trainer *t, position at, const double *sum, double norm
     for (int k = 0; k < UB_TERMS; k++)
         t->at.sums[k] += sum[t->objective.parameters + k];
     t->at.gradient_norm = norm;
-    if ((at.step + 1) % t->steps == 0)
-        put_row(t, at);
-}
-
-static int64_t cells_of(const ub_trainer *t)
-{
-    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
-}
-
-/* A task keeps the latents above a part of its strongest. */
-static void keep_latents(int32_t latents, double part, const double *strength, uint8_t *relevant)
-{
-    double largest = 0.0;
-    for (int32_t j = 0; j < latents; j++)
-        largest = fmax(largest, strength[j]);
-    for (int32_t j = 0; j < latents; j++)
-        relevant[j] = strength[j] > part * largest;
+    if (ends_epoch(t, at))
+        put_row(t, at, sum + t->objective.parameters + UB_TERMS);
 }
 
 /* What follows from the objectives and strengths of the first `count` initialisations. */
@@ -308,27 +331,16 @@ static void judge(ub_trainer *t, int64_t count)
         if (t->ends.kept < 0 || t->ends.objective[k] < t->ends.objective[t->ends.kept])
             t->ends.kept = k;
     for (int64_t at = 0; at < count * cells_of(t); at += latents)
-        keep_latents(latents, t->keep, t->ends.strength + at, t->ends.relevant + at);
+        (void)ub_strengths_keep(latents, t->keep, t->ends.strength + at, t->ends.relevant + at);
 }
 
-/* strength = mean |dg/dz| over the task's columns and its held-out samples, times the standard
- * deviation of the latent: how far the (standardised) task moves when the latent does. */
 static void end_restart(ub_trainer *t, int64_t restart, const double *sum, double objective)
 {
-    const ub_model_shape *s = &t->best.shape;
-    const double *mean = sum + UB_TERMS, *square = mean + s->latents, *raw = square + s->latents;
-    double       *strength = t->ends.strength + restart * cells_of(t), n = (double)t->sampler.held;
-    for (int32_t i = 0; i < s->tasks; i++)
-        for (int32_t j = 0; j < s->latents; j++) {
-            double m = mean[j] / n, variance = square[j] / n - m * m;
-            double sd = variance > 0 ? sqrt(variance) : 0.0;
-            strength[i * s->latents + j] =
-                t->used[i] > 0 ? raw[i * s->latents + j] / t->used[i] * sd : 0.0;
-        }
+    ub_strengths(&t->best.shape, sum + UB_TERMS, (double)t->sampler.held, t->used,
+                 t->ends.strength + restart * cells_of(t));
+    ub_objective_fold(&t->objective, t->w, t->ends.w + restart * t->best.weights);
     t->ends.objective[restart] = objective;
     judge(t, restart + 1);
-    if (t->ends.kept == restart)
-        ub_objective_fold(&t->objective, t->w, t->best.w);
 }
 
 ub_status ub_trainer_apply(ub_trainer *t, const double *sum)
@@ -380,7 +392,7 @@ static void copy_in(double *inside, double **state, int64_t n)
     *state += n;
 }
 
-enum { COUNTERS = sizeof(counters) / sizeof(double), ROW = 10 };
+enum { COUNTERS = sizeof(counters) / sizeof(double), ROW = 11 };
 
 static void copy_row(ub_trainer_row *row, double **state, block_copy copy)
 {
@@ -393,11 +405,21 @@ static void copy_row(ub_trainer_row *row, double **state, block_copy copy)
                         row->task,
                         row->penalty,
                         row->objective,
-                        row->gradient_norm};
+                        row->gradient_norm,
+                        row->sparsity};
     copy(flat, state, ROW);
     if (copy == copy_in)
-        *row = (ub_trainer_row){(int64_t)flat[0], (int64_t)flat[1], flat[2], flat[3], flat[4],
-                                flat[5],          flat[6],          flat[7], flat[8], flat[9]};
+        *row =
+            (ub_trainer_row){(int64_t)flat[0], (int64_t)flat[1], flat[2], flat[3], flat[4], flat[5],
+                             flat[6],          flat[7],          flat[8], flat[9], flat[10]};
+}
+
+static void copy_count(int32_t *count, double **state, block_copy copy)
+{
+    double flat = *count;
+    copy(&flat, state, 1);
+    if (copy == copy_in)
+        *count = (int32_t)flat;
 }
 
 static void copy_state(ub_trainer *t, double *state, block_copy copy)
@@ -406,17 +428,20 @@ static void copy_state(ub_trainer *t, double *state, block_copy copy)
     copy(t->w, &state, t->objective.parameters);
     copy(t->m, &state, t->objective.parameters);
     copy(t->v, &state, t->objective.parameters);
-    copy(t->best.w, &state, t->best.weights);
+    copy(t->ends.w, &state, t->restarts * t->best.weights);
     copy(t->ends.objective, &state, t->restarts);
     copy(t->ends.strength, &state, t->restarts * cells_of(t));
     for (int64_t k = 0; k < t->restarts * t->epochs; k++)
         copy_row(&t->log[k], &state, copy);
+    for (int64_t k = 0; k < t->restarts * t->epochs * t->best.shape.tasks; k++)
+        copy_count(&t->support[k], &state, copy);
 }
 
 int64_t ub_trainer_state_width(const ub_trainer *t)
 {
-    return COUNTERS + 3 * t->objective.parameters + t->best.weights +
-           t->restarts * (1 + cells_of(t) + ROW * t->epochs);
+    int64_t row = ROW + t->best.shape.tasks;
+    return COUNTERS + 3 * t->objective.parameters +
+           t->restarts * (t->best.weights + 1 + cells_of(t) + row * t->epochs);
 }
 
 void ub_trainer_state_get(const ub_trainer *t, double *state)
@@ -444,15 +469,22 @@ static ub_status copy_ends(const ub_trainer *t, ub_model *out)
 {
     int64_t      cells = cells_of(t);
     ub_restarts *r = &out->restarts;
-    UB_TRY(ub_restarts_alloc(&t->best.shape, t->ends.count, r));
+    UB_TRY(ub_restarts_alloc(&t->best, t->ends.count, r));
     memcpy(r->objective, t->ends.objective, (size_t)r->count * sizeof *r->objective);
     memcpy(r->strength, t->ends.strength, (size_t)(r->count * cells) * sizeof *r->strength);
     memcpy(r->relevant, t->ends.relevant, (size_t)(r->count * cells) * sizeof *r->relevant);
+    memcpy(r->w, t->ends.w, (size_t)(r->count * out->weights) * sizeof *r->w);
+    memcpy(out->w, r->w + t->ends.kept * out->weights, (size_t)out->weights * sizeof *r->w);
     r->kept = t->ends.kept;
     out->objective = r->objective[r->kept];
     memcpy(out->strength, r->strength + r->kept * cells, (size_t)cells * sizeof *r->strength);
     memcpy(out->relevant, r->relevant + r->kept * cells, (size_t)cells * sizeof *r->relevant);
     return UB_OK;
+}
+
+const int32_t *ub_trainer_support(const ub_trainer *t)
+{
+    return t->support;
 }
 
 const ub_restarts *ub_trainer_restarts(const ub_trainer *t)
@@ -467,7 +499,6 @@ ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
         return UB_FAIL(UB_ESTATE, "the training is at phase %lld of %lld",
                        (long long)ub_trainer_phase(t), (long long)ub_trainer_phases(t));
     UB_TRY(ub_model_alloc(s, t->best.task_offset, out));
-    memcpy(out->w, t->best.w, (size_t)out->weights * sizeof *out->w);
     memcpy(out->norm, t->best.norm, 2 * (size_t)(s->dim + s->targets) * sizeof *out->norm);
     ub_status st = copy_ends(t, out);
     if (st != UB_OK)
