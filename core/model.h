@@ -59,7 +59,16 @@ void                   ub_restarts_release(ub_restarts *r);
 /* Layers in storage order; returns how many there are; `out` may be NULL. */
 int32_t ub_model_layers(const ub_model_shape *shape, const int32_t *task_offset, ub_layer *out);
 
-/* Means of the latents of n observations (n x dim, raw units) into mu (n x latents). */
+/* Rows pass in padded blocks of one size: the bits of a row do not depend on the rows beside it.
+ * UB_ENOMEM is the only error of the three.
+ *
+ * Means of the latents of n observations (n x dim, raw units) into mu (n x latents). */
 UB_NODISCARD ub_status ub_model_encode(const ub_model *m, int64_t n, const double *obs, double *mu);
+/* Observations (n x dim, raw units) of latents z (n x latents). */
+UB_NODISCARD ub_status ub_model_decode(const ub_model *m, int64_t n, const double *z, double *obs);
+/* What the head of a task predicts from z (n x latents): out is n x the task's columns, raw units.
+ */
+UB_NODISCARD ub_status ub_model_predict(const ub_model *m, int32_t task, int64_t n, const double *z,
+                                        double *out);
 
 #endif /* UB_CORE_MODEL_H */
