@@ -70,5 +70,13 @@ UB_NODISCARD ub_status ub_model_decode(const ub_model *m, int64_t n, const doubl
  */
 UB_NODISCARD ub_status ub_model_predict(const ub_model *m, int32_t task, int64_t n, const double *z,
                                         double *out);
+/* Mean and log variance of the latents of n observations: both, n x 2 latents, a row the means,
+ * then the log variances. */
+UB_NODISCARD ub_status ub_model_posterior(const ub_model *m, int64_t n, const double *obs,
+                                          double *both);
+/* dg/dz of the head of a task at one z (latents), standardised units: the task's columns x
+ * latents.  layer: of ub_model_layers; active: room for head_hidden numbers. */
+void ub_model_jacobian(const ub_model *m, const ub_layer *layer, int32_t task, const double *z,
+                       double *active, double *jacobian);
 
 #endif /* UB_CORE_MODEL_H */

@@ -27,7 +27,7 @@ struct ub_trainer {
     int64_t         restarts, epochs, steps, width;
     double          lambda, ramp, rate, decay_from, decay_to, keep;
     ub_trainer_row *log;     /* restarts * epochs */
-    int32_t        *support; /* of every row: tasks, see ub_trainer_support */
+    int32_t        *support; /* of every row: tasks, see ub_trainer_history */
 };
 
 /* Where a phase is: restarts of epochs * steps gradient steps and one evaluation each. */
@@ -482,9 +482,9 @@ static ub_status copy_ends(const ub_trainer *t, ub_model *out)
     return UB_OK;
 }
 
-const int32_t *ub_trainer_support(const ub_trainer *t)
+ub_trainer_history ub_trainer_past(const ub_trainer *t)
 {
-    return t->support;
+    return (ub_trainer_history){(int64_t)t->at.rows, t->best.shape.tasks, t->log, t->support};
 }
 
 const ub_restarts *ub_trainer_restarts(const ub_trainer *t)

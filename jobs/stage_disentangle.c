@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/evidence.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/shard.h"
@@ -132,23 +133,87 @@ static ub_status train(ub_study *s, training *t)
     return save(s, t);
 }
 
-/* Rank 0: model file, log and figures. */
-static ub_status conclude(const ub_study *s, const training *t, const ub_corpus *corpus)
+/* Sums for the evidence, one leaf a shard. */
+typedef struct looking {
+    const ub_model  *model;
+    const ub_corpus *corpus;
+    const uint8_t   *use;
+    int64_t          shards;
+    double           holdout;
+} looking;
+
+static ub_status looking_leaf(void *self, int64_t leaf, double *out)
 {
-    char                  path[UB_TEXT_MAX];
-    ub_model              model = {0};
-    ub_bytes              b = {0};
-    int64_t               rows;
-    const ub_trainer_row *log = ub_trainer_log(t->trainer, &rows);
-    ub_status             st = UB_OK;
-    UB_TRY(ub_trainer_model(t->trainer, &model));
-    UB_TRY_OUT(ub_results_write_model(ub_rundir_file(&s->dir, "model.h5", path, sizeof path),
-                                      &model, log, rows, &s->origin));
-    UB_TRY_OUT(ub_study_write(s, "training.csv", ub_export_training_csv(log, rows, &b), &b));
-    UB_TRY_OUT(ub_study_write(s, "training.svg", ub_draw_training(log, rows, &b), &b));
-    UB_TRY_OUT(
-        ub_study_write(s, "latents.svg", ub_draw_latents(&model, corpus->task_name, &b), &b));
+    const looking *l = self;
+    return ub_evidence_shard(l->model, l->corpus, l->shards, leaf, l->holdout, l->use, out);
+}
+
+/* What held-out samples say of the model; the same on all ranks. */
+static ub_status look(ub_study *s, const ub_model *model, const ub_corpus *corpus,
+                      const uint8_t *use, ub_evidence *out)
+{
+    const ub_comm     *c = &s->ctx->world;
+    const ub_settings *settings = &s->ctx->settings;
+    double            *sum = NULL;
+    looking l = {model, corpus, use, settings->disentangle.shards, settings->disentangle.holdout};
+    if (model->shape.latents > UB_EVIDENCE_LATENTS) {
+        ub_log0_warn("evidence-skipped",
+                     "latents=%d most=%d why='moments of so many would not fit'",
+                     model->shape.latents, UB_EVIDENCE_LATENTS);
+        return UB_OK;
+    }
+    ub_status st = ub_comm_agree(c, UB_ALLOC(sum, ub_evidence_width(model)));
+    if (st == UB_OK)
+        st = ub_reduce_leaves(c, l.shards, ub_evidence_width(model), looking_leaf, &l, sum);
+    if (st == UB_OK)
+        st = ub_comm_agree(c, ub_evidence_make(model, corpus, sum, out));
+    ub_free(sum);
+    return st;
+}
+
+/* A warning a line of the evidence's sentences. */
+static void warn(const ub_evidence *e)
+{
+    const char *at = e->warnings.data == NULL ? "" : (const char *)e->warnings.data;
+    for (size_t length; *at != '\0'; at += length + (at[length] == '\n')) {
+        length = strcspn(at, "\n");
+        ub_log0_warn("model", "says=\"%.*s\"", (int)length, at);
+    }
+}
+
+/* Rank 0: model file, log and figures. */
+static ub_status put_results(const ub_study *s, const training *t, const ub_model *model,
+                             const ub_evidence *e, const ub_corpus *corpus)
+{
+    char               path[UB_TEXT_MAX];
+    ub_bytes           b = {0};
+    ub_trainer_history log = ub_trainer_past(t->trainer);
+    const ub_evidence *known = e->latents > 0 ? e : NULL;
+    warn(e);
+    UB_TRY(ub_results_write_model(ub_rundir_file(&s->dir, "model.h5", path, sizeof path), model, e,
+                                  &log, &s->origin));
+    UB_TRY(ub_study_write(s, "training.csv", ub_export_training_csv(&log, &b), &b));
+    UB_TRY(ub_study_write(s, "training.svg", ub_draw_training(&log, corpus->task_name, &b), &b));
+    UB_TRY(ub_study_write(s, "latents.csv",
+                          ub_export_latents_csv(model, known, corpus->task_name, &b), &b));
+    return ub_study_write(s, "latents.svg", ub_draw_latents(model, known, corpus->task_name, &b),
+                          &b);
+}
+
+static ub_status conclude(ub_study *s, const training *t, const ub_corpus *corpus,
+                          const uint8_t *use)
+{
+    const ub_comm *c = &s->ctx->world;
+    ub_model       model = {0};
+    ub_evidence    e = {0};
+    ub_status      st = UB_OK;
+    UB_TRY_OUT(ub_comm_agree(c, ub_trainer_model(t->trainer, &model)));
+    UB_TRY_OUT(look(s, &model, corpus, use, &e));
+    if (c->rank == 0)
+        st = put_results(s, t, &model, &e, corpus);
+    st = ub_comm_agree(c, st);
 out:
+    ub_evidence_release(&e);
     ub_model_release(&model);
     return st;
 }
@@ -198,9 +263,7 @@ ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus, const uint8
     UB_TRY_OUT(ub_study_phase(s, "the training"));
     UB_TRY_OUT(prepare(s, corpus, use, &t));
     UB_TRY_OUT(train(s, &t));
-    if (c->rank == 0)
-        st = conclude(s, &t, corpus);
-    UB_TRY_OUT(ub_comm_agree(c, st));
+    UB_TRY_OUT(conclude(s, &t, corpus, use));
     UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));
 out:
     ub_trainer_destroy(&t.trainer);

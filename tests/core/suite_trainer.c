@@ -190,7 +190,7 @@ static void log_is_the_mean_of_the_steps(void)
             row->objective,
             row->reconstruction + 0.01 * row->kl + row->task + row->lambda * row->penalty, 1e-13);
         UB_CHECK_CLOSE(row->gradient_norm, sqrt(square), 1e-13);
-        check_support(row, ub_trainer_support(t) + (ptrdiff_t)epoch * TASKS,
+        check_support(row, ub_trainer_past(t).support + (ptrdiff_t)epoch * TASKS,
                       sum + layers + UB_TERMS);
     }
     ub_free(part);
