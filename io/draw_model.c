@@ -82,7 +82,7 @@ static void draw_axes(ub_pen *p, const plot *a, const char *title)
     ub_svg_text(p, "h", a->x, a->y - 14, "%s%s", title, a->logarithmic ? " (log scale)" : "");
     ub_svg_rect(p, "lane", a->x, a->y, a->w, a->h);
     for (double n = ceil(a->low / tick); n * tick <= a->high; n++) {
-        double v = n * tick, y = a->y + a->h * (a->high - v) / (a->high - a->low);
+        double v = n * tick + 0. /* not -0 */, y = a->y + a->h * (a->high - v) / (a->high - a->low);
         ub_svg_line(p, "grid", a->x, y, a->x + a->w, y);
         ub_svg_text(p, "e m", a->x - 7, y + 4, "%g", a->logarithmic ? pow(10, v) : v);
     }
@@ -202,7 +202,7 @@ static void draw_parts(ub_pen *p, const ub_trainer_history *log, int64_t first, 
 static void draw_support(ub_pen *p, const ub_trainer_history *log, int64_t first, int64_t end,
                          char (*task_name)[UB_NAME_MAX], plot a)
 {
-    int32_t shown = log->tasks < CURVES ? log->tasks : CURVES;
+    int32_t shown = log->tasks < CURVES ? log->tasks : CURVES, turns = shown < 4 ? shown : 4;
     char    title[96];
     a.low = 0;
     for (int32_t i = 0; i < shown; i++)
@@ -216,7 +216,12 @@ static void draw_support(ub_pen *p, const ub_trainer_history *log, int64_t first
     for (int32_t i = 0; i < shown; i++) {
         char   buf[UB_NAME_MAX];
         double x = a.x + 225 * (i % 2), y = a.y + a.h + 60 + 18 * floor(i / 2.);
-        draw_curve(p, &a, log, first, end, SUPPORT + i, i, "stroke-width='2'");
+        char   look[96];
+        /* Lines on top of each other share the way: all of them show. */
+        (void)snprintf(look, sizeof look,
+                       "stroke-width='2.5' stroke-dasharray='12 %d' stroke-dashoffset='%d'",
+                       12 * (turns - 1), -12 * (i % turns));
+        draw_curve(p, &a, log, first, end, SUPPORT + i, i, turns > 1 ? look : "stroke-width='2.5'");
         if (i >= NAMED)
             continue;
         draw_key(p, i, "stroke-width='2'", x, y);

@@ -25,4 +25,51 @@ same "latents that tasks need" "$(cut -d, -f2 eval1.csv | tr '\n' ' ')" "latents
 same "latents needed in all" "$(json eval1.json latents_needed)" 3
 at_least "R2 of the relevant latents" "$(json eval1.json r2_relevant)" 0.5
 at_most "floor of independent latents" "$(json eval1.json r2_irrelevant_floor)" 0.03
+
+# Evidence: in the table, in the words; one initialisation confirms nothing.
+same "lines of latents.csv" "$(wc -l <run/latents.csv | tr -d ' ')" 11
+same "head of latents.csv" "$(head -1 run/latents.csv)" \
+    "task,latent,kept,strength,relative_strength,confidence,likeness,kl"
+grep -q 'held-out R2  least sure  latents it needs' out.txt || fail "no evidence in: $(cat out.txt)"
+head -1 run/training.csv | grep -q 'gradient_norm,sparsity,support_0,support_1$' ||
+    fail "training.csv: $(head -1 run/training.csv)"
+"$UNBRAID" disentangle --set corpus.path=latent.h5 --set disentangle.epochs=1 \
+    --set disentangle.restarts=1 --set eval.train=100 --set eval.test=100 --out single \
+    >single.txt 2>single.log || fail "$(cat single.log)"
+grep -q '^look out: there is one initialisation' single.txt || fail "no warning: $(cat single.txt)"
+grep -q 'says="there is one initialisation' single.log || fail "no warning in the log"
+grep -q 'there is one initialisation' single/report.html || fail "no warning in the page"
+
+# Encoding: the same bytes on any number of ranks, of a larger corpus too.
+for ranks in 1 3; do
+    on "$ranks" encode run --with predictions,reconstructions --out "own$ranks.h5" \
+        >encode.txt 2>log.txt || fail "$(cat log.txt)"
+done
+cmp own1.h5 own3.h5 || fail "encodings by 1 and 3 ranks differ"
+"$UNBRAID" synth --set synth.kind=latent --set synth.relevant=3 --set synth.irrelevant=2 \
+    --set synth.tasks=2 --set synth.samples=5001 --set run.seed=21 --out more.h5 >/dev/null
+on 3 encode run more.h5 --json --out more3.enc.h5 >encode.json 2>log.txt || fail "$(cat log.txt)"
+"$UNBRAID" encode run more.h5 --out more1.enc.h5 >/dev/null 2>&1
+cmp more1.enc.h5 more3.enc.h5 || fail "encodings of a larger corpus differ"
+same "episodes encoded" "$(json encode.json episodes)" 5001
+if command -v h5dump >/dev/null; then
+    h5dump -A more3.enc.h5 >dump.txt
+    grep -q "$(json encode.json latents_sha256)" dump.txt || fail "the file does not hold its digest"
+    # The same generator and seed: the first episodes of both are the same, and so are their latents.
+    h5dump -y -w 0 -d /latents -s 0,0,0 -c 20,1,5 own1.h5 | grep '[0-9]' | tail -n +4 >a.txt
+    h5dump -y -w 0 -d /latents -s 0,0,0 -c 20,1,5 more1.enc.h5 | grep '[0-9]' | tail -n +4 >b.txt
+    cmp a.txt b.txt || fail "latents of the same episodes differ"
+fi
+"$UNBRAID" encode run --dry-run 2>/dev/null | grep -q 'nothing was written' || fail "encode --dry-run"
+
+"$UNBRAID" synth --set synth.kind=latent --set synth.obs_dim=7 --set synth.samples=50 \
+    --out other.h5 >/dev/null
+refuses 2 "states of 7 columns, the model reads 12" encode run other.h5 --out no.h5
+refuses 2 "neither predictions nor" encode run --with latents --out no.h5
+refuses 2 "is the corpus itself" encode run latent.h5 --out latent.h5
+refuses 2 "missing.h5" encode run missing.h5 --out no.h5
+refuses 2 "wants --out" encode run
+mkdir empty
+refuses 2 "empty" encode empty --out no.h5
+[ ! -e no.h5 ] && [ ! -e .no.h5.new ] || fail "a refused encoding left a file"
 finish
