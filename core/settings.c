@@ -203,6 +203,8 @@ static const ub_field rehearse[] = {
 static const ub_field disentangle[] = {
     CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian|jacobian_group", 0,
            "sparsity between tasks and latents"),
+    CHOICE("precision", disentangle.precision, "single", "single|double", 0,
+           "numbers of the training: float or double"),
     INT("latents", disentangle.latents, "0", 0, 4096, "", 0,
         "latent dimensions; 0: as many as the truth says, else as an observation has"),
     INT("hidden", disentangle.hidden, "64", 1, 65536, "units", 0,
@@ -225,6 +227,8 @@ static const ub_field disentangle[] = {
     INT("epochs", disentangle.epochs, "60", 1, 1000000, "", 0, "passes over the data"),
     INT("restarts", disentangle.restarts, "3", 1, 1000, "", 0,
         "initialisations; the lowest held-out objective is kept"),
+    INT("teams", disentangle.teams, "0", 0, 1000, "", UB_FIELD_FREE,
+        "teams of ranks, each on initialisations of its own; 0: chosen, as many as end soonest"),
     INT("shards", disentangle.shards, "8", 1, 65536, "groups of episodes", 0,
         "virtual shards of a batch; more ranks than this idle in the training"),
     REAL("holdout", disentangle.holdout, "0.1", 0.01, 0.9, "of the episodes", 0,

@@ -37,6 +37,7 @@ enum { UB_CRITIC_INFONCE, UB_CRITIC_MINE };
 enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
 enum { UB_FORM_PRODUCT, UB_FORM_INTERACTION };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
+enum { UB_PRECISION_SINGLE, UB_PRECISION_DOUBLE };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
@@ -116,12 +117,13 @@ typedef struct ub_settings {
         double  detect_s, preempt_s, restart_s;
     } rehearse;
     struct {
-        int     penalty;
+        int     penalty, precision;
         int64_t latents, hidden, layers, head_hidden;
         double  beta, lambda, group, ramp;
         int64_t jacobian_samples;
         double  learning_rate, decay_from, decay_to;
         int64_t batch, epochs, restarts, shards;
+        int64_t teams; /* 0 = chosen */
         double  holdout, keep;
         int     steps;
         int64_t checkpoint_steps, keep_checkpoints;

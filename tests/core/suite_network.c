@@ -76,13 +76,15 @@ static void backward_is_the_derivative(void)
     fill(5, ROWS * OUT, c);
     for (int a = UB_ACT_LINEAR; a <= UB_ACT_TANH; a++) {
         ub_activation act = (ub_activation)a;
-        double        grad[2 + WEIGHTS] = {0}, dx[ROWS * IN];
+        double        grad[2 + WEIGHTS], dx[ROWS * IN];
+        for (int k = 0; k < 2 + WEIGHTS; k++)
+            grad[k] = k; /* is set, not added to, and nothing before the layer is touched */
         ub_dense_forward(&layer, act, w, ROWS, x, y);
         memcpy(delta, c, sizeof delta);
         ub_dense_unact(act, ROWS * OUT, y, delta);
         ub_dense_backward(&layer, w, ROWS, x, delta, grad, dx, 0);
         CU_ASSERT_EQUAL(grad[0], 0);
-        CU_ASSERT_EQUAL(grad[1], 0);
+        CU_ASSERT_EQUAL(grad[1], 1);
         for (int k = 0; k < WEIGHTS; k++)
             UB_CHECK_CLOSE(grad[2 + k], slope(act, &w[2 + k], w, x, c), 1e-8);
         for (int k = 0; k < ROWS * IN; k++)
@@ -100,7 +102,7 @@ static void backward_adds_up(void)
     ub_dense_backward(&layer, w, ROWS, x, delta, grad, dx, 0);
     memcpy(first, grad, sizeof first);
     memcpy(twice, dx, sizeof twice);
-    ub_dense_backward(&layer, w, ROWS, x, delta, grad, twice, 1);
+    ub_dense_backward(&layer, w, ROWS, x, delta, grad, twice, UB_ADD_GRAD | UB_ADD_DX);
     for (int k = 0; k < 2 + WEIGHTS; k++)
         UB_CHECK_CLOSE(grad[k], 2 * first[k], 1e-14);
     for (int k = 0; k < ROWS * IN; k++)

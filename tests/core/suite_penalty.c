@@ -41,7 +41,7 @@ static ub_status setup(problem *p, int penalty)
     s.disentangle.group = group;
     s.disentangle.penalty = penalty;
     *p = (problem){0};
-    UB_TRY(ub_objective_init(&shape, offset, &s, ROWS, &p->o));
+    UB_TRY(ub_objective_init(&shape, offset, &s, ROWS, 1, &p->o));
     CU_ASSERT(p->o.parameters <= 1000);
     ub_objective_start(&p->o, 3, 1, p->w);
     for (int64_t k = 0; k < p->o.parameters; k++) { /* biases and masks away from 0 and 1 */

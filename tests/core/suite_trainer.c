@@ -54,6 +54,7 @@ static ub_settings make_settings(void)
     s.disentangle.epochs = 3;
     s.disentangle.restarts = 2;
     s.disentangle.learning_rate = 0.01;
+    s.disentangle.precision = UB_PRECISION_DOUBLE;
     return s;
 }
 
@@ -66,15 +67,27 @@ static ub_trainer *make(const ub_corpus *c, ub_range own, const ub_settings *s)
     return t;
 }
 
-/* One phase of a trainer that holds every shard. */
-static void phase(ub_trainer *t, double *part, double *sum)
+static void add(const ub_trainer *t, void *sum, const void *part)
 {
-    int64_t width = ub_trainer_width(t);
-    memset(sum, 0, (size_t)width * sizeof *sum);
+    for (int64_t k = 0; k < ub_trainer_width(t); k++)
+        if (ub_trainer_number(t) == sizeof(float))
+            ((float *)sum)[k] += ((const float *)part)[k];
+        else
+            ((double *)sum)[k] += ((const double *)part)[k];
+}
+
+static size_t bytes_of(const ub_trainer *t)
+{
+    return (size_t)ub_trainer_width(t) * ub_trainer_number(t);
+}
+
+/* One phase of a trainer that holds every shard. */
+static void phase(ub_trainer *t, void *part, void *sum)
+{
+    memset(sum, 0, bytes_of(t));
     for (int64_t s = 0; s < SHARDS; s++) {
         UB_CHECK(ub_trainer_shard(t, s, part));
-        for (int64_t k = 0; k < width; k++)
-            sum[k] += part[k];
+        add(t, sum, part);
     }
     UB_CHECK(ub_trainer_apply(t, sum));
 }
@@ -98,6 +111,7 @@ static void objective_falls(void)
     s.disentangle.ramp = 0;
     for (int penalty = UB_PENALTY_NONE; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision = penalty % 2 ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer           *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t               rows;
         const ub_trainer_row *row = ub_trainer_log(t, &rows);
@@ -200,9 +214,10 @@ static void log_is_the_mean_of_the_steps(void)
 }
 
 /* Two trainers with half of the shards and half of the data each, and one with everything. */
-static void ownership_does_not_matter(void)
+static void check_ownership(int precision)
 {
     ub_settings s = make_settings();
+    s.disentangle.precision = precision;
     ub_range    low = {0, 1}, high = {1, 3};
     int64_t     cut = ub_part(203, SHARDS, 1).first;
     ub_corpus   all = make_corpus(203, 0, 203), a = make_corpus(203, 0, cut);
@@ -210,19 +225,19 @@ static void ownership_does_not_matter(void)
     ub_trainer *whole = make(&all, (ub_range){0, SHARDS}, &s), *one = make(&a, low, &s);
     ub_trainer *two = make(&b, high, &s);
     int64_t     width = ub_trainer_width(whole);
-    double     *part, *other, *sum;
+    size_t      bytes = bytes_of(whole);
+    double     *part, *other, *sum; /* room enough */
     UB_CHECK(UB_ALLOC(part, width));
     UB_CHECK(UB_ALLOC(other, width));
     UB_CHECK(UB_ALLOC(sum, width));
     while (!ub_trainer_done(whole)) {
-        memset(sum, 0, (size_t)width * sizeof *sum);
+        memset(sum, 0, bytes);
         for (int64_t k = 0; k < SHARDS; k++) {
             int64_t shard = SHARDS - 1 - k; /* nor does the order */
             UB_CHECK(ub_trainer_shard(whole, shard, part));
             UB_CHECK(ub_trainer_shard(shard < 1 ? one : two, shard, other));
-            CU_ASSERT_EQUAL(memcmp(part, other, (size_t)width * sizeof *part), 0);
-            for (int64_t i = 0; i < width; i++)
-                sum[i] += part[i];
+            CU_ASSERT_EQUAL(memcmp(part, other, bytes), 0);
+            add(whole, sum, part);
         }
         UB_CHECK(ub_trainer_apply(whole, sum));
         UB_CHECK(ub_trainer_apply(one, sum));
@@ -246,6 +261,12 @@ static void ownership_does_not_matter(void)
     ub_free(sum);
 }
 
+static void ownership_does_not_matter(void)
+{
+    check_ownership(UB_PRECISION_DOUBLE);
+    check_ownership(UB_PRECISION_SINGLE);
+}
+
 /* Stopped at any phase and continued in a new trainer: the same bits to the end. */
 static void state_round_trip(void)
 {
@@ -253,6 +274,8 @@ static void state_round_trip(void)
     ub_settings s = make_settings();
     for (int penalty = UB_PENALTY_MASK; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision =
+            penalty == UB_PENALTY_JACOBIAN ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t     width = ub_trainer_state_width(t), last = ub_trainer_phases(t);
         double     *state, *end, *want;
