@@ -91,14 +91,15 @@ out:
     return st;
 }
 
-ub_status ub_restarts_alloc(const ub_model_shape *shape, int64_t count, ub_restarts *out)
+ub_status ub_restarts_alloc(const ub_model *like, int64_t count, ub_restarts *out)
 {
-    int64_t     cells = count * shape->tasks * shape->latents;
+    int64_t     cells = count * like->shape.tasks * like->shape.latents;
     ub_status   st = UB_OK;
     ub_restarts r = {.count = count, .kept = -1};
     UB_TRY_OUT(UB_ALLOC(r.objective, count));
     UB_TRY_OUT(UB_ALLOC(r.strength, cells));
     UB_TRY_OUT(UB_ALLOC(r.relevant, cells));
+    UB_TRY_OUT(UB_ALLOC(r.w, count * like->weights));
     *out = r;
     return UB_OK;
 out:
@@ -111,6 +112,7 @@ void ub_restarts_release(ub_restarts *r)
     ub_free(r->objective);
     ub_free(r->strength);
     ub_free(r->relevant);
+    ub_free(r->w);
     *r = (ub_restarts){0};
 }
 
@@ -202,6 +204,15 @@ ub_status ub_model_encode(const ub_model *m, int64_t n, const double *obs, doubl
     return net_run(m, &encoder, n, obs, mu);
 }
 
+ub_status ub_model_posterior(const ub_model *m, int64_t n, const double *obs, double *both)
+{
+    const ub_model_shape *s = &m->shape;
+    net                   encoder = {.count = s->layers + 1, .act = UB_ACT_LEAKY, .mean = m->norm};
+    encoder.sd = m->norm + s->dim + s->targets;
+    encoder.keep = encoder.stride = 2 * s->latents;
+    return net_run(m, &encoder, n, obs, both);
+}
+
 ub_status ub_model_decode(const ub_model *m, int64_t n, const double *z, double *obs)
 {
     const ub_model_shape *s = &m->shape;
@@ -221,4 +232,19 @@ ub_status ub_model_predict(const ub_model *m, int32_t task, int64_t n, const dou
     head.size = head.shift + s->dim + s->targets;
     head.keep = head.stride = m->task_offset[task + 1] - at;
     return net_run(m, &head, n, z, out);
+}
+
+void ub_model_jacobian(const ub_model *m, const ub_layer *layer, int32_t task, const double *z,
+                       double *active, double *jacobian)
+{
+    const ub_layer *first = &layer[2 * (m->shape.layers + 1) + 2 * task], *second = first + 1;
+    const double   *w1 = m->w + first->at, *w2 = m->w + second->at;
+    ub_dense_forward(first, UB_ACT_TANH, m->w, 1, z, active);
+    memset(jacobian, 0, (size_t)second->out * (size_t)first->in * sizeof *jacobian);
+    for (int32_t o = 0; o < second->out; o++, jacobian += first->in)
+        for (int32_t k = 0; k < second->in; k++) {
+            double slope = w2[o * second->in + k] * (1.0 - active[k] * active[k]);
+            for (int32_t j = 0; j < first->in; j++)
+                jacobian[j] += slope * w1[k * first->in + j];
+        }
 }

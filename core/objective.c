@@ -377,9 +377,9 @@ void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
         ub_objective_gradient(o, 0, k, grad + o->at[k]);
 }
 
-const ub_real *ub_objective_mu(const ub_objective *o)
+const ub_real *ub_objective_mu(const ub_objective *o, int64_t slot)
 {
-    return out_of(o, 0, o->shape.layers);
+    return out_of(o, slot, o->shape.layers);
 }
 
 void ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength)

@@ -99,9 +99,10 @@ void ub_objective_pass(ub_objective *o, int64_t slot, const ub_real *w, const ub
                        const ub_weighting *weighting, double terms[UB_TERMS]);
 void ub_objective_gradient(const ub_objective *o, int64_t slot, int32_t k, ub_real *out);
 
-/* After ub_objective_batch without gradient, of the same rows: mu (stride 2 * latents), and sums of
- * |dg/dz| over the rows that entered the penalty added to strength (see ub_heads_strength). */
-const ub_real *ub_objective_mu(const ub_objective *o);
+/* After ub_objective_pass, or ub_objective_batch without gradient (slot 0), of the same rows: mu
+ * (stride 2 * latents), and sums of |dg/dz| over the rows that entered the penalty added to
+ * strength (see ub_heads_strength). */
+const ub_real *ub_objective_mu(const ub_objective *o, int64_t slot);
 void           ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength);
 
 /* w as a model without a penalty has it (the mask multiplied in): `weights` numbers. */

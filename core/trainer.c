@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/evidence.h"
 #include "core/internal/sampler.h"
 #include "core/internal/trainer.h"
 #include "core/mem.h"
@@ -32,13 +33,6 @@ static position position_of(const ub_trainer *t)
                       .step = in - done,
                       .evaluation = in % cycle == cycle - 1,
                       .last = in == each - 1};
-}
-
-/* Evaluation vector: the terms, then sum mu, sum mu^2 (a latent each), sum |dg/dz| (tasks x
- * latents). */
-static int64_t evaluation_width(const ub_model_shape *s)
-{
-    return UB_TERMS + (2 + (int64_t)s->tasks) * s->latents;
 }
 
 static ub_status check_use(const ub_corpus *c, const uint8_t *use)
@@ -74,21 +68,20 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     UB_TRY(t->api->create(c, own, use, norm, settings, &shape, &t->learner));
     t->facts = t->api->facts(t->learner);
     UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
-    UB_TRY(ub_restarts_alloc(&shape, t->restarts, &t->ends));
+    UB_TRY(ub_restarts_alloc(&t->best, t->restarts, &t->ends));
     t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
     t->steps = t->facts.train / t->facts.batch;
     t->steps = t->steps < 1 ? 1 : t->steps;
-    t->width = t->facts.parameters + UB_TERMS;
-    if (evaluation_width(&shape) > t->width)
-        t->width = evaluation_width(&shape);
-    UB_TRY(UB_ALLOC(t->result, evaluation_width(&shape)));
-    UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + UB_TERMS));
-    size_t width = (size_t)t->facts.parameters + UB_TERMS;
+    t->width = t->facts.parameters + t->facts.terms;
+    UB_TRY(UB_ALLOC(t->result, t->facts.terms));
+    UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + t->facts.terms));
+    UB_TRY(UB_ALLOC(t->recent, ub_trainer_cells(t)));
     if (settings->disentangle.clip > 0)
-        UB_TRY(ub_mem_check(t->gradient = ub_alloc(width, t->api->size), width, t->api->size,
-                            "the gradient"));
+        UB_TRY(ub_mem_check(t->gradient = ub_alloc((size_t)t->width, t->api->size),
+                            (size_t)t->width, t->api->size, "the gradient"));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
+    UB_TRY(UB_ALLOC(t->support, t->restarts * t->epochs * shape.tasks));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
     int64_t episodes = t->facts.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
@@ -152,9 +145,11 @@ void ub_trainer_destroy(ub_trainer **t)
         (*t)->api->destroy(&(*t)->learner);
     ub_free((*t)->result);
     ub_free((*t)->gradient);
+    ub_free((*t)->recent);
     ub_free((*t)->tail);
     ub_free((*t)->used);
     ub_free((*t)->log);
+    ub_free((*t)->support);
     ub_free(*t);
     *t = NULL;
 }
@@ -197,6 +192,11 @@ static double rate_at(const ub_trainer *t, int64_t step)
     return ub_schedule_at(&t->settings, step, t->epochs * t->steps);
 }
 
+static bool ends_epoch(const ub_trainer *t, position at)
+{
+    return (at.step + 1) % t->steps == 0;
+}
+
 static void pass(ub_trainer *t, int64_t s)
 {
     position        at = position_of(t);
@@ -204,7 +204,8 @@ static void pass(ub_trainer *t, int64_t s)
     ub_learner_step step = {.epoch = (t->first + at.restart) * t->epochs + at.step / t->steps,
                             .step = at.step % t->steps,
                             .phase = before + (int64_t)t->at.phase,
-                            .lambda = lambda_at(t, at.step)};
+                            .lambda = lambda_at(t, at.step),
+                            .last = ends_epoch(t, at)};
     t->api->pass(t->learner, &step, s);
 }
 
@@ -217,10 +218,10 @@ ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
     if (s < own.first || s >= own.first + own.count)
         return UB_FAIL(UB_EARG, "shard %lld is not among the %lld from %lld on held here",
                        (long long)s, (long long)own.count, (long long)own.first);
-    int64_t set = t->facts.parameters + UB_TERMS;
+    int64_t set = t->width;
     if (ub_trainer_evaluates(t)) {
         t->api->evaluate(t->learner, t->settings.disentangle.lambda, s, part);
-        set = evaluation_width(&t->best.shape);
+        set = t->facts.terms;
     } else {
         pass(t, s);
         for (int32_t k = 0; k < t->facts.ranges; k++)
@@ -276,8 +277,8 @@ void ub_trainer_update(ub_trainer *t, int32_t k, const void *sum)
 {
     int64_t last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
     if (k == last) {
-        n -= UB_TERMS;
-        t->api->widen((const char *)sum + (size_t)n * t->api->size, UB_TERMS,
+        n -= t->facts.terms;
+        t->api->widen((const char *)sum + (size_t)n * t->api->size, t->facts.terms,
                       t->tail + t->facts.ranges);
     }
     t->tail[k] = t->api->square(sum, n);
@@ -290,7 +291,7 @@ void ub_trainer_update(ub_trainer *t, int32_t k, const void *sum)
 
 double *ub_trainer_tail(ub_trainer *t, int64_t *count)
 {
-    *count = t->facts.ranges + UB_TERMS;
+    *count = t->facts.ranges + t->facts.terms;
     return t->tail;
 }
 
@@ -307,22 +308,43 @@ static double objective_of(const ub_trainer *t, const double *terms, double lamb
            terms[UB_TERM_TASK] + lambda * terms[UB_TERM_PENALTY];
 }
 
-static void put_row(ub_trainer *t, position at)
+int64_t ub_trainer_cells(const ub_trainer *t)
+{
+    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
+}
+
+/* The support at the end of an epoch, from the sums of its last step. */
+static void put_support(ub_trainer *t, const double *sum, ub_trainer_row *row)
+{
+    const ub_model_shape *s = &t->best.shape;
+    double               *strength = t->recent;
+    int32_t              *support = t->support + (row - t->log) * s->tasks, cells = 0;
+    ub_strengths(s, sum, (double)t->facts.batch, NULL, strength);
+    for (int32_t i = 0; i < s->tasks; i++) {
+        support[i] = ub_strengths_keep(s->latents, t->settings.disentangle.keep,
+                                       strength + (int64_t)i * s->latents, NULL);
+        cells += support[i];
+    }
+    row->sparsity = 1.0 - (double)cells / (double)ub_trainer_cells(t);
+}
+
+static void put_row(ub_trainer *t, position at, const double *latent_sums)
 {
     double terms[UB_TERMS], lambda = lambda_at(t, at.step);
     for (int k = 0; k < UB_TERMS; k++)
         terms[k] = t->at.sums[k] / (double)t->steps;
-    t->log[(int64_t)t->at.rows++] =
-        (ub_trainer_row){.restart = t->first + at.restart,
-                         .epoch = at.step / t->steps,
-                         .learning_rate = rate_at(t, at.step),
-                         .lambda = lambda,
-                         .reconstruction = terms[UB_TERM_RECONSTRUCTION],
-                         .kl = terms[UB_TERM_KL],
-                         .task = terms[UB_TERM_TASK],
-                         .penalty = terms[UB_TERM_PENALTY],
-                         .objective = objective_of(t, terms, lambda),
-                         .gradient_norm = t->at.gradient_norm};
+    ub_trainer_row *row = &t->log[(int64_t)t->at.rows++];
+    *row = (ub_trainer_row){.restart = t->first + at.restart,
+                            .epoch = at.step / t->steps,
+                            .learning_rate = rate_at(t, at.step),
+                            .lambda = lambda,
+                            .reconstruction = terms[UB_TERM_RECONSTRUCTION],
+                            .kl = terms[UB_TERM_KL],
+                            .task = terms[UB_TERM_TASK],
+                            .penalty = terms[UB_TERM_PENALTY],
+                            .objective = objective_of(t, terms, lambda),
+                            .gradient_norm = t->at.gradient_norm};
+    put_support(t, latent_sums, row);
     memset(t->at.sums, 0, sizeof t->at.sums);
 }
 
@@ -351,9 +373,9 @@ ub_status ub_trainer_step(ub_trainer *t)
     t->at.gradient_norm = sqrt(square);
     if (t->gradient != NULL)
         update_clipped(t, t->at.gradient_norm);
-    if ((at.step + 1) % t->steps == 0)
-        put_row(t, at);
-    memset(t->tail, 0, (size_t)(t->facts.ranges + UB_TERMS) * sizeof *t->tail);
+    if (ends_epoch(t, at))
+        put_row(t, at, terms + UB_TERMS);
+    memset(t->tail, 0, (size_t)(t->facts.ranges + t->facts.terms) * sizeof *t->tail);
     t->at.phase += 1;
     return UB_OK;
 }
@@ -362,7 +384,7 @@ static ub_status end_evaluation(ub_trainer *t, const void *sum)
 {
     position at = position_of(t);
     int64_t  patience = t->settings.disentangle.patience;
-    t->api->widen(sum, evaluation_width(&t->best.shape), t->result);
+    t->api->widen(sum, t->facts.terms, t->result);
     double objective = objective_of(t, t->result, t->settings.disentangle.lambda);
     UB_TRY(check_finite(t, at, objective, 0.0));
     if (at.step == t->every * t->steps || objective < t->ends.objective[at.restart]) {
@@ -399,6 +421,11 @@ const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)
     return t->log;
 }
 
+ub_trainer_history ub_trainer_past(const ub_trainer *t)
+{
+    return (ub_trainer_history){(int64_t)t->at.rows, t->best.shape.tasks, t->log, t->support};
+}
+
 ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one)
 {
     int64_t restart = position_of(t).restart, rows = (int64_t)t->at.rows;
@@ -407,12 +434,14 @@ ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one)
                        (long long)one->first, (long long)ub_trainer_phase(one),
                        (long long)ub_trainer_phases(one));
     memcpy(t->log + rows, one->log, (size_t)one->at.rows * sizeof *t->log);
+    memcpy(t->support + rows * t->best.shape.tasks, one->support,
+           (size_t)((int64_t)one->at.rows * t->best.shape.tasks) * sizeof *t->support);
+    memcpy(t->ends.w + restart * t->best.weights, one->ends.w,
+           (size_t)t->best.weights * sizeof *t->ends.w);
     memcpy(t->ends.strength + restart * ub_trainer_cells(t), one->ends.strength,
            (size_t)ub_trainer_cells(t) * sizeof *t->ends.strength);
     t->ends.objective[restart] = one->ends.objective[0];
     ub_trainer_judge(t, restart + 1);
-    if (t->ends.kept == restart)
-        memcpy(t->best.w, one->best.w, (size_t)t->best.weights * sizeof *t->best.w);
     t->at.rows += one->at.rows;
     t->at.phase += one->at.phase;
     return UB_OK;

@@ -108,9 +108,22 @@ typedef struct ub_trainer_row {
     double  reconstruction, kl, task, penalty,
         objective;        /* averages; kl before beta, penalty before lambda */
     double gradient_norm; /* of its last step */
+    double sparsity;      /* share of (task, latent) cells outside the support, see below */
 } ub_trainer_row;
 /* Rows so far (one per epoch and restart); borrowed until the next apply. */
 const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows);
+
+/* The log with the support of the task Jacobian at the end of every epoch: of task i the number of
+ * latents whose mean |dg_i/dz| times standard deviation, over the samples of the epoch's last
+ * step, exceeds `keep` of the task's largest. */
+typedef struct ub_trainer_history {
+    int64_t         rows;
+    int32_t         tasks;
+    ub_trainer_row *row;     /* rows */
+    int32_t        *support; /* rows x tasks; NULL where nobody knows */
+} ub_trainer_history;
+/* Borrowed until the next apply. */
+ub_trainer_history ub_trainer_past(const ub_trainer *t);
 
 /* The initialisations that are over; borrowed until the next apply. */
 const ub_restarts *ub_trainer_restarts(const ub_trainer *t);

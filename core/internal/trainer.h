@@ -21,7 +21,7 @@ struct ub_trainer {
     const ub_learner_api *api;
     ub_learner           *learner;
     ub_learner_facts      facts;
-    ub_model              best; /* weights of the best initialisation so far */
+    ub_model              best; /* shape and norm of the model */
     ub_restarts           ends; /* of the initialisations that are over */
     ub_trainer_counters   at;
     double               *used;     /* of every task: held-out samples at which it counts */
@@ -33,7 +33,9 @@ struct ub_trainer {
     int64_t               restarts, epochs, steps, width;
     int64_t               every; /* epochs between evaluations */
     ub_settings           settings;
-    ub_trainer_row       *log; /* restarts * epochs */
+    ub_trainer_row       *log;     /* restarts * epochs */
+    int32_t              *support; /* of every row: tasks, see ub_trainer_history */
+    double               *recent;  /* tasks x latents: strengths at the end of an epoch */
 };
 
 /* Phases of an initialisation that does not end early. */

@@ -57,8 +57,8 @@ static void setup(pair *p, int penalty)
     CU_ASSERT_EQUAL(p->n, ub_learner_single.facts(p->b).parameters);
     UB_CHECK(UB_ALLOC(p->state, 3 * p->n));
     UB_CHECK(UB_ALLOC(p->wide, 3 * p->n));
-    UB_CHECK(UB_ALLOC(p->x, p->n + UB_TERMS));
-    UB_CHECK(UB_ALLOC(p->y, p->n + UB_TERMS));
+    UB_CHECK(UB_ALLOC(p->x, p->n + ub_learner_double.facts(p->a).terms));
+    UB_CHECK(UB_ALLOC(p->y, p->n + ub_learner_double.facts(p->a).terms));
 }
 
 static void release(pair *p)

@@ -56,14 +56,37 @@ static void schedules_are_as_documented(void)
     ub_corpus_release(&c);
 }
 
+/* Sums of mu, mu^2 and |dg/dz| of the epoch's last step (22 rows), keep .6. */
+static void check_support(const ub_trainer_row *row, const int32_t *support, const double *sum)
+{
+    int cells = 0;
+    for (int i = 0; i < TASKS; i++) {
+        double strength[LATENTS], largest = 0;
+        int    above = 0;
+        for (int j = 0; j < LATENTS; j++) {
+            double mean = sum[j] / 22, raw = sum[2 * LATENTS + i * LATENTS + j];
+            strength[j] = raw * sqrt(sum[LATENTS + j] / 22 - mean * mean);
+            CU_ASSERT(raw > 0);
+            largest = fmax(largest, strength[j]);
+        }
+        for (int j = 0; j < LATENTS; j++)
+            above += strength[j] > 0.6 * largest;
+        CU_ASSERT(above >= 1 && above == support[i]);
+        cells += above;
+    }
+    UB_CHECK_CLOSE(row->sparsity, 1 - (double)cells / (TASKS * LATENTS), 1e-14);
+}
+
 /* A log row is the mean of the terms over its epoch, and the length of the last gradient. */
 static void log_is_the_mean_of_the_steps(void)
 {
     ub_corpus   c = make_corpus(203, 0, 203);
     ub_settings s = make_settings();
+    s.disentangle.keep = 0.6;
     ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
     double     *part, *sum, mean[UB_TERMS] = {0}, square = 0;
-    int64_t     steps = (203 - 20) * STEPS / 22, rows, layers = ub_trainer_width(t) - UB_TERMS;
+    int64_t     steps = (203 - 20) * STEPS / 22, rows;
+    int64_t     layers = ub_trainer_width(t) - UB_TERMS - (2 + TASKS) * LATENTS;
     UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
     UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
     for (int epoch = 0; epoch < 2; epoch++) {
@@ -86,6 +109,8 @@ static void log_is_the_mean_of_the_steps(void)
             row->objective,
             row->reconstruction + 0.01 * row->kl + row->task + row->lambda * row->penalty, 1e-13);
         UB_CHECK_CLOSE(row->gradient_norm, sqrt(square), 1e-13);
+        check_support(row, ub_trainer_past(t).support + (ptrdiff_t)epoch * TASKS,
+                      sum + layers + UB_TERMS);
     }
     ub_free(part);
     ub_free(sum);

@@ -104,31 +104,40 @@ static void pair_matrix(void)
 
 static void curves(void)
 {
-    ub_trainer_row log[ROWS];
-    ub_bytes       b = {0};
-    make_log(log);
-    UB_CHECK(ub_draw_training(log, ROWS, &b));
+    static made_log log;
+    ub_bytes        b = {0};
+    make_log(&log);
+    UB_CHECK(ub_draw_training(&log.past, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "restart 1: -0.5 (lowest)"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "restart 0: 0.5<"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "Parts of restart 1<")); /* negative: no log scale */
-    CU_ASSERT_EQUAL(count(text(&b), "<circle"), 2 + 5);
+    /* objectives, parts, gradients, support of two tasks */
+    CU_ASSERT_EQUAL(count(text(&b), "<circle"), 2 + 5 + 2 + 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "restart 1 (sparsity 0.475)<"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "</title>task 1</text>"));
+    log.past.rows = 20;
     ub_bytes_clear(&b);
-    UB_CHECK(ub_draw_training(log, 20, &b));
+    UB_CHECK(ub_draw_training(&log.past, NULL, &b));
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "Parts of restart 0 (log scale)"));
-    log[3].task = NAN;
-    log[4].objective = INFINITY;
+    log.row[3].task = NAN;
+    log.row[4].objective = INFINITY;
+    log.past.support = NULL; /* of an older run */
     ub_bytes_clear(&b);
-    UB_CHECK(ub_draw_training(log, 20, &b));
+    UB_CHECK(ub_draw_training(&log.past, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_EQUAL(count(text(&b), "nan"), 0);
     CU_ASSERT_EQUAL(count(text(&b), "inf"), 0);
+    CU_ASSERT_EQUAL(count(text(&b), "sparsity"), 0);
+    log.past.support = log.support;
+    log.past.rows = 1;
     ub_bytes_clear(&b);
-    UB_CHECK(ub_draw_training(log, 1, &b));
+    UB_CHECK(ub_draw_training(&log.past, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_EQUAL(count(text(&b), "nan"), 0);
+    log.past.rows = 0;
     ub_bytes_clear(&b);
-    UB_CHECK(ub_draw_training(NULL, 0, &b));
+    UB_CHECK(ub_draw_training(&log.past, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "no epoch is finished"));
     ub_bytes_release(&b);
@@ -138,16 +147,23 @@ static void latents(void)
 {
     ub_model m = make_model(2, 4);
     ub_bytes b = {0};
-    UB_CHECK(ub_draw_latents(&m, NULL, &b));
+    UB_CHECK(ub_draw_latents(&m, NULL, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_EQUAL(count(text(&b), "class='keep'"), 2);
     CU_ASSERT_EQUAL(count(text(&b), ">1.00<"), 2);
     CU_ASSERT_EQUAL(count(text(&b), ">0.12<"), 6); /* .5 of 4 */
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), ">task 1<"));
+    ub_evidence e = make_evidence(&m);
+    CU_ASSERT_EQUAL(count(text(&b), "confirmed by"), 0);
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_draw_latents(&m, &e, NULL, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_EQUAL(count(text(&b), "confirmed by 50% of"), 2);
+    ub_evidence_release(&e);
     ub_bytes_clear(&b);
     memset(m.strength, 0, 8 * sizeof *m.strength);
     m.strength[0] = NAN;
-    UB_CHECK(ub_draw_latents(&m, NULL, &b));
+    UB_CHECK(ub_draw_latents(&m, NULL, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_EQUAL(count(text(&b), "nan"), 0);
     ub_bytes_release(&b);
