@@ -60,6 +60,7 @@ static ub_status alloc_heads(ub_objective *o)
     UB_TRY(UB_ALLOC(o->head, o->layers - first));
     UB_TRY(UB_ALLOC(o->active, o->shape.tasks));
     UB_TRY(UB_ALLOC(o->delta, o->shape.tasks));
+    UB_TRY(UB_ALLOC(o->answer, o->shape.tasks));
     for (int32_t l = first; l < o->layers; l++) {
         o->head[l - first] = o->layer[l];
         o->head[l - first].at -= o->tail_at;
@@ -67,10 +68,10 @@ static ub_status alloc_heads(ub_objective *o)
     for (int32_t i = 0; i < o->shape.tasks; i++) {
         int64_t width = o->task_offset[i + 1] - o->task_offset[i];
         widest = width > widest ? width : widest;
+        UB_TRY(UB_ALLOC(o->answer[i], rows * width));
         UB_TRY(UB_ALLOC(o->active[i], rows * o->shape.head_hidden));
         UB_TRY(UB_ALLOC(o->delta[i], rows * o->shape.head_hidden));
     }
-    UB_TRY(UB_ALLOC(o->answer, rows * widest));
     UB_TRY(UB_ALLOC(o->slope, rows * widest));
     UB_TRY(UB_ALLOC(o->jacobian, rows * o->shape.targets * o->shape.latents));
     return UB_ALLOC(o->work, 2 * rows * widest * o->shape.head_hidden);
@@ -154,9 +155,10 @@ void ub_objective_release(ub_objective *o)
     free_each(o->back, head_layer(o, 0));
     free_each(o->active, o->shape.tasks);
     free_each(o->delta, o->shape.tasks);
-    void *blocks[] = {o->effective, o->in,       o->z,     o->dz,         o->sd,    o->tail,
-                      o->answer,    o->slope,    o->work,  o->n,          o->range, o->at,
-                      o->head,      o->jacobian, o->layer, o->task_offset};
+    free_each(o->answer, o->shape.tasks);
+    void *blocks[] = {o->effective, o->in,    o->z,        o->dz,    o->sd,
+                      o->tail,      o->slope, o->work,     o->n,     o->range,
+                      o->at,        o->head,  o->jacobian, o->layer, o->task_offset};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         ub_free(blocks[i]);
     *o = (ub_objective){0};
@@ -287,8 +289,8 @@ static double run_head(ub_objective *o, const ub_real *w, const ub_real *z, cons
 {
     const ub_layer *first = &o->head[2 * i], *second = first + 1;
     ub_dense_forward(first, UB_ACT_TANH, w, b->n, z, o->active[i]);
-    ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->active[i], o->answer);
-    double loss = squared_error(b->n, second->out, o->answer, b->target + o->task_offset[i],
+    ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->active[i], o->answer[i]);
+    double loss = squared_error(b->n, second->out, o->answer[i], b->target + o->task_offset[i],
                                 o->shape.targets, b->use + i, o->shape.tasks, weight, o->slope);
     if (grad != NULL) {
         ub_dense_backward(second, w, b->n, o->active[i], o->slope, grad, o->delta[i], 0);

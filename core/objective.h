@@ -70,8 +70,9 @@ typedef struct ub_objective {
     ub_objective_range *range;
     int64_t            *at;              /* ranges + 1: where they begin */
     ub_real           **active, **delta; /* of every head: its hidden layer, see ub_heads */
+    ub_real           **answer;          /* of every head: rows x width of the task */
     ub_layer           *head;            /* layers of the heads, counted from tail_at on */
-    ub_real            *effective, *dz, *sd, *answer, *slope, *jacobian, *work;
+    ub_real            *effective, *dz, *sd, *slope, *jacobian, *work;
     ub_heads            heads;
 } ub_objective;
 

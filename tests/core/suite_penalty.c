@@ -134,7 +134,7 @@ static void terms_are_the_formulas(void)
             for (int c = offset[i]; c < offset[i + 1]; c++) {
                 int width = offset[i + 1] - offset[i];
                 task += p.use[r * TASKS + i] *
-                        pow(p.o.out[7 + 2 * i][r * width + c - offset[i]] - p.target[r * 5 + c], 2);
+                        pow(p.o.answer[i][r * width + c - offset[i]] - p.target[r * 5 + c], 2);
             }
     }
     UB_CHECK_CLOSE(t[UB_TERM_RECONSTRUCTION], weighting.row * reconstruction, 1e-13);
