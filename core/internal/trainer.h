@@ -27,7 +27,7 @@ struct ub_trainer {
     double               *tail;   /* of a step: squares of the ranges of the gradient, terms */
     double               *result; /* of an evaluation: terms, sum mu, sum mu^2, strength */
     ub_range              own;
-    int64_t               first;  /* its initialisations are first .. first + restarts - 1 */
+    int64_t               first; /* its initialisations are first .. first + restarts - 1 */
     int64_t               restarts, epochs, steps, width;
     double                beta, lambda, ramp, rate, decay_from, decay_to, keep;
     ub_trainer_row       *log; /* restarts * epochs */
