@@ -26,6 +26,7 @@ typedef struct ub_restarts {
     double  *objective; /* held-out, count; owned */
     double  *strength;  /* count x tasks x latents, as in ub_model; owned */
     uint8_t *relevant;  /* the same of 1/0; owned */
+    double  *w;         /* count x weights, as in ub_model: to compare their latents; owned */
 } ub_restarts;
 
 typedef struct ub_model {
@@ -53,13 +54,29 @@ UB_NODISCARD ub_status ub_model_alloc(const ub_model_shape *shape, const int32_t
                                       ub_model *out);
 void                   ub_model_release(ub_model *m);
 /* Room for `count` initialisations of such a model, all zero, none kept.  Release accepts zeros. */
-UB_NODISCARD ub_status ub_restarts_alloc(const ub_model_shape *shape, int64_t count,
-                                         ub_restarts *out);
+UB_NODISCARD ub_status ub_restarts_alloc(const ub_model *like, int64_t count, ub_restarts *out);
 void                   ub_restarts_release(ub_restarts *r);
 /* Layers in storage order; returns how many there are; `out` may be NULL. */
 int32_t ub_model_layers(const ub_model_shape *shape, const int32_t *task_offset, ub_layer *out);
 
-/* Means of the latents of n observations (n x dim, raw units) into mu (n x latents). */
+/* Rows pass in padded blocks of one size: the bits of a row do not depend on the rows beside it.
+ * UB_ENOMEM is the only error of the three.
+ *
+ * Means of the latents of n observations (n x dim, raw units) into mu (n x latents). */
 UB_NODISCARD ub_status ub_model_encode(const ub_model *m, int64_t n, const double *obs, double *mu);
+/* Observations (n x dim, raw units) of latents z (n x latents). */
+UB_NODISCARD ub_status ub_model_decode(const ub_model *m, int64_t n, const double *z, double *obs);
+/* What the head of a task predicts from z (n x latents): out is n x the task's columns, raw units.
+ */
+UB_NODISCARD ub_status ub_model_predict(const ub_model *m, int32_t task, int64_t n, const double *z,
+                                        double *out);
+/* Mean and log variance of the latents of n observations: both, n x 2 latents, a row the means,
+ * then the log variances. */
+UB_NODISCARD ub_status ub_model_posterior(const ub_model *m, int64_t n, const double *obs,
+                                          double *both);
+/* dg/dz of the head of a task at one z (latents), standardised units: the task's columns x
+ * latents.  layer: of ub_model_layers; active: room for head_hidden numbers. */
+void ub_model_jacobian(const ub_model *m, const ub_layer *layer, int32_t task, const double *z,
+                       double *active, double *jacobian);
 
 #endif /* UB_CORE_MODEL_H */

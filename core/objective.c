@@ -60,7 +60,6 @@ static ub_status alloc_heads(ub_objective *o)
     UB_TRY(UB_ALLOC(o->head, o->layers - first));
     UB_TRY(UB_ALLOC(o->active, o->shape.tasks));
     UB_TRY(UB_ALLOC(o->delta, o->shape.tasks));
-    UB_TRY(UB_ALLOC(o->answer, o->shape.tasks));
     for (int32_t l = first; l < o->layers; l++) {
         o->head[l - first] = o->layer[l];
         o->head[l - first].at -= o->tail_at;
@@ -68,10 +67,10 @@ static ub_status alloc_heads(ub_objective *o)
     for (int32_t i = 0; i < o->shape.tasks; i++) {
         int64_t width = o->task_offset[i + 1] - o->task_offset[i];
         widest = width > widest ? width : widest;
-        UB_TRY(UB_ALLOC(o->answer[i], rows * width));
         UB_TRY(UB_ALLOC(o->active[i], rows * o->shape.head_hidden));
         UB_TRY(UB_ALLOC(o->delta[i], rows * o->shape.head_hidden));
     }
+    UB_TRY(UB_ALLOC(o->answer, rows * widest));
     UB_TRY(UB_ALLOC(o->slope, rows * widest));
     UB_TRY(UB_ALLOC(o->jacobian, rows * o->shape.targets * o->shape.latents));
     return UB_ALLOC(o->work, 2 * rows * widest * o->shape.head_hidden);
@@ -155,10 +154,9 @@ void ub_objective_release(ub_objective *o)
     free_each(o->back, head_layer(o, 0));
     free_each(o->active, o->shape.tasks);
     free_each(o->delta, o->shape.tasks);
-    free_each(o->answer, o->shape.tasks);
-    void *blocks[] = {o->effective, o->in,    o->z,        o->dz,    o->sd,
-                      o->tail,      o->slope, o->work,     o->n,     o->range,
-                      o->at,        o->head,  o->jacobian, o->layer, o->task_offset};
+    void *blocks[] = {o->effective, o->in,       o->z,     o->dz,         o->sd,    o->tail,
+                      o->answer,    o->slope,    o->work,  o->n,          o->range, o->at,
+                      o->head,      o->jacobian, o->layer, o->task_offset};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         ub_free(blocks[i]);
     *o = (ub_objective){0};
@@ -289,8 +287,8 @@ static double run_head(ub_objective *o, const ub_real *w, const ub_real *z, cons
 {
     const ub_layer *first = &o->head[2 * i], *second = first + 1;
     ub_dense_forward(first, UB_ACT_TANH, w, b->n, z, o->active[i]);
-    ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->active[i], o->answer[i]);
-    double loss = squared_error(b->n, second->out, o->answer[i], b->target + o->task_offset[i],
+    ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->active[i], o->answer);
+    double loss = squared_error(b->n, second->out, o->answer, b->target + o->task_offset[i],
                                 o->shape.targets, b->use + i, o->shape.tasks, weight, o->slope);
     if (grad != NULL) {
         ub_dense_backward(second, w, b->n, o->active[i], o->slope, grad, o->delta[i], 0);
@@ -379,9 +377,9 @@ void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
         ub_objective_gradient(o, 0, k, grad + o->at[k]);
 }
 
-const ub_real *ub_objective_mu(const ub_objective *o)
+const ub_real *ub_objective_mu(const ub_objective *o, int64_t slot)
 {
-    return out_of(o, 0, o->shape.layers);
+    return out_of(o, slot, o->shape.layers);
 }
 
 void ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength)

@@ -70,9 +70,8 @@ typedef struct ub_objective {
     ub_objective_range *range;
     int64_t            *at;              /* ranges + 1: where they begin */
     ub_real           **active, **delta; /* of every head: its hidden layer, see ub_heads */
-    ub_real           **answer;          /* of every head: rows x width of the task */
     ub_layer           *head;            /* layers of the heads, counted from tail_at on */
-    ub_real            *effective, *dz, *sd, *slope, *jacobian, *work;
+    ub_real            *effective, *dz, *sd, *answer, *slope, *jacobian, *work;
     ub_heads            heads;
 } ub_objective;
 
@@ -100,9 +99,10 @@ void ub_objective_pass(ub_objective *o, int64_t slot, const ub_real *w, const ub
                        const ub_weighting *weighting, double terms[UB_TERMS]);
 void ub_objective_gradient(const ub_objective *o, int64_t slot, int32_t k, ub_real *out);
 
-/* After ub_objective_batch without gradient, of the same rows: mu (stride 2 * latents), and sums of
- * |dg/dz| over the rows that entered the penalty added to strength (see ub_heads_strength). */
-const ub_real *ub_objective_mu(const ub_objective *o);
+/* After ub_objective_pass, or ub_objective_batch without gradient (slot 0), of the same rows: mu
+ * (stride 2 * latents), and sums of |dg/dz| over the rows that entered the penalty added to
+ * strength (see ub_heads_strength). */
+const ub_real *ub_objective_mu(const ub_objective *o, int64_t slot);
 void           ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength);
 
 /* w as a model without a penalty has it (the mask multiplied in): `weights` numbers. */

@@ -45,6 +45,7 @@ typedef float ub_real;
 #define ub_objective_strength ub_objective_strength_single
 
 #define ub_adam_update ub_adam_update_single
+#define ub_optimizer_at ub_optimizer_at_single
 
 #define ub_sampler_episodes ub_sampler_episodes_single
 #define ub_sampler_held ub_sampler_held_single

@@ -14,6 +14,7 @@
 #include "io/file.h"
 #include "io/internal/ckpt_files.h"
 #include "io/internal/h5.h"
+#include "io/internal/place.h"
 
 enum {
     VERSION = 1,
@@ -83,22 +84,20 @@ static bool next_entry(const char *text, const char **at, entry *e)
     return true;
 }
 
-/* A run of values of a one-dimensional dataset, to or from memory; one at least. */
+/* A run of values of a one-dimensional dataset; one at least. */
 typedef struct slab {
     const char *path, *name; /* for sentences */
     hid_t       set, type;
     int64_t     first, count;
 } slab;
 
-static ub_status transfer(const slab *s, hid_t plist, const void *from, void *to)
+static ub_status read_slab(const slab *s, void *to)
 {
     ub_status st = UB_OK;
     hsize_t   first = (hsize_t)s->first, count = (hsize_t)s->count;
     hid_t     space = H5Dget_space(s->set), memory = H5Screate_simple(1, &count, NULL);
     (void)H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
-    if (from != NULL && H5Dwrite(s->set, s->type, memory, space, plist, from) < 0)
-        st = ub_h5_fail(UB_EIO, s->path, s->name, "cannot be written");
-    if (to != NULL && H5Dread(s->set, s->type, memory, space, plist, to) < 0)
+    if (H5Dread(s->set, s->type, memory, space, H5P_DEFAULT, to) < 0)
         st = ub_h5_fail(UB_EFORMAT, s->path, s->name, "cannot be read");
     (void)H5Sclose(memory);
     (void)H5Sclose(space);
@@ -116,23 +115,11 @@ typedef struct spot {
     int64_t values, sums;
 } spot;
 
-/* A dataset whose space is taken, by writing its first value; its place. */
 static ub_status take_space(hid_t file, const char *path, const char *name, hid_t type,
                             int64_t width, int64_t *place)
 {
-    static const double zero;
-    hsize_t             dim = (hsize_t)width;
-    slab                s = {path, name, ub_h5_make(file, name, type, 1, &dim), type, 0, width > 0};
-    if (s.set < 0)
-        return UB_EIO;
-    ub_status st = width > 0 ? transfer(&s, H5P_DEFAULT, &zero, NULL) : UB_OK;
-    haddr_t   at = width > 0 && st == UB_OK ? H5Dget_offset(s.set) : 0;
-    if (st == UB_OK && at == HADDR_UNDEF)
-        st = ub_h5_fail(UB_EIO, path, name, "has no place in the file");
-    *place = (int64_t)at;
-    if (H5Dclose(s.set) < 0 && st == UB_OK)
-        st = ub_h5_fail(UB_EIO, path, name, "cannot be closed");
-    return st;
+    hsize_t dim = (hsize_t)width;
+    return ub_place_take(file, path, name, type, 1, &dim, place);
 }
 
 static ub_status put_description(hid_t file, const ub_bytes *text)
@@ -163,21 +150,6 @@ static ub_status lay_out(const char *path, const ub_bytes *text, const ub_ckpt_a
     return st == UB_OK ? closed : st;
 }
 
-static ub_status write_at(int fd, const char *path, const void *data, int64_t bytes, int64_t at)
-{
-    for (const char *p = data; bytes > 0;) {
-        ssize_t n = pwrite(fd, p, (size_t)bytes, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return UB_FAIL(UB_EIO, "%s: cannot write: %s", path, strerror(errno));
-        p += n;
-        at += n;
-        bytes -= n;
-    }
-    return UB_OK;
-}
-
 /* This rank's rows of an array and the checksums of its share of the blocks. */
 static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_ckpt_array *a,
                            const spot *place)
@@ -192,10 +164,10 @@ static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_
             checksum(a->data + b * BLOCK, block_length(a->width, b) * (int64_t)sizeof(double));
     }
     const int64_t value = sizeof(double), sum = sizeof *sums;
-    ub_status     st = write_at(fd, path, a->data + rows.first, rows.count * value,
-                                place->values + rows.first * value);
+    ub_status     st = ub_place_write(fd, path, a->data + rows.first, rows.count * value,
+                                      place->values + rows.first * value);
     if (st == UB_OK)
-        st = write_at(fd, path, sums, own.count * sum, place->sums + own.first * sum);
+        st = ub_place_write(fd, path, sums, own.count * sum, place->sums + own.first * sum);
     ub_free(sums);
     return st;
 }
@@ -204,17 +176,12 @@ static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_
 static ub_status put_parts(const ub_comm *c, const char *path, const ub_ckpt_array *arrays,
                            int count, const spot *place)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-    ub_status st = UB_OK;
+    int       fd;
+    ub_status st = ub_place_open(path, &fd);
+    UB_TRY(st);
     for (int i = 0; i < count && st == UB_OK; i++)
         st = put_array(c, fd, path, &arrays[i], &place[i]);
-    if (st == UB_OK && fsync(fd) != 0)
-        st = UB_FAIL(UB_EIO, "%s: cannot flush to disk: %s", path, strerror(errno));
-    if (close(fd) != 0 && st == UB_OK)
-        st = UB_FAIL(UB_EIO, "%s: cannot close: %s", path, strerror(errno));
-    return st;
+    return ub_place_close(fd, path, st);
 }
 
 /* Rank 0: the folder is there and has room for the file.  The room is really taken for a moment: a
@@ -329,7 +296,7 @@ static ub_status check_blocks(const char *path, const entry *e, hid_t set, const
         int64_t b = own.first + i, n = block_length(e->width, b);
         double *to = room != NULL ? room : whole + b * BLOCK;
         slab    s = {path, e->name, set, H5T_NATIVE_DOUBLE, b * BLOCK, n};
-        UB_TRY(transfer(&s, H5P_DEFAULT, NULL, to));
+        UB_TRY(read_slab(&s, to));
         if (checksum(to, n * (int64_t)sizeof(double)) != sums[i])
             return UB_FAIL(UB_EFORMAT,
                            "%s: dataset '%s' is damaged: the checksum of values %lld .. %lld does "
@@ -366,7 +333,7 @@ static ub_status get_blocks(hid_t file, const char *path, const entry *e, ub_ran
     UB_TRY_OUT(UB_ALLOC(sums, own.count));
     slab s = {path, name, set_of_sums, H5T_NATIVE_UINT32, own.first, own.count};
     if (own.count > 0)
-        UB_TRY_OUT(transfer(&s, H5P_DEFAULT, NULL, sums));
+        UB_TRY_OUT(read_slab(&s, sums));
     (void)snprintf(name, sizeof name, "arrays/%s", e->name);
     UB_TRY_OUT(open_checked(file, path, name, e->width, &set));
     if (whole == NULL)

@@ -116,7 +116,7 @@ static ub_status tell_finished(const ub_study *s)
 static ub_status stages(ub_study *s, ub_corpus *corpus, int which)
 {
     uint8_t    *found = NULL;
-    ub_verdicts v;
+    ub_verdicts v = {0};
     ub_status   st = UB_OK;
     bool        complete = false;
     if (s->dir.finished)
@@ -136,6 +136,7 @@ static ub_status stages(ub_study *s, ub_corpus *corpus, int which)
     UB_TRY_OUT(ub_stage_report(s, &v));
     UB_TRY_OUT(ub_study_finish(s));
 out:
+    ub_verdicts_release(&v);
     ub_free(found);
     return st;
 }

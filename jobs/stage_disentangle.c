@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/evidence.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/shard.h"
@@ -225,35 +226,115 @@ static ub_status collect(training *t, ub_trainer *all)
     return st;
 }
 
-/* Rank 0: model file, log and figures. */
-static ub_status write_results(const ub_study *s, const ub_trainer *all, const ub_corpus *corpus)
+/* Sums for the evidence, one leaf a shard. */
+typedef struct looking {
+    const ub_model  *model;
+    const ub_corpus *corpus;
+    const uint8_t   *use;
+    int64_t          shards;
+    double           holdout;
+} looking;
+
+static ub_status looking_leaf(void *self, int64_t leaf, double *out)
 {
-    char                  path[UB_TEXT_MAX];
-    ub_model              model = {0};
-    ub_bytes              b = {0};
-    int64_t               rows;
-    const ub_trainer_row *log = ub_trainer_log(all, &rows);
-    ub_status             st = UB_OK;
-    UB_TRY(ub_trainer_model(all, &model));
-    UB_TRY_OUT(ub_results_write_model(ub_rundir_file(&s->dir, "model.h5", path, sizeof path),
-                                      &model, log, rows, &s->origin));
-    UB_TRY_OUT(ub_study_write(s, "training.csv", ub_export_training_csv(log, rows, &b), &b));
-    UB_TRY_OUT(ub_study_write(s, "training.svg", ub_draw_training(log, rows, &b), &b));
-    UB_TRY_OUT(
-        ub_study_write(s, "latents.svg", ub_draw_latents(&model, corpus->task_name, &b), &b));
-out:
-    ub_model_release(&model);
+    const looking *l = self;
+    return ub_evidence_shard(l->model, l->corpus, l->shards, leaf, l->holdout, l->use, out);
+}
+
+/* What held-out samples say of the model.  Each team has all of them and looks by itself: the same
+ * on all ranks. */
+static ub_status look(const training *t, const ub_model *model, ub_evidence *out)
+{
+    const ub_comm     *c = &t->team->comm;
+    const ub_settings *settings = &t->study->ctx->settings;
+    double            *sum = NULL;
+    looking            l = {.model = model,
+                            .corpus = t->corpus,
+                            .use = t->use,
+                            .shards = settings->disentangle.shards,
+                            .holdout = settings->disentangle.holdout};
+    if (model->shape.latents > UB_EVIDENCE_LATENTS) {
+        ub_log0_warn("evidence-skipped",
+                     "latents=%d most=%d why='moments of so many would not fit'",
+                     model->shape.latents, UB_EVIDENCE_LATENTS);
+        return UB_OK;
+    }
+    ub_status st = ub_comm_agree(c, UB_ALLOC(sum, ub_evidence_width(model)));
+    if (st == UB_OK)
+        st = ub_reduce_leaves(c, l.shards, ub_evidence_width(model), looking_leaf, &l, sum);
+    if (st == UB_OK)
+        st = ub_comm_agree(c, ub_evidence_make(model, t->corpus, sum, out));
+    ub_free(sum);
+    return st;
+}
+
+/* A warning a line of the evidence's sentences. */
+static void warn(const ub_evidence *e)
+{
+    const char *at = e->warnings.data == NULL ? "" : (const char *)e->warnings.data;
+    for (size_t length; *at != '\0'; at += length + (at[length] == '\n')) {
+        length = strcspn(at, "\n");
+        ub_log0_warn("model", "says=\"%.*s\"", (int)length, at);
+    }
+}
+
+/* Rank 0: model file, log and figures. */
+static ub_status write_results(const ub_study *s, const ub_trainer *all, const ub_model *model,
+                               const ub_evidence *e, const ub_corpus *corpus)
+{
+    char               path[UB_TEXT_MAX];
+    ub_bytes           b = {0};
+    ub_trainer_history log = ub_trainer_past(all);
+    const ub_evidence *known = e->latents > 0 ? e : NULL;
+    warn(e);
+    UB_TRY(ub_results_write_model(ub_rundir_file(&s->dir, "model.h5", path, sizeof path), model, e,
+                                  &log, &s->origin));
+    UB_TRY(ub_study_write(s, "training.csv", ub_export_training_csv(&log, &b), &b));
+    UB_TRY(ub_study_write(s, "training.svg", ub_draw_training(&log, corpus->task_name, &b), &b));
+    UB_TRY(ub_study_write(s, "latents.csv",
+                          ub_export_latents_csv(model, known, corpus->task_name, &b), &b));
+    return ub_study_write(s, "latents.svg", ub_draw_latents(model, known, corpus->task_name, &b),
+                          &b);
+}
+
+/* Rank 0 has all initialisations; the others need them too, to look at the model together. */
+static ub_status share(const ub_comm *c, ub_trainer *all)
+{
+    int64_t   width = ub_trainer_state_width(all);
+    double   *state = NULL;
+    ub_status st = ub_comm_agree(c, UB_ALLOC(state, width));
+    if (st == UB_OK && c->rank == 0)
+        ub_trainer_state_get(all, state);
+    if (st == UB_OK)
+        st = ub_comm_bcast(c, state, (size_t)width * sizeof *state);
+    if (st == UB_OK)
+        st = ub_comm_agree(c, c->rank == 0 ? UB_OK : ub_trainer_state_set(all, state));
+    ub_free(state);
     return st;
 }
 
 static ub_status conclude(training *t)
 {
-    ub_trainer *all = NULL;
-    UB_TRY(ub_trainer_create(t->corpus, (ub_range){0, 0}, t->use, t->norm, &t->study->ctx->settings,
-                             &all));
-    ub_status st = collect(t, all);
-    if (st == UB_OK)
-        st = write_results(t->study, all, t->corpus);
+    const ub_comm *c = &t->study->ctx->world;
+    ub_trainer    *all = NULL;
+    ub_model       model = {0};
+    ub_evidence    e = {0};
+    ub_status      st = ub_trainer_create(t->corpus, (ub_range){0, 0}, t->use, t->norm,
+                                          &t->study->ctx->settings, &all);
+    if (st == UB_OK && c->rank == 0)
+        st = collect(t, all);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    UB_TRY_OUT(share(c, all));
+    st = ub_trainer_model(all, &model);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    st = look(t, &model, &e);
+    UB_TRY_OUT(ub_comm_agree(c, st));
+    if (c->rank == 0)
+        st = write_results(t->study, all, &model, &e, t->corpus);
+    st = ub_comm_agree(c, st);
+out:
+    ub_evidence_release(&e);
+    ub_model_release(&model);
     ub_trainer_destroy(&all);
     return st;
 }
@@ -293,9 +374,7 @@ ub_status ub_stage_disentangle(ub_study *s, ub_team *team, const ub_corpus *corp
         ub_log0_info("teams", "count=%d ranks=%d initialisations=%lld", team->count, c->size,
                      (long long)s->ctx->settings.disentangle.restarts);
     UB_TRY_OUT(train_all(&t));
-    if (c->rank == 0)
-        st = conclude(&t);
-    UB_TRY_OUT(ub_comm_agree(c, st));
+    UB_TRY_OUT(conclude(&t));
     UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));
 out:
     drop_trainer(&t);

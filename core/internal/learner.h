@@ -8,8 +8,11 @@
 #ifndef UB_CORE_INTERNAL_LEARNER_H
 #define UB_CORE_INTERNAL_LEARNER_H
 
+#include <stdbool.h>
+
 #include "core/corpus.h"
 #include "core/model.h"
+#include "core/optimizer.h"
 #include "core/settings.h"
 #include "core/shard.h"
 
@@ -17,16 +20,18 @@ typedef struct ub_learner ub_learner;
 
 typedef struct ub_learner_facts {
     int64_t        parameters;         /* numbers that are trained */
-    int32_t        ranges;             /* of the gradient followed by the terms (UB_TERMS) */
+    int32_t        ranges;             /* of the gradient followed by the terms */
+    int64_t        terms;              /* UB_TERMS, sum mu, sum mu^2, sum |dg/dz| */
     const int64_t *at;                 /* ranges + 1: where they begin; borrowed */
     int64_t        train, held, batch; /* samples, of all shards */
 } ub_learner_facts;
 
 /* A gradient step: step number `step` of the epoch numbered `epoch` over all initialisations;
- * `phase` keys the latent noise. */
+ * `phase` keys the latent noise; `last` of its epoch: its latents are summed, too. */
 typedef struct ub_learner_step {
     int64_t epoch, step, phase;
     double  lambda;
+    bool    last;
 } ub_learner_step;
 
 enum { UB_LEARNER_VECTORS = 3 };
@@ -44,11 +49,12 @@ typedef struct ub_learner_api {
     /* Forward and back with shard s; then, range by range, its part of gradient and terms. */
     void (*pass)(ub_learner *l, const ub_learner_step *step, int64_t s);
     void (*part)(const ub_learner *l, int64_t s, int32_t k, void *out);
-    /* Of the held-out samples of shard s: terms, sum mu, sum mu^2 (a latent each), and
-     * sum |dg/dz| (tasks x latents). */
+    /* Of the held-out samples of shard s: UB_TERMS, sum mu, sum mu^2 (a latent each), and
+     * sum |dg/dz| (tasks x latents).  Those of a step are the same of its batch; all but the first
+     * UB_TERMS are 0 unless it is the last of its epoch. */
     void (*evaluate)(ub_learner *l, double lambda, int64_t s, void *part);
-    /* Update number t (from 1) of the initialisation: the weights of range k, with its gradient. */
-    void (*update)(ub_learner *l, int32_t k, int64_t t, double rate, const void *gradient);
+    /* Update the weights of range k with its gradient. */
+    void (*update)(ub_learner *l, int32_t k, const ub_update *step, const void *gradient);
     /* Where the weights and, one after another, what the optimiser keeps are: vectors[0 .. 2], each
      * with room for the terms behind the parameters. */
     void (*vectors)(ub_learner *l, void *vectors[UB_LEARNER_VECTORS]);

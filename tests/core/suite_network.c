@@ -1,8 +1,7 @@
-/* Dense layers, the model's layout and encoder, Adam. */
+/* Dense layers, the model's layout and encoder. */
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
 #include "core/network.h"
 #include "core/rng.h"
 #include "tests/support/suite.h"
@@ -195,20 +194,41 @@ static void encode_is_the_formula(void)
     ub_model_release(&m);
 }
 
-/* The algorithm of the paper in its own words, one weight. */
-static void adam_is_the_algorithm(void)
+/* Decoder and heads by their definitions. */
+static void decode_is_the_formula(void)
 {
-    double w = 2, m = 0, v = 0, theta = 2, m1 = 0, v1 = 0;
-    for (int t = 1; t <= 50; t++) {
-        double g = 2 * theta + sin(t);
-        m1 = 0.9 * m1 + 0.1 * g;
-        v1 = 0.999 * v1 + 0.001 * g * g;
-        theta -= 0.1 * (m1 / (1 - pow(0.9, t))) / (sqrt(v1 / (1 - pow(0.999, t))) + 1e-8);
-        g = 2 * w + sin(t);
-        ub_adam_update(1, t, 0.1, &g, &w, &m, &v);
-        UB_CHECK_CLOSE(w, theta, 1e-12);
+    enum { N = 70 };
+    static double z[N * 3], obs[N * 5], task[N], again[5];
+    ub_layer      l[10];
+    ub_model      m;
+    double        a[8], b[8];
+    UB_CHECK(ub_model_alloc(&shape, offset, &m));
+    (void)ub_model_layers(&shape, offset, l);
+    fill(12, m.weights, m.w);
+    fill(13, N * 3, z);
+    for (int c = 0; c < 8; c++) {
+        m.norm[c] = 0.1 * c;
+        m.norm[8 + c] = 1 + c;
     }
-    CU_ASSERT(fabs(theta) < 1);
+    UB_CHECK(ub_model_decode(&m, N, z, obs));
+    UB_CHECK(ub_model_predict(&m, 1, N, z, task));
+    for (int r = 0; r < N; r++) {
+        memcpy(a, z + r * 3, 3 * sizeof *a);
+        for (int k = 3; k < 6; k++) {
+            for (int o = 0; o < l[k].out; o++)
+                b[o] = unit(&l[k], k < 5 ? UB_ACT_LEAKY : UB_ACT_LINEAR, m.w, a, o);
+            memcpy(a, b, sizeof a);
+        }
+        for (int c = 0; c < 5; c++)
+            UB_CHECK_CLOSE(obs[r * 5 + c], m.norm[c] + m.norm[8 + c] * a[c], 1e-12);
+        for (int o = 0; o < l[8].out; o++)
+            b[o] = unit(&l[8], UB_ACT_TANH, m.w, z + r * 3, o);
+        UB_CHECK_CLOSE(task[r], m.norm[7] + m.norm[15] * unit(&l[9], UB_ACT_LINEAR, m.w, b, 0),
+                       1e-12);
+    }
+    UB_CHECK(ub_model_decode(&m, 1, z + 65 * 3, again)); /* another block: the same bits */
+    CU_ASSERT_EQUAL(memcmp(again, obs + 65 * 5, sizeof again), 0);
+    ub_model_release(&m);
 }
 
 UB_SUITE("network", {"a layer computes act(x W' + b)", forward_is_the_formula},
@@ -217,4 +237,4 @@ UB_SUITE("network", {"a layer computes act(x W' + b)", forward_is_the_formula},
          {"the layers tile the weights and have names", layers_tile_the_weights},
          {"impossible shapes are refused with a sentence", bad_shapes_are_refused},
          {"the encoder is its formula, row by row to the bit", encode_is_the_formula},
-         {"Adam is the published algorithm", adam_is_the_algorithm})
+         {"decoder and heads are their formulas, row by row", decode_is_the_formula})
