@@ -3,56 +3,36 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
+#include "core/evidence.h"
 #include "core/internal/sampler.h"
+#include "core/internal/trainer.h"
 #include "core/mem.h"
-#include "core/objective.h"
 
-/* The part of the state that is not weights; all members doubles, see ub_trainer_state_get. */
-typedef struct counters {
-    double phase, rows;
-    double sums[UB_TERMS];       /* of the steps of this epoch so far */
-    double gradient_norm;        /* of the last step */
-    double have_best, objective; /* of the best initialisation so far */
-} counters;
-
-struct ub_trainer {
-    ub_model        best; /* best so far; w, strength, relevant, objective */
-    ub_objective    objective;
-    ub_sampler      sampler;
-    counters        at;
-    double         *w, *m, *v; /* weights and Adam's moments: objective.parameters each */
-    double         *used;      /* of every task: held-out samples at which it counts */
-    int64_t         restarts, epochs, steps, width;
-    double          lambda, ramp, rate, decay_from, decay_to, keep;
-    ub_trainer_row *log; /* restarts * epochs */
-};
-
-/* Where a phase is: restarts of epochs * steps gradient steps and one evaluation each. */
+/* Where a phase is: restarts of steps, with an evaluation after `every` epochs. */
 typedef struct position {
-    int64_t restart, step; /* step of the restart; evaluation if it is the last */
-    bool    evaluation;
+    int64_t restart, step; /* gradient steps of the restart before this phase */
+    bool    evaluation, last;
 } position;
+
+/* Phases between evaluations, with the evaluation; phases of a restart. */
+static int64_t cycle_of(const ub_trainer *t)
+{
+    return t->every * t->steps + 1;
+}
+
+int64_t ub_trainer_each(const ub_trainer *t)
+{
+    return t->epochs / t->every * cycle_of(t);
+}
 
 static position position_of(const ub_trainer *t)
 {
-    int64_t each = t->epochs * t->steps + 1, phase = (int64_t)t->at.phase;
-    return (position){phase / each, phase % each, phase % each == each - 1};
-}
-
-/* Evaluation vector: the terms, then sum mu, sum mu^2 (a latent each), sum |dg/dz| (tasks x
- * latents). */
-static int64_t evaluation_width(const ub_model_shape *s)
-{
-    return UB_TERMS + (2 + (int64_t)s->tasks) * s->latents;
-}
-
-static void start_restart(ub_trainer *t, int64_t restart)
-{
-    size_t bytes = (size_t)t->objective.parameters * sizeof(double);
-    ub_objective_start(&t->objective, t->sampler.seed, restart, t->w);
-    memset(t->m, 0, bytes);
-    memset(t->v, 0, bytes);
+    int64_t each = ub_trainer_each(t), cycle = cycle_of(t), phase = (int64_t)t->at.phase;
+    int64_t in = phase % each, done = in / cycle;
+    return (position){.restart = phase / each,
+                      .step = in - done,
+                      .evaluation = in % cycle == cycle - 1,
+                      .last = in == each - 1};
 }
 
 static ub_status check_use(const ub_corpus *c, const uint8_t *use)
@@ -81,54 +61,72 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
                             .layers = (int32_t)settings->disentangle.layers,
                             .head_hidden = (int32_t)settings->disentangle.head_hidden,
                             .tasks = c->tasks,
-                            .targets = c->task_offset[c->tasks]};
+                            .targets = t->targets.offset[c->tasks],
+                            .activation = settings->disentangle.activation};
     UB_TRY(check_use(c, use));
-    UB_TRY(ub_sampler_init(c, own, use, norm, settings, shape.latents, &t->sampler));
-    UB_TRY(ub_objective_init(&shape, c->task_offset, settings, t->sampler.rows, &t->objective));
-    UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
+    t->api = settings->disentangle.precision == UB_PRECISION_DOUBLE ? &ub_learner_double
+                                                                    : &ub_learner_single;
+    UB_TRY(t->api->create(c, &t->targets, own, use, norm, settings, &shape, &t->learner));
+    t->facts = t->api->facts(t->learner);
+    UB_TRY(ub_model_alloc(&shape, t->targets.offset, &t->best));
+    UB_TRY(ub_restarts_alloc(&t->best, t->restarts, &t->ends));
+    t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
-    t->steps = t->sampler.train / t->sampler.batch;
+    t->steps = t->facts.train / t->facts.batch;
     t->steps = t->steps < 1 ? 1 : t->steps;
-    t->width = t->objective.parameters + UB_TERMS;
-    if (evaluation_width(&shape) > t->width)
-        t->width = evaluation_width(&shape);
-    UB_TRY(UB_ALLOC(t->w, t->objective.parameters));
-    UB_TRY(UB_ALLOC(t->m, t->objective.parameters));
-    UB_TRY(UB_ALLOC(t->v, t->objective.parameters));
+    t->width = t->facts.parameters + t->facts.terms;
+    UB_TRY(UB_ALLOC(t->result, t->facts.terms));
+    UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + t->facts.terms));
+    UB_TRY(UB_ALLOC(t->recent, ub_trainer_cells(t)));
+    if (settings->disentangle.clip > 0)
+        UB_TRY(ub_mem_check(t->gradient = ub_alloc((size_t)t->width, t->api->size),
+                            (size_t)t->width, t->api->size, "the gradient"));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
+    UB_TRY(UB_ALLOC(t->support, t->restarts * t->epochs * shape.tasks));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
-    int64_t episodes = t->sampler.held / c->steps;
+    int64_t episodes = t->facts.held / c->steps;
     for (int64_t k = 0; k < (int64_t)c->steps * c->tasks; k++)
-        t->used[k % c->tasks] += t->sampler.use[k] * (double)episodes;
-    start_restart(t, 0);
+        t->used[k % c->tasks] += use == NULL || use[k] != 0 ? (double)episodes : 0.0;
+    t->api->start(t->learner, t->first);
     return UB_OK;
 }
 
 ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings)
 {
-    double    *norm; /* of no matter: no episode is copied */
+    double    *norm = NULL; /* of no matter: no episode is copied */
     ub_sampler sampler = {0};
-    UB_TRY(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + corpus->task_offset[corpus->tasks])));
-    ub_status st = ub_sampler_init(corpus, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler);
+    ub_targets targets = {0};
+    ub_status  st = UB_OK;
+    UB_TRY_OUT(ub_targets_init(corpus, settings, &targets));
+    UB_TRY_OUT(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + targets.offset[corpus->tasks])));
+    UB_TRY_OUT(
+        ub_sampler_init(corpus, &targets, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler));
+out:
     ub_sampler_release(&sampler);
+    ub_targets_release(&targets);
     ub_free(norm);
     return st;
 }
 
-ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                            const double *norm, const ub_settings *settings, ub_trainer **out)
+static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                        const double *norm, const ub_settings *settings, ub_range initialisations,
+                        ub_trainer **out)
 {
     ub_trainer *t = NULL;
     UB_TRY(UB_ALLOC(t, 1));
-    t->restarts = settings->disentangle.restarts;
+    t->first = initialisations.first;
+    t->restarts = initialisations.count;
     t->epochs = settings->disentangle.epochs;
-    t->lambda = settings->disentangle.lambda;
-    t->ramp = settings->disentangle.ramp;
-    t->rate = settings->disentangle.learning_rate;
-    t->decay_from = settings->disentangle.decay_from;
-    t->decay_to = settings->disentangle.decay_to;
-    t->keep = settings->disentangle.keep;
-    ub_status st = fill(t, corpus, own, use, norm, settings);
+    t->settings = *settings;
+    t->every = settings->disentangle.patience > 0 ? 1 : t->epochs;
+    t->own = own;
+    double   *own_norm = NULL;
+    ub_status st = ub_targets_init(corpus, settings, &t->targets);
+    if (st == UB_OK)
+        st = ub_targets_norm(&t->targets, corpus, norm, &own_norm);
+    if (st == UB_OK)
+        st = fill(t, corpus, own, use, own_norm, settings);
+    ub_free(own_norm);
     if (st != UB_OK)
         ub_trainer_destroy(&t);
     else
@@ -136,18 +134,36 @@ ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t
     return st;
 }
 
+ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                            const double *norm, const ub_settings *settings, ub_trainer **out)
+{
+    return create(corpus, own, use, norm, settings, (ub_range){0, settings->disentangle.restarts},
+                  out);
+}
+
+ub_status ub_trainer_create_one(const ub_corpus *corpus, ub_range own, const uint8_t *use,
+                                const double *norm, const ub_settings *settings, int64_t restart,
+                                ub_trainer **out)
+{
+    return create(corpus, own, use, norm, settings, (ub_range){restart, 1}, out);
+}
+
 void ub_trainer_destroy(ub_trainer **t)
 {
     if (*t == NULL)
         return;
+    ub_targets_release(&(*t)->targets);
     ub_model_release(&(*t)->best);
-    ub_objective_release(&(*t)->objective);
-    ub_sampler_release(&(*t)->sampler);
-    ub_free((*t)->w);
-    ub_free((*t)->m);
-    ub_free((*t)->v);
+    ub_restarts_release(&(*t)->ends);
+    if ((*t)->api != NULL)
+        (*t)->api->destroy(&(*t)->learner);
+    ub_free((*t)->result);
+    ub_free((*t)->gradient);
+    ub_free((*t)->recent);
+    ub_free((*t)->tail);
     ub_free((*t)->used);
     ub_free((*t)->log);
+    ub_free((*t)->support);
     ub_free(*t);
     *t = NULL;
 }
@@ -157,6 +173,11 @@ int64_t ub_trainer_width(const ub_trainer *t)
     return t->width;
 }
 
+size_t ub_trainer_number(const ub_trainer *t)
+{
+    return t->api->size;
+}
+
 int64_t ub_trainer_phase(const ub_trainer *t)
 {
     return (int64_t)t->at.phase;
@@ -164,7 +185,7 @@ int64_t ub_trainer_phase(const ub_trainer *t)
 
 int64_t ub_trainer_phases(const ub_trainer *t)
 {
-    return t->restarts * (t->epochs * t->steps + 1);
+    return t->restarts * ub_trainer_each(t);
 }
 
 bool ub_trainer_done(const ub_trainer *t)
@@ -175,156 +196,237 @@ bool ub_trainer_done(const ub_trainer *t)
 /* lambda grows linearly from 0 over the first part of a restart. */
 static double lambda_at(const ub_trainer *t, int64_t step)
 {
-    double ramp = t->ramp * (double)(t->epochs * t->steps);
-    return (double)step < ramp ? t->lambda * (double)step / ramp : t->lambda;
+    double ramp = t->settings.disentangle.ramp * (double)(t->epochs * t->steps);
+    return (double)step < ramp ? t->settings.disentangle.lambda * (double)step / ramp
+                               : t->settings.disentangle.lambda;
 }
 
-/* Constant, then linear. */
 static double rate_at(const ub_trainer *t, int64_t step)
 {
-    double part = (double)step / (double)(t->epochs * t->steps);
-    if (part <= t->decay_from)
-        return t->rate;
-    return t->rate * (1.0 - (1.0 - t->decay_to) * (part - t->decay_from) / (1.0 - t->decay_from));
+    return ub_schedule_at(&t->settings, step, t->epochs * t->steps);
 }
 
-static void train_shard(ub_trainer *t, int64_t s, position at, double *part)
+static bool ends_epoch(const ub_trainer *t, position at)
 {
-    int64_t  epoch = at.restart * t->epochs + at.step / t->steps;
-    ub_batch b = ub_sampler_train(&t->sampler, s, epoch, at.step % t->steps, (int64_t)t->at.phase,
-                                  t->best.shape.latents);
-    /* A shard's penalty is a mean over its rows: weighted by its share of all of them. */
-    int64_t all = t->sampler.jacobian < t->sampler.batch ? t->sampler.jacobian : t->sampler.batch;
-    ub_weighting weighting = {.row = 1.0 / (double)t->sampler.batch,
-                              .penalty = (double)b.jacobian / (double)all,
-                              .lambda = lambda_at(t, at.step)};
-    ub_objective_batch(&t->objective, t->w, &b, &weighting, part + t->objective.parameters, part);
+    return (at.step + 1) % t->steps == 0;
 }
 
-static void evaluate_shard(ub_trainer *t, int64_t s, double *part)
+static void pass(ub_trainer *t, int64_t s)
 {
-    int32_t latents = t->best.shape.latents;
-    double *sum = part + UB_TERMS, *square = sum + latents, *strength = square + latents;
-    double  held = (double)t->sampler.held;
-    for (int64_t done = 0;;) {
-        ub_batch b = ub_sampler_held(&t->sampler, s, done);
-        if (b.n == 0)
-            break;
-        double       terms[UB_TERMS];
-        ub_weighting weighting = {1.0 / held, (double)b.n / held, t->lambda};
-        ub_objective_batch(&t->objective, t->w, &b, &weighting, terms, NULL);
-        ub_objective_strength(&t->objective, t->w, strength);
-        for (int k = 0; k < UB_TERMS; k++)
-            part[k] += terms[k];
-        const double *mu = ub_objective_mu(&t->objective);
-        for (int64_t r = 0; r < b.n; r++, mu += 2 * latents)
-            for (int32_t j = 0; j < latents; j++) {
-                sum[j] += mu[j];
-                square[j] += mu[j] * mu[j];
-            }
-        done += b.n;
-    }
+    position        at = position_of(t);
+    int64_t         before = t->first * ub_trainer_each(t);
+    ub_learner_step step = {.epoch = (t->first + at.restart) * t->epochs + at.step / t->steps,
+                            .step = at.step % t->steps,
+                            .phase = before + (int64_t)t->at.phase,
+                            .lambda = lambda_at(t, at.step),
+                            .last = ends_epoch(t, at)};
+    t->api->pass(t->learner, &step, s);
 }
 
-ub_status ub_trainer_shard(ub_trainer *t, int64_t s, double *part)
+ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
 {
-    ub_range own = t->sampler.own;
+    ub_range own = t->own;
     if (ub_trainer_done(t))
         return UB_FAIL(UB_ESTATE, "the training is over after %lld phases",
                        (long long)ub_trainer_phases(t));
     if (s < own.first || s >= own.first + own.count)
         return UB_FAIL(UB_EARG, "shard %lld is not among the %lld from %lld on held here",
                        (long long)s, (long long)own.count, (long long)own.first);
-    position at = position_of(t);
-    memset(part, 0, (size_t)t->width * sizeof *part);
-    if (at.evaluation)
-        evaluate_shard(t, s, part);
-    else
-        train_shard(t, s, at, part);
+    int64_t set = t->width;
+    if (ub_trainer_evaluates(t)) {
+        t->api->evaluate(t->learner, t->settings.disentangle.lambda, s, part);
+        set = t->facts.terms;
+    } else {
+        pass(t, s);
+        for (int32_t k = 0; k < t->facts.ranges; k++)
+            t->api->part(t->learner, s, k, (char *)part + (size_t)t->facts.at[k] * t->api->size);
+    }
+    memset((char *)part + (size_t)set * t->api->size, 0, (size_t)(t->width - set) * t->api->size);
     return UB_OK;
+}
+
+bool ub_trainer_evaluates(const ub_trainer *t)
+{
+    return position_of(t).evaluation;
+}
+
+int32_t ub_trainer_ranges(const ub_trainer *t, const int64_t **at)
+{
+    *at = t->facts.at;
+    return t->facts.ranges;
+}
+
+void ub_trainer_pass(ub_trainer *t)
+{
+    for (int64_t s = t->own.first; s < t->own.first + t->own.count; s++)
+        pass(t, s);
+}
+
+void ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part)
+{
+    t->api->part(t->learner, s, k, part);
+}
+
+static void update(ub_trainer *t, int32_t k, double scale, const void *gradient)
+{
+    int64_t   step = position_of(t).step;
+    ub_update u = {.number = step + 1,
+                   .rate = rate_at(t, step),
+                   .scale = scale,
+                   .decay = t->settings.disentangle.weight_decay,
+                   .momentum = t->settings.disentangle.momentum,
+                   .nesterov = t->settings.disentangle.nesterov};
+    t->api->update(t->learner, k, &u, gradient);
+}
+
+/* All of the weights, with a gradient no longer than allowed. */
+static void update_clipped(ub_trainer *t, double norm)
+{
+    double most = t->settings.disentangle.clip, scale = norm > most ? most / norm : 1.0;
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        update(t, k, scale, (const char *)t->gradient + (size_t)t->facts.at[k] * t->api->size);
+}
+
+void ub_trainer_update(ub_trainer *t, int32_t k, const void *sum)
+{
+    int64_t last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
+    if (k == last) {
+        n -= t->facts.terms;
+        t->api->widen((const char *)sum + (size_t)n * t->api->size, t->facts.terms,
+                      t->tail + t->facts.ranges);
+    }
+    t->tail[k] = t->api->square(sum, n);
+    if (t->gradient != NULL) /* how long it is, is known when all of it is there */
+        memcpy((char *)t->gradient + (size_t)t->facts.at[k] * t->api->size, sum,
+               (size_t)(t->facts.at[k + 1] - t->facts.at[k]) * t->api->size);
+    else
+        update(t, k, 1.0, sum);
+}
+
+double *ub_trainer_tail(ub_trainer *t, int64_t *count)
+{
+    *count = t->facts.ranges + t->facts.terms;
+    return t->tail;
+}
+
+void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS])
+{
+    t->api->vectors(t->learner, vectors);
+    if (t->gradient != NULL)
+        vectors[0] = t->gradient;
 }
 
 static double objective_of(const ub_trainer *t, const double *terms, double lambda)
 {
-    return terms[UB_TERM_RECONSTRUCTION] + t->objective.beta * terms[UB_TERM_KL] +
+    return terms[UB_TERM_RECONSTRUCTION] + t->settings.disentangle.beta * terms[UB_TERM_KL] +
            terms[UB_TERM_TASK] + lambda * terms[UB_TERM_PENALTY];
 }
 
-static void put_row(ub_trainer *t, position at)
+int64_t ub_trainer_cells(const ub_trainer *t)
+{
+    return (int64_t)t->best.shape.tasks * t->best.shape.latents;
+}
+
+/* The support at the end of an epoch, from the sums of its last step. */
+static void put_support(ub_trainer *t, const double *sum, ub_trainer_row *row)
+{
+    const ub_model_shape *s = &t->best.shape;
+    double               *strength = t->recent;
+    int32_t              *support = t->support + (row - t->log) * s->tasks, cells = 0;
+    ub_strengths(s, sum, (double)t->facts.batch, NULL, strength);
+    for (int32_t i = 0; i < s->tasks; i++) {
+        support[i] = ub_strengths_keep(s->latents, t->settings.disentangle.keep,
+                                       strength + (int64_t)i * s->latents, NULL);
+        cells += support[i];
+    }
+    row->sparsity = 1.0 - (double)cells / (double)ub_trainer_cells(t);
+}
+
+static void put_row(ub_trainer *t, position at, const double *latent_sums)
 {
     double terms[UB_TERMS], lambda = lambda_at(t, at.step);
     for (int k = 0; k < UB_TERMS; k++)
         terms[k] = t->at.sums[k] / (double)t->steps;
-    t->log[(int64_t)t->at.rows++] =
-        (ub_trainer_row){.restart = at.restart,
-                         .epoch = at.step / t->steps,
-                         .learning_rate = rate_at(t, at.step),
-                         .lambda = lambda,
-                         .reconstruction = terms[UB_TERM_RECONSTRUCTION],
-                         .kl = terms[UB_TERM_KL],
-                         .task = terms[UB_TERM_TASK],
-                         .penalty = terms[UB_TERM_PENALTY],
-                         .objective = objective_of(t, terms, lambda),
-                         .gradient_norm = t->at.gradient_norm};
+    ub_trainer_row *row = &t->log[(int64_t)t->at.rows++];
+    *row = (ub_trainer_row){.restart = t->first + at.restart,
+                            .epoch = at.step / t->steps,
+                            .learning_rate = rate_at(t, at.step),
+                            .lambda = lambda,
+                            .reconstruction = terms[UB_TERM_RECONSTRUCTION],
+                            .kl = terms[UB_TERM_KL],
+                            .task = terms[UB_TERM_TASK],
+                            .penalty = terms[UB_TERM_PENALTY],
+                            .objective = objective_of(t, terms, lambda),
+                            .gradient_norm = t->at.gradient_norm};
+    put_support(t, latent_sums, row);
     memset(t->at.sums, 0, sizeof t->at.sums);
 }
 
-static void take_step(ub_trainer *t, position at, const double *sum, double norm)
+static ub_status check_finite(const ub_trainer *t, position at, double objective, double square)
 {
-    ub_adam_update(t->objective.parameters, at.step + 1, rate_at(t, at.step), sum, t->w, t->m,
-                   t->v);
-    for (int k = 0; k < UB_TERMS; k++)
-        t->at.sums[k] += sum[t->objective.parameters + k];
-    t->at.gradient_norm = norm;
-    if ((at.step + 1) % t->steps == 0)
-        put_row(t, at);
+    if (isfinite(square) && isfinite(objective))
+        return UB_OK;
+    return UB_FAIL(UB_ENUMERIC,
+                   "the training diverged: initialisation %lld, step %lld of %lld, objective "
+                   "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
+                   "for extreme values in the corpus",
+                   (long long)(t->first + at.restart), (long long)at.step,
+                   (long long)(t->epochs * t->steps), objective, square,
+                   t->settings.disentangle.learning_rate);
 }
 
-/* strength = mean |dg/dz| over the task's columns and its held-out samples, times the standard
- * deviation of the latent: how far the (standardised) task moves when the latent does. */
-static void keep_best(ub_trainer *t, const double *sum, double objective)
-{
-    const ub_model_shape *s = &t->best.shape;
-    const double *mean = sum + UB_TERMS, *square = mean + s->latents, *raw = square + s->latents;
-    double        n = (double)t->sampler.held;
-    ub_objective_fold(&t->objective, t->w, t->best.w);
-    for (int32_t i = 0; i < s->tasks; i++)
-        for (int32_t j = 0; j < s->latents; j++) {
-            double m = mean[j] / n, variance = square[j] / n - m * m;
-            double sd = variance > 0 ? sqrt(variance) : 0.0;
-            t->best.strength[i * s->latents + j] =
-                t->used[i] > 0 ? raw[i * s->latents + j] / t->used[i] * sd : 0.0;
-        }
-    t->at.have_best = 1;
-    t->at.objective = objective;
-}
-
-ub_status ub_trainer_apply(ub_trainer *t, const double *sum)
+ub_status ub_trainer_step(ub_trainer *t)
 {
     position at = position_of(t);
-    double   square = 0.0;
-    int64_t  length = at.evaluation ? 0 : t->objective.parameters;
+    double   square = 0.0, *terms = t->tail + t->facts.ranges;
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        square += t->tail[k];
+    UB_TRY(check_finite(t, at, objective_of(t, terms, t->settings.disentangle.lambda), square));
+    for (int k = 0; k < UB_TERMS; k++)
+        t->at.sums[k] += terms[k];
+    t->at.gradient_norm = sqrt(square);
+    if (t->gradient != NULL)
+        update_clipped(t, t->at.gradient_norm);
+    if (ends_epoch(t, at))
+        put_row(t, at, terms + UB_TERMS);
+    memset(t->tail, 0, (size_t)(t->facts.ranges + t->facts.terms) * sizeof *t->tail);
+    t->at.phase += 1;
+    return UB_OK;
+}
+
+static ub_status end_evaluation(ub_trainer *t, const void *sum)
+{
+    position at = position_of(t);
+    int64_t  patience = t->settings.disentangle.patience;
+    t->api->widen(sum, t->facts.terms, t->result);
+    double objective = objective_of(t, t->result, t->settings.disentangle.lambda);
+    UB_TRY(check_finite(t, at, objective, 0.0));
+    if (at.step == t->every * t->steps || objective < t->ends.objective[at.restart]) {
+        ub_trainer_keep(t, at.restart, objective);
+        t->at.quiet = 0;
+    } else {
+        t->at.quiet += 1;
+    }
+    t->at.phase += 1;
+    if (!at.last && (patience == 0 || t->at.quiet < (double)patience))
+        return UB_OK;
+    ub_trainer_judge(t, at.restart + 1);
+    t->at.phase = (double)((at.restart + 1) * ub_trainer_each(t));
+    if (!ub_trainer_done(t))
+        t->api->start(t->learner, t->first + at.restart + 1);
+    return UB_OK;
+}
+
+ub_status ub_trainer_apply(ub_trainer *t, const void *sum)
+{
     if (ub_trainer_done(t))
         return UB_FAIL(UB_ESTATE, "the training is over after %lld phases",
                        (long long)ub_trainer_phases(t));
-    for (int64_t k = 0; k < length; k++)
-        square += sum[k] * sum[k];
-    double objective = objective_of(t, sum + length, t->lambda);
-    if (!isfinite(square) || !isfinite(objective))
-        return UB_FAIL(UB_ENUMERIC,
-                       "the training diverged: initialisation %lld, step %lld of %lld, objective "
-                       "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
-                       "for extreme values in the corpus",
-                       (long long)at.restart, (long long)at.step, (long long)(t->epochs * t->steps),
-                       objective, square, t->rate);
-    if (!at.evaluation)
-        take_step(t, at, sum, sqrt(square));
-    else if (t->at.have_best == 0 || objective < t->at.objective)
-        keep_best(t, sum, objective);
-    t->at.phase += 1;
-    if (at.evaluation && !ub_trainer_done(t))
-        start_restart(t, at.restart + 1);
-    return UB_OK;
+    if (ub_trainer_evaluates(t))
+        return end_evaluation(t, sum);
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        ub_trainer_update(t, k, (const char *)sum + (size_t)t->facts.at[k] * t->api->size);
+    return ub_trainer_step(t);
 }
 
 const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)
@@ -333,97 +435,28 @@ const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)
     return t->log;
 }
 
-/* The state is these blocks, one after another; `copy` moves one of them either way. */
-typedef void (*block_copy)(double *inside, double **state, int64_t n);
-
-static void copy_out(double *inside, double **state, int64_t n)
+ub_trainer_history ub_trainer_past(const ub_trainer *t)
 {
-    memcpy(*state, inside, (size_t)n * sizeof *inside);
-    *state += n;
+    return (ub_trainer_history){(int64_t)t->at.rows, t->best.shape.tasks, t->log, t->support};
 }
 
-static void copy_in(double *inside, double **state, int64_t n)
+ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one)
 {
-    memcpy(inside, *state, (size_t)n * sizeof *inside);
-    *state += n;
-}
-
-enum { COUNTERS = sizeof(counters) / sizeof(double), ROW = 10 };
-
-static void copy_row(ub_trainer_row *row, double **state, block_copy copy)
-{
-    double flat[ROW] = {(double)row->restart,
-                        (double)row->epoch,
-                        row->learning_rate,
-                        row->lambda,
-                        row->reconstruction,
-                        row->kl,
-                        row->task,
-                        row->penalty,
-                        row->objective,
-                        row->gradient_norm};
-    copy(flat, state, ROW);
-    if (copy == copy_in)
-        *row = (ub_trainer_row){(int64_t)flat[0], (int64_t)flat[1], flat[2], flat[3], flat[4],
-                                flat[5],          flat[6],          flat[7], flat[8], flat[9]};
-}
-
-static void copy_state(ub_trainer *t, double *state, block_copy copy)
-{
-    copy((double *)&t->at, &state, COUNTERS);
-    copy(t->w, &state, t->objective.parameters);
-    copy(t->m, &state, t->objective.parameters);
-    copy(t->v, &state, t->objective.parameters);
-    copy(t->best.w, &state, t->best.weights);
-    copy(t->best.strength, &state, (int64_t)t->best.shape.tasks * t->best.shape.latents);
-    for (int64_t k = 0; k < t->restarts * t->epochs; k++)
-        copy_row(&t->log[k], &state, copy);
-}
-
-int64_t ub_trainer_state_width(const ub_trainer *t)
-{
-    return COUNTERS + 3 * t->objective.parameters + t->best.weights +
-           (int64_t)t->best.shape.tasks * t->best.shape.latents + ROW * t->restarts * t->epochs;
-}
-
-void ub_trainer_state_get(const ub_trainer *t, double *state)
-{
-    copy_state((ub_trainer *)t, state, copy_out); /* which does not write to t */
-}
-
-ub_status ub_trainer_state_set(ub_trainer *t, const double *state)
-{
-    double phase = state[0], rows = state[1];
-    /* Every finished epoch left a row: a state of other settings is seen here or by its width. */
-    double expected = floor(phase / (double)(t->epochs * t->steps + 1)) * (double)t->epochs +
-                      floor(fmod(phase, (double)(t->epochs * t->steps + 1)) / (double)t->steps);
-    if (!(phase >= 0) || phase > (double)ub_trainer_phases(t) || rows != expected)
-        return UB_FAIL(UB_EFORMAT,
-                       "this is no state of the training: phase %g of %lld with %g log rows", phase,
-                       (long long)ub_trainer_phases(t), rows);
-    copy_state(t, (double *)state, copy_in); /* which does not write to state */
-    return UB_OK;
-}
-
-ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
-{
-    const ub_model_shape *s = &t->best.shape;
-    if (!ub_trainer_done(t))
-        return UB_FAIL(UB_ESTATE, "the training is at phase %lld of %lld",
-                       (long long)ub_trainer_phase(t), (long long)ub_trainer_phases(t));
-    UB_TRY(ub_model_alloc(s, t->best.task_offset, out));
-    memcpy(out->w, t->best.w, (size_t)out->weights * sizeof *out->w);
-    memcpy(out->norm, t->best.norm, 2 * (size_t)(s->dim + s->targets) * sizeof *out->norm);
-    out->objective = t->at.objective;
-    for (int32_t i = 0; i < s->tasks; i++) {
-        const double *strength = t->best.strength + (int64_t)i * s->latents;
-        double        largest = 0.0;
-        for (int32_t j = 0; j < s->latents; j++)
-            largest = fmax(largest, strength[j]);
-        for (int32_t j = 0; j < s->latents; j++) {
-            out->strength[i * s->latents + j] = strength[j];
-            out->relevant[i * s->latents + j] = strength[j] > t->keep * largest;
-        }
-    }
+    int64_t restart = position_of(t).restart, rows = (int64_t)t->at.rows;
+    if (!ub_trainer_done(one) || one->restarts != 1 || one->first != t->first + restart)
+        return UB_FAIL(UB_ESTATE, "initialisation %lld, at phase %lld of %lld, is not what follows",
+                       (long long)one->first, (long long)ub_trainer_phase(one),
+                       (long long)ub_trainer_phases(one));
+    memcpy(t->log + rows, one->log, (size_t)one->at.rows * sizeof *t->log);
+    memcpy(t->support + rows * t->best.shape.tasks, one->support,
+           (size_t)((int64_t)one->at.rows * t->best.shape.tasks) * sizeof *t->support);
+    memcpy(t->ends.w + restart * t->best.weights, one->ends.w,
+           (size_t)t->best.weights * sizeof *t->ends.w);
+    memcpy(t->ends.strength + restart * ub_trainer_cells(t), one->ends.strength,
+           (size_t)ub_trainer_cells(t) * sizeof *t->ends.strength);
+    t->ends.objective[restart] = one->ends.objective[0];
+    ub_trainer_judge(t, restart + 1);
+    t->at.rows += one->at.rows;
+    t->at.phase += one->at.phase;
     return UB_OK;
 }

@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "io/internal/ckpt_files.h"
 #include "io/internal/ckpt_layout.h"
+#include "io/internal/place.h"
 
 /* Writing.  Reading: io/ckpt_read.c.
  *
@@ -23,23 +24,11 @@ typedef struct spot {
     int64_t values, sums;
 } spot;
 
-/* A dataset whose space is taken, by writing its first value; its place. */
 static ub_status take_space(hid_t file, const char *path, const char *name, hid_t type,
                             int64_t width, int64_t *place)
 {
-    static const double zero;
-    hsize_t             dim = (hsize_t)width;
-    ub_ckpt_slab        s = {path, name, ub_h5_make(file, name, type, 1, &dim), type, 0, width > 0};
-    if (s.set < 0)
-        return UB_EIO;
-    ub_status st = width > 0 ? ub_ckpt_transfer(&s, &zero, NULL) : UB_OK;
-    haddr_t   at = width > 0 && st == UB_OK ? H5Dget_offset(s.set) : 0;
-    if (st == UB_OK && at == HADDR_UNDEF)
-        st = ub_h5_fail(UB_EIO, path, name, "has no place in the file");
-    *place = (int64_t)at;
-    if (H5Dclose(s.set) < 0 && st == UB_OK)
-        st = ub_h5_fail(UB_EIO, path, name, "cannot be closed");
-    return st;
+    hsize_t dim = (hsize_t)width;
+    return ub_place_take(file, path, name, type, 1, &dim, place);
 }
 
 static ub_status put_description(hid_t file, const ub_bytes *text)
@@ -70,21 +59,6 @@ static ub_status lay_out(const char *path, const ub_bytes *text, const ub_ckpt_a
     return st == UB_OK ? closed : st;
 }
 
-static ub_status write_at(int fd, const char *path, const void *data, int64_t bytes, int64_t at)
-{
-    for (const char *p = data; bytes > 0;) {
-        ssize_t n = pwrite(fd, p, (size_t)bytes, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return UB_FAIL(UB_EIO, "%s: cannot write: %s", path, strerror(errno));
-        p += n;
-        at += n;
-        bytes -= n;
-    }
-    return UB_OK;
-}
-
 /* This rank's rows of an array and the checksums of its share of the blocks. */
 static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_ckpt_array *a,
                            const spot *place)
@@ -99,10 +73,10 @@ static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_
                               ub_ckpt_block_length(a->width, b) * (int64_t)sizeof(double));
     }
     const int64_t value = sizeof(double), sum = sizeof *sums;
-    ub_status     st = write_at(fd, path, a->data + rows.first, rows.count * value,
-                                place->values + rows.first * value);
+    ub_status     st = ub_place_write(fd, path, a->data + rows.first, rows.count * value,
+                                      place->values + rows.first * value);
     if (st == UB_OK)
-        st = write_at(fd, path, sums, own.count * sum, place->sums + own.first * sum);
+        st = ub_place_write(fd, path, sums, own.count * sum, place->sums + own.first * sum);
     ub_free(sums);
     return st;
 }
@@ -111,17 +85,12 @@ static ub_status put_array(const ub_comm *c, int fd, const char *path, const ub_
 static ub_status put_parts(const ub_comm *c, const char *path, const ub_ckpt_array *arrays,
                            int count, const spot *place)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-    ub_status st = UB_OK;
+    int       fd;
+    ub_status st = ub_place_open(path, &fd);
+    UB_TRY(st);
     for (int i = 0; i < count && st == UB_OK; i++)
         st = put_array(c, fd, path, &arrays[i], &place[i]);
-    if (st == UB_OK && fsync(fd) != 0)
-        st = UB_FAIL(UB_EIO, "%s: cannot flush to disk: %s", path, strerror(errno));
-    if (close(fd) != 0 && st == UB_OK)
-        st = UB_FAIL(UB_EIO, "%s: cannot close: %s", path, strerror(errno));
-    return st;
+    return ub_place_close(fd, path, st);
 }
 
 /* Rank 0: the folder is there and has room for the file.  The room is really taken for a moment: a

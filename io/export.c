@@ -98,18 +98,81 @@ ub_status ub_export_pairs_csv(const ub_task_graph *g, ub_bytes *out)
     return ub_pen_end(&p);
 }
 
-ub_status ub_export_training_csv(const ub_trainer_row *log, int64_t rows, ub_bytes *out)
+ub_status ub_export_training_csv(const ub_trainer_history *log, ub_bytes *out)
+{
+    ub_pen  p;
+    int32_t tasks = log->support == NULL ? 0 : log->tasks;
+    ub_pen_begin(&p, out);
+    ub_pen_put(&p, "restart,epoch,learning_rate,lambda,reconstruction,kl,task,penalty,objective,"
+                   "gradient_norm,sparsity");
+    for (int32_t i = 0; i < tasks; i++)
+        ub_pen_printf(&p, ",support_%d", (int)i);
+    ub_pen_put(&p, "\n");
+    for (int64_t k = 0; k < log->rows; k++) {
+        const ub_trainer_row *r = log->row + k;
+        ub_pen_printf(&p, "%lld,%lld", (long long)r->restart, (long long)r->epoch);
+        put_numbers(&p, 9,
+                    (double[]){r->learning_rate, r->lambda, r->reconstruction, r->kl, r->task,
+                               r->penalty, r->objective, r->gradient_norm, r->sparsity});
+        for (int32_t i = 0; i < tasks; i++)
+            ub_pen_printf(&p, ",%d", (int)log->support[k * tasks + i]);
+        ub_pen_put(&p, "\n");
+    }
+    return ub_pen_end(&p);
+}
+
+/* Mean |correlation| of a latent with its partners in the other initialisations. */
+static double likeness_of(const ub_evidence *e, int32_t latent)
+{
+    double sum = 0;
+    for (int64_t r = 0; r < e->restarts; r++)
+        if (r != e->kept)
+            sum += e->likeness[r * e->latents + latent];
+    return sum / (double)(e->restarts - 1); /* nan with one initialisation */
+}
+
+ub_status ub_export_latents_csv(const ub_model *m, const ub_evidence     *e,
+                                char (*task_name)[UB_NAME_MAX], ub_bytes *out)
+{
+    ub_pen  p;
+    int32_t n = m->shape.latents;
+    ub_pen_begin(&p, out);
+    ub_pen_put(&p, "task,latent,kept,strength,relative_strength");
+    ub_pen_put(&p, e != NULL ? ",confidence,likeness,kl\n" : "\n");
+    for (int32_t i = 0; i < m->shape.tasks; i++) {
+        const double *strength = m->strength + (int64_t)i * n;
+        double        top = 0;
+        for (int32_t j = 0; j < n; j++)
+            top = strength[j] > top ? strength[j] : top;
+        for (int32_t j = 0; j < n; j++) {
+            char buf[UB_NAME_MAX];
+            put_field(&p, ub_task_label(task_name, i, buf));
+            ub_pen_printf(&p, ",%d,%d", (int)j, m->relevant[(int64_t)i * n + j] != 0);
+            put_numbers(&p, 2, (double[]){strength[j], top > 0 ? strength[j] / top : 0});
+            if (e != NULL)
+                put_numbers(
+                    &p, 3,
+                    (double[]){e->confidence[(int64_t)i * n + j], likeness_of(e, j), e->kl[j]});
+            ub_pen_put(&p, "\n");
+        }
+    }
+    return ub_pen_end(&p);
+}
+
+ub_status ub_export_scores_csv(char (*task_name)[UB_NAME_MAX], const ub_latent_score *score,
+                               int32_t tasks, ub_bytes *out)
 {
     ub_pen p;
     ub_pen_begin(&p, out);
-    ub_pen_put(&p, "restart,epoch,learning_rate,lambda,reconstruction,kl,task,penalty,objective,"
-                   "gradient_norm\n");
-    for (int64_t i = 0; i < rows; i++) {
-        const ub_trainer_row *r = log + i;
-        ub_pen_printf(&p, "%lld,%lld", (long long)r->restart, (long long)r->epoch);
-        put_numbers(&p, 8,
-                    (double[]){r->learning_rate, r->lambda, r->reconstruction, r->kl, r->task,
-                               r->penalty, r->objective, r->gradient_norm});
+    ub_pen_put(&p, "task,latents_needed,latents_kept,right_number,right_set,r2_relevant,"
+                   "r2_irrelevant,r2_irrelevant_floor\n");
+    for (int32_t i = 0; i < tasks; i++) {
+        const ub_latent_score *s = score + i;
+        char                   buf[UB_NAME_MAX];
+        put_field(&p, ub_task_label(task_name, i, buf));
+        ub_pen_printf(&p, ",%d,%d,%d,%d", (int)s->needed, (int)s->kept, s->right_number,
+                      s->right_set);
+        put_numbers(&p, 3, (double[]){s->r2_relevant, s->r2_irrelevant, s->r2_floor});
         ub_pen_put(&p, "\n");
     }
     return ub_pen_end(&p);
@@ -228,18 +291,26 @@ static void put_task_lines(ub_pen *p, const ub_task_graph *g)
 
 static void put_model_lines(ub_pen *p, const ub_report *r)
 {
-    const ub_model *m = r->model;
-    ub_pen_put(p, "\ntask                  latents it needs\n");
+    const ub_model    *m = r->model;
+    const ub_evidence *e = r->evidence;
+    int32_t            n = m->shape.latents;
+    ub_pen_put(p, e != NULL ? "\ntask                 held-out R2  least sure  latents it needs\n"
+                            : "\ntask                  latents it needs\n");
     for (int32_t i = 0; i < m->shape.tasks && i < SUMMARY_TASKS; i++) {
         char buf[UB_NAME_MAX];
         ub_pen_column(p, ub_task_label(ub_report_names(r), i, buf), 20);
+        if (e != NULL) {
+            char least[40];
+            ub_least_sure(m, e, i, least, sizeof least);
+            ub_pen_printf(p, " %11.3f  %-10s", e->task_r2[i], least);
+        }
         ub_pen_put(p, "  ");
-        ub_pen_ranges(p, m->shape.latents, m->relevant + (int64_t)i * m->shape.latents, 1, 1, "-",
-                      34);
+        ub_pen_ranges(p, n, m->relevant + (int64_t)i * n, 1, 1, "-", e != NULL ? 14 : 34);
         ub_pen_put(p, "\n");
     }
     if (m->shape.tasks > SUMMARY_TASKS)
         ub_pen_printf(p, "and %d more tasks in model.h5\n", m->shape.tasks - SUMMARY_TASKS);
+    ub_words_warn(p, e, true);
 }
 
 ub_status ub_export_summary(const ub_report *r, ub_bytes *out)

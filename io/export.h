@@ -9,6 +9,8 @@
 #define UB_IO_EXPORT_H
 
 #include "core/bytes.h"
+#include "core/evidence.h"
+#include "core/latent_score.h"
 #include "core/metrics.h"
 #include "core/model.h"
 #include "core/task_graph.h"
@@ -23,9 +25,20 @@ UB_LOCAL UB_NODISCARD ub_status ub_export_membership_csv(const ub_task_graph *g,
 UB_LOCAL UB_NODISCARD ub_status ub_export_steps_csv(const ub_task_graph *g, ub_bytes *out);
 /* segment_a,segment_b,task,statistic,p_value,llr,verdict */
 UB_LOCAL UB_NODISCARD ub_status ub_export_pairs_csv(const ub_task_graph *g, ub_bytes *out);
-/* restart,epoch,learning_rate,...: the training log */
-UB_LOCAL UB_NODISCARD ub_status ub_export_training_csv(const ub_trainer_row *log, int64_t rows,
-                                                       ub_bytes *out);
+/* restart,epoch,learning_rate,...,sparsity,support_0,...: the training log; support_i: latents that
+ * task i depends on */
+UB_LOCAL UB_NODISCARD ub_status ub_export_training_csv(const ub_trainer_history *log,
+                                                       ub_bytes                 *out);
+/* task,latent,kept,strength,relative_strength[,confidence,likeness,kl]: a line a task and latent.
+ * likeness: mean |correlation| with its partners in the other initialisations.  e may be NULL */
+UB_LOCAL UB_NODISCARD ub_status ub_export_latents_csv(const ub_model *m, const ub_evidence *e,
+                                                      char (*task_name)[UB_NAME_MAX],
+                                                      ub_bytes *out);
+/* task,latents_needed,latents_kept,right_number,right_set,r2_relevant,r2_irrelevant,
+ * r2_irrelevant_floor: a line a task; nan: there is no latent of that kind */
+UB_LOCAL UB_NODISCARD ub_status ub_export_scores_csv(char (*task_name)[UB_NAME_MAX],
+                                                     const ub_latent_score *score, int32_t tasks,
+                                                     ub_bytes *out);
 /* Bipartite graph: segment nodes, task nodes, membership edges with score, p_value,
  * confidence; plus one edge per pair inside a task with its llr.  Opens in Gephi, networkx,
  * igraph. */
@@ -38,12 +51,13 @@ UB_LOCAL UB_NODISCARD ub_status ub_draw_timeline(const ub_task_graph *g, const u
 /* Segments x segments: each cell coloured by the task with the largest pair evidence, shaded by
  * it; one small matrix per task when there are several. */
 UB_LOCAL UB_NODISCARD ub_status ub_draw_pairs(const ub_task_graph *g, ub_bytes *svg);
-/* Objective and its parts against the epoch, one line per restart. */
-UB_LOCAL UB_NODISCARD ub_status ub_draw_training(const ub_trainer_row *log, int64_t rows,
-                                                 ub_bytes *svg);
-/* Tasks x latents: strength of dependence, kept ones framed. */
-UB_LOCAL UB_NODISCARD ub_status ub_draw_latents(const ub_model *m, char (*task_name)[UB_NAME_MAX],
-                                                ub_bytes       *svg);
+/* Objective, its parts, gradient norm and the support of every task against the epoch. */
+UB_LOCAL UB_NODISCARD ub_status ub_draw_training(const ub_trainer_history *log,
+                                                 char (*task_name)[UB_NAME_MAX], ub_bytes *svg);
+/* Tasks x latents: strength of dependence, kept ones framed, with a bar of confidence where there
+ * are several initialisations (e may be NULL). */
+UB_LOCAL UB_NODISCARD ub_status ub_draw_latents(const ub_model *m, const ub_evidence     *e,
+                                                char (*task_name)[UB_NAME_MAX], ub_bytes *svg);
 
 /* What the report shows; every pointer may be NULL. */
 typedef struct ub_report {
@@ -53,10 +67,10 @@ typedef struct ub_report {
     const ub_structure_scores *scores;
     const ub_model            *model;
     char (*task_name)[UB_NAME_MAX];
-    const ub_trainer_row *log;
-    int64_t               rows;
-    const char           *config;     /* resolved YAML */
-    const char           *provenance; /* lines key: value */
+    const ub_evidence        *evidence; /* of the model */
+    const ub_trainer_history *log;
+    const char               *config;     /* resolved YAML */
+    const char               *provenance; /* lines key: value */
 } ub_report;
 /* One self-contained HTML page (inline SVG, no script, no outside reference), light and dark,
  * readable on paper. */

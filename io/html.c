@@ -1,4 +1,5 @@
 /* The report as one page. */
+#include <math.h>
 #include <string.h>
 
 #include "io/export.h"
@@ -101,15 +102,56 @@ static void put_structure(ub_pen *p, const ub_report *r)
     ub_pen_put(p, "</figure>\n");
 }
 
+static void put_warnings(ub_pen *p, const ub_evidence *e)
+{
+    if (e == NULL || e->warnings.len == 0)
+        return;
+    ub_pen_put(p, "<p><b>Look out</b></p>\n<ul>\n");
+    ub_words_warn(p, e, false);
+    ub_pen_put(p, "</ul>\n");
+}
+
+/* Cells of one task: confidence, agreement, R^2 of its head, range of its singular values. */
+static void put_evidence(ub_pen *p, const ub_model *m, const ub_evidence *e, int32_t i, int kept)
+{
+    const double *s = e->singular + (int64_t)i * e->latents;
+    char          least[40];
+    ub_least_sure(m, e, i, least, sizeof least);
+    ub_pen_printf(p, "<td class='n'>%s</td>", least);
+    for (int k = 0; k < 2; k++) {
+        double x = k == 0 ? e->agreement[i] : e->task_r2[i];
+        if (isfinite(x))
+            ub_pen_printf(p, "<td class='n'>%.3f</td>", x);
+        else
+            ub_pen_put(p, "<td class='n'>\xe2\x80\x93</td>");
+    }
+    if (kept > 0)
+        ub_pen_printf(p, "<td class='n'>%.3g to %.2g</td>", s[0], s[kept - 1]);
+    else
+        ub_pen_put(p, "<td class='n'>\xe2\x80\x93</td>");
+}
+
 static void put_latents(ub_pen *p, const ub_report *r)
 {
-    const ub_model *m = r->model;
+    const ub_model    *m = r->model;
+    const ub_evidence *e = r->evidence;
     ub_pen_put(p, "<h2>Latents</h2>\n<p>A row a task, a column a latent: how much the task changes "
                   "when the latent does, relative to its strongest one. Framed latents are kept "
-                  "as the task's own.</p>\n<figure>\n");
-    ub_pen_note(p, ub_draw_latents(m, ub_report_names(r), p->out));
+                  "as the task's own.");
+    if (e != NULL && e->restarts > 1)
+        ub_pen_put(p, " Latents of the other initialisations are paired with these by the "
+                      "correlation of what they say of held-out samples; a bar shows in how many "
+                      "of them the task keeps the partner too.");
+    ub_pen_put(p, "</p>\n");
+    put_warnings(p, e);
+    ub_pen_put(p, "<figure>\n");
+    ub_pen_note(p, ub_draw_latents(m, e, ub_report_names(r), p->out));
     ub_pen_put(p, "</figure>\n<div class='card'><table><thead><tr><th>task</th>"
-                  "<th>latents it needs</th><th class='n'>how many</th></tr></thead><tbody>\n");
+                  "<th>latents it needs</th><th class='n'>how many</th>");
+    if (e != NULL)
+        ub_pen_put(p, "<th class='n'>least sure</th><th class='n'>same group elsewhere</th>"
+                      "<th class='n'>held-out R2</th><th class='n'>singular values</th>");
+    ub_pen_put(p, "</tr></thead><tbody>\n");
     for (int32_t i = 0; i < m->shape.tasks && i < TABLE_TASKS; i++) {
         char           buf[UB_NAME_MAX];
         const uint8_t *kept = m->relevant + (int64_t)i * m->shape.latents;
@@ -120,7 +162,10 @@ static void put_latents(ub_pen *p, const ub_report *r)
         ub_pen_escape(p, ub_task_label(ub_report_names(r), i, buf), 0);
         ub_pen_put(p, "</td><td>");
         ub_pen_ranges(p, m->shape.latents, kept, 1, 1, "\xe2\x80\x93", RANGES);
-        ub_pen_printf(p, "</td><td class='n'>%d</td></tr>\n", count);
+        ub_pen_printf(p, "</td><td class='n'>%d</td>", count);
+        if (e != NULL)
+            put_evidence(p, m, e, i, count);
+        ub_pen_put(p, "</tr>\n");
     }
     ub_pen_put(p, "</tbody></table></div>\n");
     if (m->shape.tasks > TABLE_TASKS)
@@ -134,8 +179,9 @@ static void put_training(ub_pen *p, const ub_report *r)
         p, "<h2>Training</h2>\n<p>Left, the objective of every initialisation; right, what "
            "it is made of in the one that ended lowest. Curves should be flat at the end; "
            "restarts that end apart say that initialisation matters. Parts are shown before their "
-           "weights.</p>\n<figure>\n");
-    ub_pen_note(p, ub_draw_training(r->log, r->rows, p->out));
+           "weights. Below, the norm of the gradient, and how many latents each task "
+           "depends on.</p>\n<figure>\n");
+    ub_pen_note(p, ub_draw_training(r->log, ub_report_names(r), p->out));
     ub_pen_put(p, "</figure>\n");
 }
 
@@ -157,9 +203,11 @@ static void put_files(ub_pen *p, const ub_report *r)
         {"timeline.svg", "the time line above", r->graph != NULL},
         {"pairs.svg", "the evidence of pairs above", r->graph != NULL && r->graph->pair_p != NULL},
         {"model.h5", "the result of stage 2: weights, strengths, kept latents", r->model != NULL},
+        {"latents.csv", "a line a task and latent: kept or not, strength, confidence",
+         r->model != NULL},
         {"latents.svg", "the latents above", r->model != NULL},
-        {"training.csv", "a line an epoch and restart", r->log != NULL && r->rows > 0},
-        {"training.svg", "the training curves above", r->log != NULL && r->rows > 0},
+        {"training.csv", "a line an epoch and restart", r->log != NULL && r->log->rows > 0},
+        {"training.svg", "the training curves above", r->log != NULL && r->log->rows > 0},
     };
     ub_pen_put(p, "<h2>Files beside this page</h2>\n<div class='card'><table><tbody>\n");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
@@ -197,7 +245,7 @@ ub_status ub_export_html(const ub_report *r, ub_bytes *out)
         put_structure(&p, r);
     if (r->model != NULL)
         put_latents(&p, r);
-    if (r->log != NULL && r->rows > 0)
+    if (r->log != NULL && r->log->rows > 0)
         put_training(&p, r);
     if (r->graph != NULL || r->model != NULL)
         put_files(&p, r);

@@ -10,6 +10,7 @@
 #ifndef UB_IO_RESULTS_H
 #define UB_IO_RESULTS_H
 
+#include "core/evidence.h"
 #include "core/model.h"
 #include "core/settings.h"
 #include "core/task_graph.h"
@@ -31,13 +32,17 @@ UB_LOCAL UB_NODISCARD ub_status ub_results_write_graph(const char *path, const u
 /* truth: out, T x M owned by the caller or NULL if the file has none; may be NULL. */
 UB_LOCAL UB_NODISCARD ub_status ub_results_read_graph(const char *path, ub_task_graph *g,
                                                       uint8_t **truth);
+/* evidence: NULL or of the model; log: support may be NULL. */
 UB_LOCAL UB_NODISCARD ub_status ub_results_write_model(const char *path, const ub_model *m,
-                                                       const ub_trainer_row *log, int64_t rows,
-                                                       const ub_origin *origin);
+                                                       const ub_evidence        *evidence,
+                                                       const ub_trainer_history *log,
+                                                       const ub_origin          *origin);
+/* restarts stay empty: what is known of them comes with the evidence. */
 UB_LOCAL UB_NODISCARD ub_status ub_results_read_model(const char *path, ub_model *m);
-/* Training log of a model file; *log is owned by the caller (ub_free). */
-UB_LOCAL UB_NODISCARD ub_status ub_results_read_log(const char *path, ub_trainer_row **log,
-                                                    int64_t *rows);
+/* Evidence of a model file, owned by the caller (ub_evidence_release); latents 0: it has none. */
+UB_LOCAL UB_NODISCARD ub_status ub_results_read_evidence(const char *path, ub_evidence *out);
+/* Training log of a model file; its arrays are owned by the caller (ub_free). */
+UB_LOCAL UB_NODISCARD ub_status ub_results_read_log(const char *path, ub_trainer_history *out);
 
 /* Verify a result file: opens, its content has the digest it says.
  * hex: out, that digest.  Errors: UB_EFORMAT naming the file and what is damaged. */

@@ -4,6 +4,7 @@
 
 #include "core/ci_test.h"
 #include "core/design.h"
+#include "core/optimizer.h"
 #include "core/penalty.h"
 #include "io/corpus_h5.h"
 #include "jobs/command.h"
@@ -69,11 +70,20 @@ static void list_design(void)
     }
 }
 
+static void list_optimizer(void)
+{
+    for (size_t i = 0; ub_optimizer_at(i) != NULL; i++)
+        (void)printf("%-14s %s\n%-14s %s\n", ub_optimizer_at(i)->name, ub_optimizer_at(i)->summary,
+                     "", ub_optimizer_at(i)->reference);
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
-} lists[] = {{"ci", list_ci},         {"rule", list_rule},     {"penalty", list_penalty},
-             {"design", list_design}, {"format", list_format}, {"command", list_command}};
+} lists[] = {{"ci", list_ci},           {"rule", list_rule},
+             {"penalty", list_penalty}, {"optimizer", list_optimizer},
+             {"design", list_design},   {"format", list_format},
+             {"command", list_command}};
 
 static ub_status run(ub_context *ctx)
 {
@@ -84,13 +94,14 @@ static ub_status run(ub_context *ctx)
             return UB_OK;
         }
     return UB_FAIL(UB_EARG,
-                   "nothing is called '%s'; unbraid list ci|rule|penalty|design|format|command",
+                   "nothing is called '%s'; unbraid list "
+                   "ci|rule|penalty|optimizer|design|format|command",
                    ctx->word[0]);
 }
 
 const ub_command ub_cmd_list = {
     .name = "list",
-    .usage = "ci|rule|penalty|design|format|command",
+    .usage = "ci|rule|penalty|optimizer|design|format|command",
     .summary = "Names and one-line summaries of what there is",
     .sections = "",
     .details = "",

@@ -1,159 +1,14 @@
-/* Scores: the task graph against the truth, and R^2 of the true latents from the estimated
- * task-relevant group, by an independent regressor on held-out episodes. */
+/* Scores: the task graph against the truth, and the latents of the model against the true ones. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/shard.h"
 #include "io/corpus_h5.h"
 #include "io/file.h"
+#include "jobs/judge_latents.h"
 #include "jobs/study.h"
-
-/* Samples for the judge: evenly spaced (episode, step) cells of the held-out or of the
- * other episodes.  Which ones depends on the settings only. */
-typedef struct sample {
-    const ub_corpus *corpus;
-    int64_t         *episodes; /* candidates, ascending */
-    int64_t          candidates, count;
-} sample;
-
-static ub_status choose(const ub_corpus *corpus, const ub_settings *run, bool held_out,
-                        int64_t want, sample *out)
-{
-    *out = (sample){.corpus = corpus};
-    UB_TRY(UB_ALLOC(out->episodes, corpus->episodes));
-    int64_t shards = run->disentangle.shards;
-    for (int64_t s = 0; s < shards; s++) {
-        ub_range rows = ub_part(corpus->episodes, shards, s);
-        int64_t  out_from =
-            rows.first + rows.count - ub_held_out(rows.count, run->disentangle.holdout);
-        for (int64_t e = rows.first; e < rows.first + rows.count; e++)
-            if ((e >= out_from) == held_out)
-                out->episodes[out->candidates++] = e;
-    }
-    int64_t cells = out->candidates * corpus->steps;
-    out->count = cells < want ? cells : want;
-    return UB_OK;
-}
-
-/* Over ranks, in pieces that fit an int.  One rank has a value, the others zero: exact in any
- * order.
- */
-static ub_status add_up(const ub_comm *c, int64_t n, double *x)
-{
-    for (int64_t at = 0; at < n; at += 1 << 24) {
-        int piece = n - at < 1 << 24 ? (int)(n - at) : 1 << 24;
-        UB_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, x + at, piece, MPI_DOUBLE, MPI_SUM, c->mpi));
-    }
-    return UB_OK;
-}
-
-/* Estimated latents (count x n) and true ones (count x q) of the chosen samples, on all ranks. */
-static ub_status gather(const ub_comm *c, const sample *s, const ub_model *m, double *x, double *y)
-{
-    const ub_corpus *corpus = s->corpus;
-    int32_t          n = m->shape.latents, q = corpus->latent_dim;
-    ub_status        st = UB_OK;
-    for (int64_t i = 0; i < s->count; i++) {
-        int64_t cell =
-            (int64_t)((double)i * (double)s->candidates * corpus->steps / (double)s->count);
-        int64_t local = s->episodes[cell / corpus->steps] - corpus->first;
-        if (local < 0 || local >= corpus->count)
-            continue;
-        int64_t at = local * corpus->steps + cell % corpus->steps;
-        if (st == UB_OK)
-            st = ub_model_encode(m, 1, corpus->states + at * corpus->dim, x + i * n);
-        memcpy(y + i * q, corpus->latents + at * q, (size_t)q * sizeof *y);
-    }
-    UB_TRY(ub_comm_agree(c, st));
-    UB_TRY(add_up(c, s->count * n, x));
-    return add_up(c, s->count * q, y);
-}
-
-/* Latents that some task keeps, ascending, into which[n]; returns how many. */
-static int32_t find_relevant(const ub_model *m, int32_t *which)
-{
-    int64_t n = m->shape.latents;
-    int32_t kept = 0;
-    for (int32_t j = 0; j < n; j++) {
-        bool any = false;
-        for (int32_t i = 0; i < m->shape.tasks; i++)
-            any = any || m->relevant[i * n + j] != 0;
-        if (any)
-            which[kept++] = j;
-    }
-    return kept;
-}
-
-/* Those columns of x, rows x n, moved together: rows x kept. */
-static void keep_columns(int64_t rows, int32_t n, int32_t kept, const int32_t *which, double *x)
-{
-    for (int64_t r = 0; r < rows; r++)
-        for (int32_t k = 0; k < kept; k++) /* never overtakes the column it reads */
-            x[r * kept + k] = x[r * n + which[k]];
-}
-
-static void average(const ub_corpus *corpus, const double *r2, ub_verdicts *v)
-{
-    double sum[2] = {0, 0};
-    int    count[2] = {0, 0};
-    for (int32_t j = 0; j < corpus->latent_dim; j++) {
-        int relevant = 0;
-        for (int32_t i = 0; i < corpus->tasks; i++)
-            relevant |= corpus->latent_relevant[j * corpus->tasks + i];
-        sum[relevant] += r2[j];
-        count[relevant]++;
-    }
-    v->r2_relevant = count[1] > 0 ? sum[1] / count[1] : NAN;
-    v->r2_irrelevant = count[0] > 0 ? sum[0] / count[0] : NAN;
-}
-
-static ub_status judge_latents(const ub_comm *c, const ub_corpus *corpus, const ub_model *m,
-                               const ub_settings *run, const ub_settings *judge, ub_verdicts *v)
-{
-    sample    train = {0}, test = {0};
-    double   *buffer[4] = {NULL, NULL, NULL, NULL}, *r2 = NULL;
-    int32_t  *which = NULL;
-    size_t    n = (size_t)m->shape.latents, q = (size_t)corpus->latent_dim;
-    ub_status st = UB_OK;
-    st = choose(corpus, run, false, judge->eval.train, &train);
-    if (st == UB_OK)
-        st = choose(corpus, run, true, judge->eval.test, &test);
-    if (st == UB_OK)
-        st = UB_ALLOC(buffer[0], (size_t)train.count * n);
-    if (st == UB_OK)
-        st = UB_ALLOC(buffer[1], (size_t)train.count * q);
-    if (st == UB_OK)
-        st = UB_ALLOC(buffer[2], (size_t)test.count * n);
-    if (st == UB_OK)
-        st = UB_ALLOC(buffer[3], (size_t)test.count * q);
-    if (st == UB_OK)
-        st = UB_ALLOC(r2, q);
-    if (st == UB_OK)
-        st = UB_ALLOC(which, n);
-    UB_TRY_OUT(ub_comm_agree(c, st));
-    UB_TRY_OUT(gather(c, &train, m, buffer[0], buffer[1]));
-    UB_TRY_OUT(gather(c, &test, m, buffer[2], buffer[3]));
-    v->kept = find_relevant(m, which);
-    keep_columns(train.count, m->shape.latents, v->kept, which, buffer[0]);
-    keep_columns(test.count, m->shape.latents, v->kept, which, buffer[2]);
-    if (c->rank == 0)
-        st = ub_judge_r2(train.count, test.count, v->kept, corpus->latent_dim, buffer[0], buffer[1],
-                         buffer[2], buffer[3], judge->eval.ridge, r2);
-    UB_TRY_OUT(ub_comm_agree(c, st));
-    UB_TRY_OUT(ub_comm_bcast(c, r2, q * sizeof *r2));
-    average(corpus, r2, v);
-out:
-    for (int i = 0; i < 4; i++)
-        ub_free(buffer[i]);
-    ub_free(which);
-    ub_free(r2);
-    ub_free(train.episodes);
-    ub_free(test.episodes);
-    return st;
-}
 
 /* The model must be judged on the corpus it was made from. */
 static ub_status same_corpus(const char *path, const ub_settings *run, const ub_corpus *corpus)
@@ -168,6 +23,20 @@ static ub_status same_corpus(const char *path, const ub_settings *run, const ub_
                      (const char *)made.data, run->corpus.path, hex);
     ub_bytes_release(&made);
     return st;
+}
+
+static ub_status judge_tasks(const ub_comm *c, const ub_corpus *corpus, const ub_model *m,
+                             const ub_settings *run, const ub_settings *judge, ub_verdicts *v)
+{
+    v->tasks = corpus->tasks;
+    ub_status st = UB_ALLOC(v->task, v->tasks);
+    if (st == UB_OK)
+        st = UB_ALLOC(v->task_name, v->tasks);
+    UB_TRY(ub_comm_agree(c, st));
+    memcpy(v->task_name, corpus->task_name, (size_t)v->tasks * sizeof *v->task_name);
+    UB_TRY(ub_judge_latents(c, corpus, m, run, judge, &v->latents, v->task));
+    v->has_latents = true;
+    return UB_OK;
 }
 
 /* Every rank reads the model file: it is small, and only rank 0's verdict on it counts. */
@@ -185,7 +54,7 @@ static ub_status score_model(const ub_comm *c, const char *path, const ub_settin
                      "path=%s: true latents without truth/latent_relevant, not judged",
                      run->corpus.path);
     else if (corpus.latents != NULL)
-        UB_TRY_OUT(judge_latents(c, &corpus, &m, run, judge, v));
+        UB_TRY_OUT(judge_tasks(c, &corpus, &m, run, judge, v));
 out:
     ub_corpus_release(&corpus);
     ub_model_release(&m);
@@ -211,7 +80,7 @@ ub_status ub_stage_eval(const ub_comm *c, const char *folder, const ub_settings 
                         const ub_settings *judge, ub_verdicts *out)
 {
     char        graph[2 * UB_TEXT_MAX], model[2 * UB_TEXT_MAX];
-    ub_verdicts v = {.r2_relevant = NAN, .r2_irrelevant = NAN, .scores = {NAN, NAN, NAN, NAN}};
+    ub_verdicts v = {.scores = {NAN, NAN, NAN, NAN}};
     ub_status   st = UB_OK;
     (void)snprintf(graph, sizeof graph, "%s/structure.h5", folder);
     (void)snprintf(model, sizeof model, "%s/model.h5", folder);
@@ -227,12 +96,24 @@ ub_status ub_stage_eval(const ub_comm *c, const char *folder, const ub_settings 
             st = score_graph(graph, &v);
     }
     UB_TRY(ub_comm_agree(c, st));
-    UB_TRY(ub_comm_bcast(c, &v, sizeof v));
+    UB_TRY(ub_comm_bcast(c, &v, sizeof v)); /* no pointer in it yet */
     if (v.has_model)
-        UB_TRY(score_model(c, model, run, judge, &v));
-    *out = v;
-    return UB_OK;
+        st = score_model(c, model, run, judge, &v);
+    if (st == UB_OK)
+        *out = v;
+    else
+        ub_verdicts_release(&v);
+    return st;
 }
+
+void ub_verdicts_release(ub_verdicts *v)
+{
+    ub_free(v->task);
+    ub_free(v->task_name);
+    *v = (ub_verdicts){0};
+}
+
+/* ---- as JSON ---- */
 
 static ub_status put_number(ub_bytes *out, const char *name, double x)
 {
@@ -241,18 +122,51 @@ static ub_status put_number(ub_bytes *out, const char *name, double x)
     return ub_bytes_printf(out, ", \"%s\": %.6f", name, x);
 }
 
+static ub_status put_latents(ub_bytes *out, const ub_latent_score *s)
+{
+    UB_TRY(put_number(out, "r2_relevant", s->r2_relevant));
+    UB_TRY(put_number(out, "r2_irrelevant", s->r2_irrelevant));
+    UB_TRY(put_number(out, "r2_irrelevant_floor", s->r2_floor));
+    return ub_bytes_printf(out,
+                           ", \"latents_needed\": %d, \"latents_kept\": %d, \"right_number\": %s, "
+                           "\"right_set\": %s",
+                           (int)s->needed, (int)s->kept, s->right_number ? "true" : "false",
+                           s->right_set ? "true" : "false");
+}
+
+static int32_t count_right(const ub_verdicts *v, bool set)
+{
+    int32_t right = 0;
+    for (int32_t i = 0; i < v->tasks; i++)
+        right += set ? v->task[i].right_set : v->task[i].right_number;
+    return right;
+}
+
+/* The numbers of a run come last, so that even a line-based reader finds them and not a task's. */
 ub_status ub_verdicts_json(const ub_verdicts *v, ub_bytes *out)
 {
-    UB_TRY(ub_bytes_printf(out, "{\"structure\": %s, \"truth\": %s, \"disentangle\": %s",
+    UB_TRY(ub_bytes_printf(out, "{"));
+    if (v->has_latents) {
+        UB_TRY(ub_bytes_printf(out, "\"tasks\": ["));
+        for (int32_t i = 0; i < v->tasks; i++) {
+            UB_TRY(ub_bytes_printf(out, i == 0 ? "{" : ", {"));
+            UB_TRY(ub_bytes_put_json(out, "task", v->task_name[i], ""));
+            UB_TRY(put_latents(out, &v->task[i]));
+            UB_TRY(ub_bytes_printf(out, "}"));
+        }
+        UB_TRY(ub_bytes_printf(out, "], "));
+    }
+    UB_TRY(ub_bytes_printf(out, "\"structure\": %s, \"truth\": %s, \"disentangle\": %s",
                            v->has_graph ? "true" : "false", v->has_truth ? "true" : "false",
                            v->has_model ? "true" : "false"));
     UB_TRY(put_number(out, "accuracy", v->scores.accuracy));
     UB_TRY(put_number(out, "mcc", v->scores.mcc));
     UB_TRY(put_number(out, "average_precision", v->scores.average_precision));
     UB_TRY(put_number(out, "ari", v->scores.ari));
-    UB_TRY(put_number(out, "r2_relevant", v->r2_relevant));
-    UB_TRY(put_number(out, "r2_irrelevant", v->r2_irrelevant));
-    if (!isnan(v->r2_relevant))
-        UB_TRY(ub_bytes_printf(out, ", \"latents_kept\": %d", v->kept));
+    if (v->has_latents) {
+        UB_TRY(put_latents(out, &v->latents));
+        UB_TRY(ub_bytes_printf(out, ", \"tasks_right_number\": %d, \"tasks_right_set\": %d",
+                               (int)count_right(v, false), (int)count_right(v, true)));
+    }
     return ub_bytes_printf(out, "}\n");
 }

@@ -9,12 +9,12 @@
 
 /* Everything a report shows, read back from the run folder. */
 typedef struct material {
-    ub_task_graph   graph;
-    uint8_t        *truth;
-    ub_model        model;
-    ub_trainer_row *log;
-    int64_t         rows;
-    ub_bytes        provenance;
+    ub_task_graph      graph;
+    uint8_t           *truth;
+    ub_model           model;
+    ub_evidence        evidence;
+    ub_trainer_history log;
+    ub_bytes           provenance;
 } material;
 
 static void release(material *m)
@@ -22,7 +22,9 @@ static void release(material *m)
     ub_task_graph_release(&m->graph);
     ub_free(m->truth);
     ub_model_release(&m->model);
-    ub_free(m->log);
+    ub_evidence_release(&m->evidence);
+    ub_free(m->log.row);
+    ub_free(m->log.support);
     ub_bytes_release(&m->provenance);
 }
 
@@ -35,7 +37,8 @@ static ub_status collect(const ub_study *s, const ub_verdicts *v, material *m)
     if (v->has_model) {
         (void)ub_rundir_file(&s->dir, "model.h5", path, sizeof path);
         UB_TRY(ub_results_read_model(path, &m->model));
-        UB_TRY(ub_results_read_log(path, &m->log, &m->rows));
+        UB_TRY(ub_results_read_evidence(path, &m->evidence));
+        UB_TRY(ub_results_read_log(path, &m->log));
     }
     return ub_file_read(ub_rundir_file(&s->dir, "provenance.json", path, sizeof path),
                         &m->provenance);
@@ -43,8 +46,11 @@ static ub_status collect(const ub_study *s, const ub_verdicts *v, material *m)
 
 static ub_status put_verdicts(const ub_study *s, const ub_verdicts *v)
 {
-    ub_bytes json = {0};
-    return ub_study_write(s, "eval.json", ub_verdicts_json(v, &json), &json);
+    ub_bytes text = {0};
+    if (v->has_latents)
+        UB_TRY(ub_study_write(s, "eval.csv",
+                              ub_export_scores_csv(v->task_name, v->task, v->tasks, &text), &text));
+    return ub_study_write(s, "eval.json", ub_verdicts_json(v, &text), &text);
 }
 
 static ub_status report(ub_study *s, const ub_verdicts *v, const material *m)
@@ -57,9 +63,9 @@ static ub_status report(ub_study *s, const ub_verdicts *v, const material *m)
         .truth = m->truth,
         .scores = v->has_truth ? &v->scores : NULL,
         .model = v->has_model ? &m->model : NULL,
-        .task_name = v->has_graph ? m->graph.task_name : NULL,
-        .log = m->log,
-        .rows = m->rows,
+        .task_name = v->has_graph ? m->graph.task_name : m->evidence.task_name,
+        .evidence = m->evidence.latents > 0 ? &m->evidence : NULL,
+        .log = v->has_model ? &m->log : NULL,
         .config = s->origin.config,
         .provenance = (const char *)m->provenance.data,
     };

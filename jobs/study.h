@@ -8,12 +8,14 @@
 #ifndef UB_JOBS_STUDY_H
 #define UB_JOBS_STUDY_H
 
+#include "core/latent_score.h"
 #include "core/metrics.h"
 #include "core/task_graph.h"
 #include "io/beacon.h"
 #include "io/results.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
+#include "mpi/team.h"
 
 typedef struct ub_study {
     ub_context *ctx;
@@ -25,15 +27,18 @@ typedef struct ub_study {
 
 /* What `eval` finds; a number that cannot be known is NaN. */
 typedef struct ub_verdicts {
-    bool                has_graph, has_truth, has_model;
+    bool                has_graph, has_truth, has_model, has_latents;
     ub_structure_scores scores;
-    double              r2_relevant, r2_irrelevant;
-    int32_t             kept; /* latents in the task-relevant group */
+    ub_latent_score     latents; /* of all tasks together; with has_latents */
+    int32_t             tasks;
+    ub_latent_score    *task;       /* tasks; owned */
+    char (*task_name)[UB_NAME_MAX]; /* tasks; owned */
 } ub_verdicts;
 
-/* Read the corpus of the settings, in `shards` data blocks; complains if no path is given. */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_context *ctx, int64_t shards,
-                                                     ub_corpus *out);
+/* Read the corpus of the settings, in `shards` data blocks shared out to the ranks of c; complains
+ * if no path is given. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_comm *c, const ub_context *ctx,
+                                                     int64_t shards, ub_corpus *out);
 /* Make or enter the run folder of a command. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_command *command,
                                                     const ub_corpus *corpus, ub_study *out);
@@ -60,14 +65,17 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_preview(const ub_context *ctx,
 /* Stage 1.  use: out, T x M membership on every rank; owned by the caller.  May be NULL. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus,
                                                         uint8_t **use);
-/* Stage 2.  corpus: read in disentangle.shards blocks; use: T x M or NULL (all). */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus,
-                                                          const uint8_t *use);
+/* Stage 2.  corpus: read by the ranks of the team in disentangle.shards blocks; use: T x M or NULL
+ * (all). */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, ub_team *team,
+                                                          const ub_corpus *corpus,
+                                                          const uint8_t   *use);
 /* Scores of what lies in a run folder.  run: the settings it was made with; judge: sections
- * eval and run of these. */
+ * eval and run of these.  out: ub_verdicts_release. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_eval(const ub_comm *c, const char *folder,
                                                    const ub_settings *run, const ub_settings *judge,
                                                    ub_verdicts *out);
+UB_LOCAL void                        ub_verdicts_release(ub_verdicts *v);
 /* One JSON object with the names scripts rely on; appended. */
 UB_LOCAL UB_NODISCARD ub_status ub_verdicts_json(const ub_verdicts *v, ub_bytes *out);
 /* Draw and write report.html; print the summary unless json; rank 0 works. */

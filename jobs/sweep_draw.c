@@ -41,24 +41,25 @@ static double place(const ub_parameter *p, const char *value)
 /* The objective of the initialisation that was kept: the lowest at its end. */
 static ub_status take_curve(const char *path, ub_sweep_curve *out)
 {
-    ub_trainer_row *log = NULL;
-    int64_t         rows, best = 0, length = 0;
+    ub_trainer_history log = {0};
+    int64_t            best = 0, length = 0;
     if (!ub_file_exists(path))
         return UB_OK;
-    UB_TRY(ub_results_read_log(path, &log, &rows));
-    for (int64_t i = 0, end; i < rows; i = end) {
-        for (end = i + 1; end < rows && log[end].restart == log[i].restart;)
+    UB_TRY(ub_results_read_log(path, &log));
+    for (int64_t i = 0, end; i < log.rows; i = end) {
+        for (end = i + 1; end < log.rows && log.row[end].restart == log.row[i].restart;)
             end++;
-        if (length == 0 || log[end - 1].objective < log[best + length - 1].objective) {
+        if (length == 0 || log.row[end - 1].objective < log.row[best + length - 1].objective) {
             best = i;
             length = end - i;
         }
     }
     ub_status st = UB_ALLOC(out->value, length + 1);
     for (int64_t e = 0; e < length && st == UB_OK; e++)
-        out->value[e] = log[best + e].objective;
+        out->value[e] = log.row[best + e].objective;
     out->length = st == UB_OK ? length : 0;
-    ub_free(log);
+    ub_free(log.row);
+    ub_free(log.support);
     return st;
 }
 

@@ -17,7 +17,7 @@ STANDARD = {
 FOREIGN = {
     "core": {"cblas.h"},
     "mpi": {"mpi.h", "cblas.h"},
-    "io": {"mpi.h", "hdf5.h", "yaml.h", "zlib.h"},
+    "io": {"mpi.h", "hdf5.h", "yaml.h", "zip.h", "zlib.h", "png.h"},
     "jobs": {"mpi.h"},
 }
 # Memory by pages is the business of one file: the blocks it hands out ask for huge ones.

@@ -1,5 +1,6 @@
 #include "io/internal/words.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/ci_test.h"
@@ -148,5 +149,65 @@ void ub_words(ub_pen *p, const ub_report *r, const char *open, const char *close
         ub_pen_put(p, open);
         say_model(p, r->model);
         ub_pen_put(p, close);
+    }
+}
+
+void ub_least_sure(const ub_model *m, const ub_evidence *e, int32_t task, char *text, size_t cap)
+{
+    int32_t n = m->shape.latents, at = -1;
+    double  least = 2;
+    for (int32_t j = 0; j < n; j++) {
+        double c = e->confidence[(int64_t)task * n + j];
+        if (m->relevant[(int64_t)task * n + j] != 0 && c < least) {
+            least = c;
+            at = j;
+        }
+    }
+    if (at < 0)
+        (void)snprintf(text, cap, "-");
+    else
+        (void)snprintf(text, cap, "%.0f%% (%d)", 100 * least, (int)at);
+}
+
+/* A sentence in lines of at most 80 characters, the first behind `lead`, the others indented. */
+static void put_wrapped(ub_pen *p, const char *lead, const char *s, size_t length)
+{
+    size_t column = 0;
+    ub_pen_put(p, lead);
+    column = strlen(lead);
+    while (length > 0) {
+        size_t word = 0, wide = 0;
+        for (; word < length && s[word] != ' '; word++)
+            wide += ((unsigned char)s[word] & 0xc0) != 0x80;
+        if (column > 2 && column + 1 + wide > 80) {
+            ub_pen_put(p, "\n  ");
+            column = 2;
+        } else if (column > 2) {
+            ub_pen_put(p, " ");
+            column++;
+        }
+        ub_pen_printf(p, "%.*s", (int)word, s);
+        column += wide;
+        word += word < length;
+        s += word;
+        length -= word;
+    }
+    ub_pen_put(p, "\n");
+}
+
+void ub_words_warn(ub_pen *p, const ub_evidence *e, bool terminal)
+{
+    const char *s = e == NULL || e->warnings.data == NULL ? "" : (const char *)e->warnings.data;
+    for (size_t length; *s != 0; s += length + (s[length] == '\n')) {
+        length = strcspn(s, "\n");
+        if (terminal) {
+            put_wrapped(p, "look out:", s, length);
+            continue;
+        }
+        char line[1024];
+        (void)snprintf(line, sizeof line, "%.*s", (int)length, s);
+        ub_pen_put(p, "<li>");
+        ub_pen_escape(p, line, 0);
+        ub_pen_put(p, "</li>\n");
     }
 }

@@ -25,6 +25,15 @@ UB_LOCAL ub_task_view ub_task_look(const ub_task_graph *g, int32_t i);
 /* The names a report knows: its own, else those of the graph, else NULL. */
 UB_LOCAL char (*ub_report_names(const ub_report *r))[UB_NAME_MAX];
 
+/* The kept latent of a task that the fewest of the other initialisations confirm: "67% (3)", its
+ * number in brackets; "-" where there is none or nobody to ask. */
+UB_LOCAL void ub_least_sure(const ub_model *m, const ub_evidence *e, int32_t task, char *text,
+                            size_t cap);
+
+/* The warnings about a model: for a terminal in lines of at most 80 characters after "look out:",
+ * else as list items of a page.  e may be NULL. */
+UB_LOCAL void ub_words_warn(ub_pen *p, const ub_evidence *e, bool terminal);
+
 /* What was found, in sentences of at most 80 characters, each between `open` and `close`. */
 UB_LOCAL void ub_words(ub_pen *p, const ub_report *r, const char *open, const char *close);
 

@@ -1,8 +1,7 @@
-/* Dense layers, the model's layout and encoder, Adam. */
+/* Dense layers, the model's layout and encoder. */
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
 #include "core/network.h"
 #include "core/rng.h"
 #include "tests/support/suite.h"
@@ -20,7 +19,10 @@ static void fill(uint64_t item, int64_t n, double *x)
 
 static double apply(ub_activation act, double x)
 {
-    return act == UB_ACT_TANH ? tanh(x) : act == UB_ACT_LEAKY && x < 0 ? 0.01 * x : x;
+    return act == UB_ACT_TANH             ? tanh(x)
+           : act == UB_ACT_ELU && x < 0   ? exp(x) - 1
+           : act == UB_ACT_LEAKY && x < 0 ? 0.01 * x
+                                          : x;
 }
 
 /* One unit by its definition. */
@@ -37,7 +39,7 @@ static void forward_is_the_formula(void)
     double w[2 + WEIGHTS], x[ROWS * IN], y[ROWS * OUT];
     fill(1, 2 + WEIGHTS, w);
     fill(2, ROWS * IN, x);
-    for (int act = UB_ACT_LINEAR; act <= UB_ACT_TANH; act++) {
+    for (int act = UB_ACT_LINEAR; act <= UB_ACT_ELU; act++) {
         ub_dense_forward(&layer, (ub_activation)act, w, ROWS, x, y);
         for (int r = 0; r < ROWS; r++)
             for (int o = 0; o < OUT; o++)
@@ -74,15 +76,17 @@ static void backward_is_the_derivative(void)
     fill(3, 2 + WEIGHTS, w);
     fill(4, ROWS * IN, x);
     fill(5, ROWS * OUT, c);
-    for (int a = UB_ACT_LINEAR; a <= UB_ACT_TANH; a++) {
+    for (int a = UB_ACT_LINEAR; a <= UB_ACT_ELU; a++) {
         ub_activation act = (ub_activation)a;
-        double        grad[2 + WEIGHTS] = {0}, dx[ROWS * IN];
+        double        grad[2 + WEIGHTS], dx[ROWS * IN];
+        for (int k = 0; k < 2 + WEIGHTS; k++)
+            grad[k] = k; /* is set, not added to, and nothing before the layer is touched */
         ub_dense_forward(&layer, act, w, ROWS, x, y);
         memcpy(delta, c, sizeof delta);
         ub_dense_unact(act, ROWS * OUT, y, delta);
         ub_dense_backward(&layer, w, ROWS, x, delta, grad, dx, 0);
         CU_ASSERT_EQUAL(grad[0], 0);
-        CU_ASSERT_EQUAL(grad[1], 0);
+        CU_ASSERT_EQUAL(grad[1], 1);
         for (int k = 0; k < WEIGHTS; k++)
             UB_CHECK_CLOSE(grad[2 + k], slope(act, &w[2 + k], w, x, c), 1e-8);
         for (int k = 0; k < ROWS * IN; k++)
@@ -100,7 +104,7 @@ static void backward_adds_up(void)
     ub_dense_backward(&layer, w, ROWS, x, delta, grad, dx, 0);
     memcpy(first, grad, sizeof first);
     memcpy(twice, dx, sizeof twice);
-    ub_dense_backward(&layer, w, ROWS, x, delta, grad, twice, 1);
+    ub_dense_backward(&layer, w, ROWS, x, delta, grad, twice, UB_ADD_GRAD | UB_ADD_DX);
     for (int k = 0; k < 2 + WEIGHTS; k++)
         UB_CHECK_CLOSE(grad[k], 2 * first[k], 1e-14);
     for (int k = 0; k < ROWS * IN; k++)
@@ -142,6 +146,9 @@ static void bad_shapes_are_refused(void)
     s.targets = 4;
     UB_CHECK_FAILS(ub_model_alloc(&s, offset, &m), UB_ESHAPE, "the model has 4");
     UB_CHECK_FAILS(ub_model_alloc(&shape, gap, &m), UB_ESHAPE, "task 1");
+    s = shape;
+    s.activation = 3;
+    UB_CHECK_FAILS(ub_model_alloc(&s, offset, &m), UB_ESHAPE, "activation number 3");
 }
 
 /* Mean of the latents of one observation by the definition. */
@@ -193,20 +200,41 @@ static void encode_is_the_formula(void)
     ub_model_release(&m);
 }
 
-/* The algorithm of the paper in its own words, one weight. */
-static void adam_is_the_algorithm(void)
+/* Decoder and heads by their definitions. */
+static void decode_is_the_formula(void)
 {
-    double w = 2, m = 0, v = 0, theta = 2, m1 = 0, v1 = 0;
-    for (int t = 1; t <= 50; t++) {
-        double g = 2 * theta + sin(t);
-        m1 = 0.9 * m1 + 0.1 * g;
-        v1 = 0.999 * v1 + 0.001 * g * g;
-        theta -= 0.1 * (m1 / (1 - pow(0.9, t))) / (sqrt(v1 / (1 - pow(0.999, t))) + 1e-8);
-        g = 2 * w + sin(t);
-        ub_adam_update(1, t, 0.1, &g, &w, &m, &v);
-        UB_CHECK_CLOSE(w, theta, 1e-12);
+    enum { N = 70 };
+    static double z[N * 3], obs[N * 5], task[N], again[5];
+    ub_layer      l[10];
+    ub_model      m;
+    double        a[8], b[8];
+    UB_CHECK(ub_model_alloc(&shape, offset, &m));
+    (void)ub_model_layers(&shape, offset, l);
+    fill(12, m.weights, m.w);
+    fill(13, N * 3, z);
+    for (int c = 0; c < 8; c++) {
+        m.norm[c] = 0.1 * c;
+        m.norm[8 + c] = 1 + c;
     }
-    CU_ASSERT(fabs(theta) < 1);
+    UB_CHECK(ub_model_decode(&m, N, z, obs));
+    UB_CHECK(ub_model_predict(&m, 1, N, z, task));
+    for (int r = 0; r < N; r++) {
+        memcpy(a, z + r * 3, 3 * sizeof *a);
+        for (int k = 3; k < 6; k++) {
+            for (int o = 0; o < l[k].out; o++)
+                b[o] = unit(&l[k], k < 5 ? UB_ACT_LEAKY : UB_ACT_LINEAR, m.w, a, o);
+            memcpy(a, b, sizeof a);
+        }
+        for (int c = 0; c < 5; c++)
+            UB_CHECK_CLOSE(obs[r * 5 + c], m.norm[c] + m.norm[8 + c] * a[c], 1e-12);
+        for (int o = 0; o < l[8].out; o++)
+            b[o] = unit(&l[8], UB_ACT_TANH, m.w, z + r * 3, o);
+        UB_CHECK_CLOSE(task[r], m.norm[7] + m.norm[15] * unit(&l[9], UB_ACT_LINEAR, m.w, b, 0),
+                       1e-12);
+    }
+    UB_CHECK(ub_model_decode(&m, 1, z + 65 * 3, again)); /* another block: the same bits */
+    CU_ASSERT_EQUAL(memcmp(again, obs + 65 * 5, sizeof again), 0);
+    ub_model_release(&m);
 }
 
 UB_SUITE("network", {"a layer computes act(x W' + b)", forward_is_the_formula},
@@ -215,4 +243,4 @@ UB_SUITE("network", {"a layer computes act(x W' + b)", forward_is_the_formula},
          {"the layers tile the weights and have names", layers_tile_the_weights},
          {"impossible shapes are refused with a sentence", bad_shapes_are_refused},
          {"the encoder is its formula, row by row to the bit", encode_is_the_formula},
-         {"Adam is the published algorithm", adam_is_the_algorithm})
+         {"decoder and heads are their formulas, row by row", decode_is_the_formula})

@@ -4,91 +4,9 @@
 #include <string.h>
 
 #include "core/internal/sampler.h"
-#include "core/objective.h"
 #include "core/rng.h"
-#include "core/trainer.h"
+#include "tests/core/training.h"
 #include "tests/support/suite.h"
-
-enum { SHARDS = 4, STEPS = 2, DIM = 5, TASKS = 2, TARGETS = 3, LATENTS = 3 };
-
-/* Episodes first .. first + count - 1 of `episodes`; each from a stream of its own. */
-static ub_corpus make_corpus(int64_t episodes, int64_t first, int64_t count)
-{
-    ub_corpus c = {.episodes = episodes,
-                   .first = first,
-                   .count = count,
-                   .steps = STEPS,
-                   .dim = DIM,
-                   .tasks = TASKS,
-                   .segment = 1};
-    UB_CHECK(UB_ALLOC(c.task_offset, TASKS + 1));
-    c.task_offset[1] = 2;
-    c.task_offset[2] = TARGETS;
-    UB_CHECK(ub_corpus_alloc(&c));
-    for (int64_t e = 0; e < count; e++) {
-        ub_rng  r = ub_rng_make(21, UB_RNG_TEST, (uint64_t)(first + e));
-        double *g = c.targets + e * TARGETS;
-        for (int t = 0; t < STEPS; t++) {
-            double *x = c.states + (e * STEPS + t) * DIM, a = ub_rng_normal(&r);
-            double  b = ub_rng_normal(&r);
-            for (int k = 0; k < DIM; k++)
-                x[k] = a * cos(k) + b * sin(k + 1) + tanh(a - b) + 0.1 * ub_rng_normal(&r);
-            g[0] += a;
-            g[1] += tanh(a + 1);
-            g[2] += b;
-        }
-    }
-    return c;
-}
-
-static ub_settings make_settings(void)
-{
-    ub_settings s;
-    UB_CHECK(ub_schema_defaults(ub_settings_schema(), &s));
-    s.disentangle.latents = LATENTS;
-    s.disentangle.hidden = 8;
-    s.disentangle.head_hidden = 6;
-    s.disentangle.batch = 22; /* no multiple of the shards */
-    s.disentangle.jacobian_samples = 10;
-    s.disentangle.shards = SHARDS;
-    s.disentangle.epochs = 3;
-    s.disentangle.restarts = 2;
-    s.disentangle.learning_rate = 0.01;
-    return s;
-}
-
-static const double norm[] = {0, 0, 0, 0, 0, .5, 1, 0, 1, 1.5, 1, 1, 1, 1.4, 1, 1.4};
-
-static ub_trainer *make(const ub_corpus *c, ub_range own, const ub_settings *s)
-{
-    ub_trainer *t = NULL;
-    UB_CHECK(ub_trainer_create(c, own, NULL, norm, s, &t));
-    return t;
-}
-
-/* One phase of a trainer that holds every shard. */
-static void phase(ub_trainer *t, double *part, double *sum)
-{
-    int64_t width = ub_trainer_width(t);
-    memset(sum, 0, (size_t)width * sizeof *sum);
-    for (int64_t s = 0; s < SHARDS; s++) {
-        UB_CHECK(ub_trainer_shard(t, s, part));
-        for (int64_t k = 0; k < width; k++)
-            sum[k] += part[k];
-    }
-    UB_CHECK(ub_trainer_apply(t, sum));
-}
-
-static void train_until(ub_trainer *t, int64_t stop)
-{
-    double *part, *sum;
-    UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
-    UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
-    while (!ub_trainer_done(t) && ub_trainer_phase(t) < stop)
-        phase(t, part, sum);
-    ub_free(part);
-    ub_free(sum);
-}
 
 static void objective_falls(void)
 {
@@ -98,6 +16,7 @@ static void objective_falls(void)
     s.disentangle.ramp = 0;
     for (int penalty = UB_PENALTY_NONE; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision = penalty % 2 ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer           *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t               rows;
         const ub_trainer_row *row = ub_trainer_log(t, &rows);
@@ -137,14 +56,37 @@ static void schedules_are_as_documented(void)
     ub_corpus_release(&c);
 }
 
+/* Sums of mu, mu^2 and |dg/dz| of the epoch's last step (22 rows), keep .6. */
+static void check_support(const ub_trainer_row *row, const int32_t *support, const double *sum)
+{
+    int cells = 0;
+    for (int i = 0; i < TASKS; i++) {
+        double strength[LATENTS], largest = 0;
+        int    above = 0;
+        for (int j = 0; j < LATENTS; j++) {
+            double mean = sum[j] / 22, raw = sum[2 * LATENTS + i * LATENTS + j];
+            strength[j] = raw * sqrt(sum[LATENTS + j] / 22 - mean * mean);
+            CU_ASSERT(raw > 0);
+            largest = fmax(largest, strength[j]);
+        }
+        for (int j = 0; j < LATENTS; j++)
+            above += strength[j] > 0.6 * largest;
+        CU_ASSERT(above >= 1 && above == support[i]);
+        cells += above;
+    }
+    UB_CHECK_CLOSE(row->sparsity, 1 - (double)cells / (TASKS * LATENTS), 1e-14);
+}
+
 /* A log row is the mean of the terms over its epoch, and the length of the last gradient. */
 static void log_is_the_mean_of_the_steps(void)
 {
     ub_corpus   c = make_corpus(203, 0, 203);
     ub_settings s = make_settings();
+    s.disentangle.keep = 0.6;
     ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
     double     *part, *sum, mean[UB_TERMS] = {0}, square = 0;
-    int64_t     steps = (203 - 20) * STEPS / 22, rows, layers = ub_trainer_width(t) - UB_TERMS;
+    int64_t     steps = (203 - 20) * STEPS / 22, rows;
+    int64_t     layers = ub_trainer_width(t) - UB_TERMS - (2 + TASKS) * LATENTS;
     UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
     UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
     for (int epoch = 0; epoch < 2; epoch++) {
@@ -167,6 +109,8 @@ static void log_is_the_mean_of_the_steps(void)
             row->objective,
             row->reconstruction + 0.01 * row->kl + row->task + row->lambda * row->penalty, 1e-13);
         UB_CHECK_CLOSE(row->gradient_norm, sqrt(square), 1e-13);
+        check_support(row, ub_trainer_past(t).support + (ptrdiff_t)epoch * TASKS,
+                      sum + layers + UB_TERMS);
     }
     ub_free(part);
     ub_free(sum);
@@ -175,9 +119,10 @@ static void log_is_the_mean_of_the_steps(void)
 }
 
 /* Two trainers with half of the shards and half of the data each, and one with everything. */
-static void ownership_does_not_matter(void)
+static void check_ownership(int precision)
 {
     ub_settings s = make_settings();
+    s.disentangle.precision = precision;
     ub_range    low = {0, 1}, high = {1, 3};
     int64_t     cut = ub_part(203, SHARDS, 1).first;
     ub_corpus   all = make_corpus(203, 0, 203), a = make_corpus(203, 0, cut);
@@ -185,19 +130,19 @@ static void ownership_does_not_matter(void)
     ub_trainer *whole = make(&all, (ub_range){0, SHARDS}, &s), *one = make(&a, low, &s);
     ub_trainer *two = make(&b, high, &s);
     int64_t     width = ub_trainer_width(whole);
-    double     *part, *other, *sum;
+    size_t      bytes = bytes_of(whole);
+    double     *part, *other, *sum; /* room enough */
     UB_CHECK(UB_ALLOC(part, width));
     UB_CHECK(UB_ALLOC(other, width));
     UB_CHECK(UB_ALLOC(sum, width));
     while (!ub_trainer_done(whole)) {
-        memset(sum, 0, (size_t)width * sizeof *sum);
+        memset(sum, 0, bytes);
         for (int64_t k = 0; k < SHARDS; k++) {
             int64_t shard = SHARDS - 1 - k; /* nor does the order */
             UB_CHECK(ub_trainer_shard(whole, shard, part));
             UB_CHECK(ub_trainer_shard(shard < 1 ? one : two, shard, other));
-            CU_ASSERT_EQUAL(memcmp(part, other, (size_t)width * sizeof *part), 0);
-            for (int64_t i = 0; i < width; i++)
-                sum[i] += part[i];
+            CU_ASSERT_EQUAL(memcmp(part, other, bytes), 0);
+            add(whole, sum, part);
         }
         UB_CHECK(ub_trainer_apply(whole, sum));
         UB_CHECK(ub_trainer_apply(one, sum));
@@ -221,6 +166,12 @@ static void ownership_does_not_matter(void)
     ub_free(sum);
 }
 
+static void ownership_does_not_matter(void)
+{
+    check_ownership(UB_PRECISION_DOUBLE);
+    check_ownership(UB_PRECISION_SINGLE);
+}
+
 /* Stopped at any phase and continued in a new trainer: the same bits to the end. */
 static void state_round_trip(void)
 {
@@ -228,6 +179,8 @@ static void state_round_trip(void)
     ub_settings s = make_settings();
     for (int penalty = UB_PENALTY_MASK; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision =
+            penalty == UB_PENALTY_JACOBIAN ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t     width = ub_trainer_state_width(t), last = ub_trainer_phases(t);
         double     *state, *end, *want;
@@ -256,6 +209,9 @@ static void state_round_trip(void)
             CU_ASSERT_EQUAL(memcmp(m.w, n.w, (size_t)m.weights * sizeof *m.w), 0);
             CU_ASSERT_EQUAL(memcmp(m.strength, n.strength, TASKS * LATENTS * sizeof(double)), 0);
             CU_ASSERT_EQUAL(m.objective, n.objective);
+            CU_ASSERT_EQUAL(m.restarts.kept, n.restarts.kept);
+            CU_ASSERT_EQUAL(memcmp(m.restarts.relevant, n.restarts.relevant, 2 * TASKS * LATENTS),
+                            0);
             ub_model_release(&n);
             ub_trainer_destroy(&after);
         }
@@ -343,7 +299,9 @@ static void epochs_visit_the_samples(void)
     s.disentangle.batch = 4 * 9; /* ten steps take 45 training episodes of two steps */
     for (int64_t e = 0; e < 200 * STEPS; e++)
         c.states[e * DIM] = (double)e;
-    UB_CHECK(ub_sampler_init(&c, (ub_range){0, SHARDS}, NULL, unit, &s, LATENTS, &p));
+    ub_targets targets;
+    UB_CHECK(ub_targets_init(&c, &s, &targets));
+    UB_CHECK(ub_sampler_init(&c, &targets, (ub_range){0, SHARDS}, NULL, unit, &s, LATENTS, &p));
     CU_ASSERT(p.train == 4 * 90 && p.held == 4 * 10 && p.rows == 9);
     for (int64_t shard = 0; shard < SHARDS; shard++) {
         for (int epoch = 0; epoch < 2; epoch++) {
@@ -367,54 +325,44 @@ static void epochs_visit_the_samples(void)
             CU_ASSERT_NOT_EQUAL(noise[other], noise[shard]);
     }
     ub_sampler_release(&p);
+    ub_targets_release(&targets);
     ub_corpus_release(&c);
 }
 
-/* Output o of head i at z, by its definition. */
-static double head(const ub_model *m, int i, int o, const double *z)
+/* An initialisation has just ended with these sums. */
+static void check_end(const ub_trainer *t, const double *sum, double *objective, double *best)
 {
-    ub_layer l[10];
-    (void)ub_model_layers(&m->shape, m->task_offset, l);
-    const ub_layer *l1 = &l[6 + 2 * i], *l2 = l1 + 1;
-    double          sum = m->w[l2->at + (int64_t)l2->in * l2->out + o];
-    for (int k = 0; k < l1->out; k++) {
-        double a = m->w[l1->at + (int64_t)l1->out * l1->in + k];
-        for (int j = 0; j < l1->in; j++)
-            a += m->w[l1->at + (int64_t)k * l1->in + j] * z[j];
-        sum += m->w[l2->at + (int64_t)o * l2->in + k] * tanh(a);
-    }
-    return sum;
+    const ub_restarts *r = ub_trainer_restarts(t);
+    *objective = sum[UB_TERM_RECONSTRUCTION] + 0.01 * sum[UB_TERM_KL] + sum[UB_TERM_TASK] +
+                 0.2 * sum[UB_TERM_PENALTY];
+    UB_CHECK_CLOSE(r->objective[r->count - 1], *objective, 1e-14);
+    CU_ASSERT_EQUAL(r->kept == r->count - 1, *objective < *best);
+    *best = fmin(*best, *objective);
 }
 
-/* E|J| of task i and latent j over the held-out samples by differences, times the latent's sd;
- * task 1 counts at the second step only. */
-static double strength_of(const ub_model *m, const ub_corpus *c, int i, int j)
+/* The model knows how all four ended; the kept one is the best and its figures are the model's. */
+static void check_ends(const ub_model *m, const double *objective, double best)
 {
-    double s0 = 0, s1 = 0, s2 = 0, sum = 0, count = 0;
-    for (int64_t s = 0; s < SHARDS; s++) {
-        ub_range r = ub_part(c->episodes, SHARDS, s);
-        int64_t  held = llround(0.1 * (double)r.count);
-        for (int64_t row = (r.first + r.count - held) * STEPS; row < (r.first + r.count) * STEPS;
-             row++) {
-            double z[LATENTS], up, h = 1e-5;
-            UB_CHECK(ub_model_encode(m, 1, c->states + row * DIM, z));
-            s0 += 1;
-            s1 += z[j];
-            s2 += z[j] * z[j];
-            if (i == 1 && row % STEPS == 0)
-                continue;
-            count++;
-            z[j] += h;
-            int width = m->task_offset[i + 1] - m->task_offset[i];
-            for (int o = 0; o < width; o++) {
-                up = head(m, i, o, z);
-                z[j] -= 2 * h;
-                sum += fabs(up - head(m, i, o, z)) / (2 * h) / width;
-                z[j] += 2 * h;
-            }
+    const ub_restarts *r = &m->restarts;
+    enum { CELLS = TASKS * LATENTS };
+    CU_ASSERT_EQUAL(r->count, 4);
+    UB_CHECK_CLOSE(m->objective, best, 1e-14);
+    for (int k = 0; k < 4; k++) {
+        UB_CHECK_CLOSE(r->objective[k], objective[k], 1e-14);
+        bool kept = k == r->kept;
+        CU_ASSERT_EQUAL(kept, r->objective[k] == m->objective);
+        CU_ASSERT_EQUAL(
+            memcmp(r->strength + (ptrdiff_t)k * CELLS, m->strength, CELLS * sizeof(double)) == 0,
+            kept);
+        for (int i = 0; i < TASKS; i++) {
+            double  largest = 0;
+            int64_t row = (int64_t)k * CELLS + i * LATENTS;
+            for (int j = 0; j < LATENTS; j++)
+                largest = fmax(largest, r->strength[row + j]);
+            for (int j = 0; j < LATENTS; j++)
+                CU_ASSERT_EQUAL(r->relevant[row + j], r->strength[row + j] > 0.6 * largest);
         }
     }
-    return sum / count * sqrt(s2 / s0 - s1 / s0 * s1 / s0);
 }
 
 static void best_initialisation_is_kept(void)
@@ -428,7 +376,7 @@ static void best_initialisation_is_kept(void)
         s.disentangle.penalty = penalty;
         ub_trainer *t = NULL;
         ub_model    m;
-        double     *part, *sum, best = INFINITY;
+        double     *part, *sum, best = INFINITY, all[4];
         UB_CHECK(ub_trainer_create(&c, (ub_range){0, SHARDS}, use, norm, &s, &t));
         UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
         UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
@@ -437,11 +385,10 @@ static void best_initialisation_is_kept(void)
         while (!ub_trainer_done(t)) {
             phase(t, part, sum);
             if (ub_trainer_phase(t) % each == 0) /* that was an evaluation */
-                best = fmin(best, sum[UB_TERM_RECONSTRUCTION] + 0.01 * sum[UB_TERM_KL] +
-                                      sum[UB_TERM_TASK] + 0.2 * sum[UB_TERM_PENALTY]);
+                check_end(t, sum, &all[ub_trainer_phase(t) / each - 1], &best);
         }
         UB_CHECK(ub_trainer_model(t, &m));
-        UB_CHECK_CLOSE(m.objective, best, 1e-14);
+        check_ends(&m, all, best);
         for (int i = 0; i < TASKS; i++) {
             double largest = 0;
             for (int j = 0; j < LATENTS; j++) {

@@ -88,10 +88,20 @@ static inline ub_model make_model(int32_t tasks, int32_t latents)
 
 /* Restart 1 ends lowest; the task term falls over four decades. */
 enum { ROWS = 40 };
-static inline void make_log(ub_trainer_row *log)
+enum { LOG_TASKS = 2 };
+typedef struct made_log {
+    ub_trainer_row     row[ROWS];
+    int32_t            support[ROWS * LOG_TASKS];
+    ub_trainer_history past;
+} made_log;
+static inline void make_log(made_log *made)
 {
+    ub_trainer_row *log = made->row;
+    made->past = (ub_trainer_history){ROWS, LOG_TASKS, log, made->support};
     for (int i = 0; i < ROWS; i++) {
         int e = i % 20;
+        made->support[LOG_TASKS * i] = 4 - e / 8;
+        made->support[LOG_TASKS * i + 1] = 3;
         log[i] = (ub_trainer_row){.restart = i / 20,
                                   .epoch = e,
                                   .learning_rate = .001,
@@ -101,8 +111,37 @@ static inline void make_log(ub_trainer_row *log)
                                   .task = pow(10, -e / 5.),
                                   .penalty = .5,
                                   .objective = 10. / (1 + e) - i / 20,
-                                  .gradient_norm = 1};
+                                  .gradient_norm = 1 + e,
+                                  .sparsity = e / 40.};
     }
+}
+
+/* Three initialisations, the middle one kept; task i keeps latent i % latents, confirmed by
+ * half of the others. */
+static inline ub_evidence make_evidence(const ub_model *m)
+{
+    ub_evidence e = {
+        .tasks = m->shape.tasks, .latents = m->shape.latents, .restarts = 3, .kept = 1};
+    e.samples = 100;
+    UB_CHECK(ub_evidence_alloc(&e));
+    for (int32_t i = 0; i < e.tasks; i++) {
+        (void)snprintf(e.task_name[i], UB_NAME_MAX, "task%d", i);
+        e.confidence[i * e.latents + i % e.latents] = .5;
+        e.agreement[i] = .75;
+        e.task_r2[i] = i == 1 ? NAN : .875;
+        e.singular[i * e.latents] = 2;
+    }
+    for (int32_t j = 0; j < e.latents; j++) {
+        e.likeness[j] = .5;
+        e.likeness[e.latents + j] = 1;
+        e.likeness[2 * e.latents + j] = 1;
+        e.kl[j] = .25;
+    }
+    UB_CHECK(ub_bytes_printf(&e.warnings, "%s%s",
+                             "beware of <this> & of sentences that are much too long "
+                             "for one line of a terminal, as this one is\n",
+                             "and of that\n"));
+    return e;
 }
 
 static inline const char *text(const ub_bytes *b)

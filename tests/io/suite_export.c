@@ -173,15 +173,50 @@ static void pairs_table(void)
 
 static void training_table(void)
 {
-    ub_trainer_row log[ROWS];
-    ub_bytes       b = {0};
-    make_log(log);
-    UB_CHECK(ub_export_training_csv(log, ROWS, &b));
+    static made_log log;
+    ub_bytes        b = {0};
+    make_log(&log);
+    UB_CHECK(ub_export_training_csv(&log.past, &b));
     CU_ASSERT_EQUAL(count(text(&b), "\n"), ROWS + 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "\n1,0,0.001,0.2,2,3,1,0.5,9,1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "gradient_norm,sparsity,support_0,support_1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "\n1,0,0.001,0.2,2,3,1,0.5,9,1,0,4,3\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), ",11,0.25,3,3\n")); /* epoch 10 */
     ub_bytes_clear(&b);
-    UB_CHECK(ub_export_training_csv(NULL, 0, &b));
+    UB_CHECK(ub_export_training_csv(&(ub_trainer_history){.tasks = 3}, &b));
     CU_ASSERT_EQUAL(count(text(&b), "\n"), 1);
+    CU_ASSERT_EQUAL(count(text(&b), "support"), 0);
+    ub_bytes_release(&b);
+}
+
+static void latents_table(void)
+{
+    ub_model    m = make_model(2, 2);
+    ub_evidence e = make_evidence(&m);
+    ub_bytes    b = {0};
+    UB_CHECK(ub_export_latents_csv(&m, &e, e.task_name, &b));
+    CU_ASSERT_STRING_EQUAL(text(&b),
+                           "task,latent,kept,strength,relative_strength,confidence,likeness,kl\n"
+                           "task0,0,1,4,1,0.5,0.75,0.25\ntask0,1,0,0.5,0.125,0,0.75,0.25\n"
+                           "task1,0,0,0.5,0.125,0,0.75,0.25\ntask1,1,1,4,1,0.5,0.75,0.25\n");
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_export_latents_csv(&m, NULL, NULL, &b));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "relative_strength\ntask 0,0,1,4,1\n"));
+    ub_bytes_release(&b);
+    ub_evidence_release(&e);
+    ub_model_release(&m);
+}
+
+static void scores_table(void)
+{
+    char            names[2][UB_NAME_MAX] = {"one, two", ""};
+    ub_latent_score score[2] = {{2, 3, false, false, .5, -.125, 0},
+                                {1, 1, true, true, 1, NAN, NAN}};
+    ub_bytes        b = {0};
+    UB_CHECK(ub_export_scores_csv(names, score, 2, &b));
+    CU_ASSERT_STRING_EQUAL(text(&b),
+                           "task,latents_needed,latents_kept,right_number,right_set,r2_relevant,"
+                           "r2_irrelevant,r2_irrelevant_floor\n"
+                           "\"one, two\",2,3,0,0,0.5,-0.125,0\ntask 1,1,1,1,1,1,nan,nan\n");
     ub_bytes_release(&b);
 }
 
@@ -212,30 +247,35 @@ static void graph_file(void)
 static const ub_structure_scores scores = {.75, .5, .625, .25};
 
 static ub_report make_report(const ub_task_graph *g, const uint8_t *truth, const ub_model *m,
-                             const ub_trainer_row *log)
+                             const made_log *log)
 {
     return (ub_report){.title = "study <7>",
                        .graph = g,
                        .truth = truth,
                        .scores = truth != NULL ? &scores : NULL,
                        .model = m,
-                       .log = log,
-                       .rows = log != NULL ? ROWS : 0,
+                       .log = log != NULL ? &log->past : NULL,
                        .config = "a: 1 # <x> & y\n",
                        .provenance = "corpus: abc\nepisodes: 1234\n"};
 }
 
 static void page(void)
 {
-    ub_task_graph  g = make_graph(6, 2, 1);
-    uint8_t       *truth = make_truth(&g);
-    ub_model       m = make_model(2, 4);
-    ub_trainer_row log[ROWS];
-    ub_bytes       b = {0}, again = {0};
-    make_log(log);
-    ub_report r = make_report(&g, truth, &m, log);
+    ub_task_graph   g = make_graph(6, 2, 1);
+    uint8_t        *truth = make_truth(&g);
+    ub_model        m = make_model(2, 4);
+    static made_log log;
+    ub_bytes        b = {0}, again = {0};
+    make_log(&log);
+    ub_evidence e = make_evidence(&m);
+    ub_report   r = make_report(&g, truth, &m, &log);
+    r.evidence = &e;
     UB_CHECK(ub_export_html(&r, &b));
     CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "<li>beware of &lt;this&gt; &amp; of "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "<td class='n'>50% (0)</td><td class='n'>0.750</td>"
+                                            "<td class='n'>0.875</td><td class='n'>2 to 2</td>"));
+    CU_ASSERT_EQUAL(count(text(&b), "nan"), 0);
     CU_ASSERT_EQUAL(count(text(&b), "<svg "), 4);
     CU_ASSERT_EQUAL(count(text(&b), "<script"), 0);
     CU_ASSERT_EQUAL(count(text(&b), "src="), 0);
@@ -257,6 +297,7 @@ static void page(void)
     CU_ASSERT(again.len == b.len && memcmp(again.data, b.data, b.len) == 0);
     ub_bytes_release(&again);
     ub_bytes_release(&b);
+    ub_evidence_release(&e);
     ub_model_release(&m);
     ub_free(truth);
     ub_task_graph_release(&g);
@@ -264,12 +305,12 @@ static void page(void)
 
 static void parts_may_be_missing(void)
 {
-    ub_task_graph  g = make_graph(4, 1, 0);
-    ub_model       m = make_model(3, 2);
-    ub_trainer_row log[ROWS];
-    make_log(log);
+    ub_task_graph   g = make_graph(4, 1, 0);
+    ub_model        m = make_model(3, 2);
+    static made_log log;
+    make_log(&log);
     ub_report reports[] = {
-        {0}, make_report(&g, NULL, NULL, NULL), make_report(NULL, NULL, &m, log)};
+        {0}, make_report(&g, NULL, NULL, NULL), make_report(NULL, NULL, &m, &log)};
     static const char *const says[] = {"no results yet", "tested no pairs", "2 latents: 2 needed"};
     for (int i = 0; i < 3; i++) {
         ub_bytes b = {0};
@@ -320,6 +361,15 @@ static void summary(void)
     UB_CHECK(ub_export_summary(&large, &b));
     fits_a_terminal(text(&b));
     CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "and 58 more tasks in membership.csv\n"));
+    ub_evidence e = make_evidence(&m);
+    large.evidence = &e;
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_export_summary(&large, &b));
+    fits_a_terminal(text(&b));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "task0                      0.875  50% (0)     0\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "\nlook out: beware of <this> & of "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "this one is\nlook out: and of that\n"));
+    ub_evidence_release(&e);
     ub_bytes_release(&b);
     ub_model_release(&m);
     ub_free(truth);
@@ -356,6 +406,8 @@ UB_SUITE("export", {"numbers are short and read back", numbers_read_back},
          {"the steps table repeats a segment for each step", steps_table},
          {"the pairs table names the verdict", pairs_table},
          {"the training table holds every epoch", training_table},
+         {"the scores are a line a task", scores_table},
+         {"latents are a line a task and latent", latents_table},
          {"the graph file holds nodes, members and pairs inside a task", graph_file},
          {"the page is one well-formed file, the same each time", page},
          {"a report may lack any of its parts", parts_may_be_missing},

@@ -1,4 +1,5 @@
 /* Task graph and model as files. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -151,25 +152,94 @@ static void make_model(ub_model *m)
 
 enum { ROWS = 4 };
 
-static void make_log(ub_trainer_row log[ROWS])
+/* A log, and evidence with numbers everywhere. */
+typedef struct made_log {
+    ub_trainer_row     row[ROWS];
+    int32_t            support[ROWS * 2];
+    ub_trainer_history past;
+} made_log;
+
+static void make_evidence(ub_model *m, ub_evidence *e)
 {
+    *e = (ub_evidence){.tasks = 2, .latents = 3, .restarts = 2, .kept = 1, .samples = 77};
+    UB_CHECK(ub_evidence_alloc(e));
+    (void)snprintf(e->task_name[1], UB_NAME_MAX, "second");
+    fill(e->objective, 2, 1);
+    fill(e->likeness, 6, 2);
+    fill(e->confidence, 6, 3);
+    e->confidence[4] = NAN;
+    fill(e->agreement, 2, 4);
+    fill(e->task_r2, 2, 5);
+    fill(e->singular, 6, 6);
+    fill(e->correlation, 9, 7);
+    fill(e->kl, 3, 8);
+    for (int i = 0; i < 6; i++)
+        e->match[i] = i - 1;
+    UB_CHECK(ub_bytes_printf(&e->warnings, "one\ntwo\n"));
+    UB_CHECK(ub_restarts_alloc(m, 2, &m->restarts));
+    fill(m->restarts.strength, 12, 9);
+}
+
+static void evidence_comes_back(void)
+{
+    const char              *path = mine("evidence.h5");
+    const ub_trainer_history none = {0};
+    ub_model                 m;
+    ub_evidence              e, back = {0};
+    double                   strength[12];
+    hid_t                    f = -1;
+    make_model(&m);
+    make_evidence(&m, &e);
+    UB_CHECK(ub_results_write_model(path, &m, &e, &none, &origin));
+    UB_CHECK(ub_results_read_evidence(path, &back));
+    CU_ASSERT(back.tasks == 2 && back.latents == 3 && back.restarts == 2 && back.kept == 1);
+    CU_ASSERT_EQUAL(back.samples, 77);
+    CU_ASSERT(same(e.task_name, back.task_name, 2 * UB_NAME_MAX));
+    CU_ASSERT(same(e.match, back.match, 6 * sizeof(int32_t)));
+    const double *const out[] = {e.objective, e.likeness, e.confidence,  e.agreement,
+                                 e.task_r2,   e.singular, e.correlation, e.kl};
+    const double *const in[] = {back.objective, back.likeness, back.confidence,  back.agreement,
+                                back.task_r2,   back.singular, back.correlation, back.kl};
+    const size_t        length[] = {2, 6, 6, 2, 2, 6, 9, 3};
+    for (int i = 0; i < 8; i++)
+        CU_ASSERT(same(out[i], in[i], length[i] * sizeof(double)));
+    CU_ASSERT_STRING_EQUAL((const char *)back.warnings.data, "one\ntwo\n");
+    UB_CHECK(ub_h5_open(path, &f));
+    UB_CHECK(ub_h5_get(f, "evidence/strength", H5T_NATIVE_DOUBLE, 12, strength));
+    UB_CHECK(ub_h5_close(&f, path));
+    CU_ASSERT(same(strength, m.restarts.strength, sizeof strength));
+    ub_evidence_release(&back);
+    UB_CHECK(ub_results_write_model(path, &m, NULL, &none, &origin));
+    UB_CHECK(ub_results_read_evidence(path, &back));
+    CU_ASSERT_EQUAL(back.latents, 0);
+    ub_evidence_release(&e);
+    ub_model_release(&m);
+}
+
+static void make_log(made_log *made)
+{
+    ub_trainer_row *log = made->row;
+    made->past = (ub_trainer_history){ROWS, 2, log, made->support};
+    for (int i = 0; i < 2 * ROWS; i++)
+        made->support[i] = i * i;
     for (int i = 0; i < ROWS; i++)
-        log[i] = (ub_trainer_row){i / 2,   i % 2,   i + 0.1, i + 0.2, i + 0.3,
-                                  i + 0.4, i + 0.5, i + 0.6, i + 0.7, i + 0.8};
+        log[i] = (ub_trainer_row){i / 2,   i % 2,   i + 0.1, i + 0.2, i + 0.3, i + 0.4,
+                                  i + 0.5, i + 0.6, i + 0.7, i + 0.8, i + 0.9};
 }
 
 static void model_comes_back(void)
 {
-    const char    *path = mine("model.h5");
-    ub_model       m, n = {0};
-    ub_trainer_row log[ROWS], *back = NULL;
-    int64_t        rows = 0;
-    double         w[12], b[2];
-    hid_t          f = -1;
-    ub_layer       layer[16];
+    const char              *path = mine("model.h5");
+    ub_model                 m, n = {0};
+    made_log                 log;
+    ub_trainer_history       back = {0};
+    const ub_trainer_history none = {.tasks = 2};
+    double                   w[12], b[2];
+    hid_t                    f = -1;
+    ub_layer                 layer[16];
     make_model(&m);
-    make_log(log);
-    UB_CHECK(ub_results_write_model(path, &m, log, ROWS, &origin));
+    make_log(&log);
+    UB_CHECK(ub_results_write_model(path, &m, NULL, &log.past, &origin));
     UB_CHECK(ub_results_read_model(path, &n));
     CU_ASSERT_EQUAL(memcmp(&m.shape, &n.shape, sizeof m.shape), 0);
     CU_ASSERT_EQUAL(m.weights, n.weights);
@@ -179,10 +249,12 @@ static void model_comes_back(void)
     CU_ASSERT(same(m.relevant, n.relevant, 6));
     CU_ASSERT(same(m.task_offset, n.task_offset, sizeof(int32_t) * 3));
     CU_ASSERT_EQUAL(m.objective, n.objective);
-    UB_CHECK(ub_results_read_log(path, &back, &rows));
-    CU_ASSERT_EQUAL(rows, ROWS);
-    CU_ASSERT(same(log, back, sizeof log));
-    ub_free(back);
+    UB_CHECK(ub_results_read_log(path, &back));
+    CU_ASSERT(back.rows == ROWS && back.tasks == 2);
+    CU_ASSERT(same(log.row, back.row, sizeof log.row));
+    CU_ASSERT(same(log.support, back.support, sizeof log.support));
+    ub_free(back.row);
+    ub_free(back.support);
     /* The last layer of the last head, by its name. */
     int32_t count = ub_model_layers(&m.shape, m.task_offset, layer);
     CU_ASSERT_STRING_EQUAL(layer[count - 1].name, "head.1.1");
@@ -193,10 +265,10 @@ static void model_comes_back(void)
     CU_ASSERT_EQUAL(memcmp(w, m.w + layer[count - 1].at, 6 * sizeof *w), 0);
     UB_CHECK(ub_h5_close(&f, path));
     ub_model_release(&n);
-    UB_CHECK(ub_results_write_model(path, &m, NULL, 0, &origin));
-    UB_CHECK(ub_results_read_log(path, &back, &rows));
-    CU_ASSERT_EQUAL(rows, 0);
-    ub_free(back);
+    UB_CHECK(ub_results_write_model(path, &m, NULL, &none, &origin));
+    UB_CHECK(ub_results_read_log(path, &back));
+    CU_ASSERT(back.rows == 0 && back.support == NULL);
+    ub_free(back.row);
     ub_model_release(&m);
 }
 
@@ -213,22 +285,22 @@ static int same_file(const char *a, const char *b)
 /* HDF5 would write times of a second's resolution: the pause makes them show. */
 static void equal_bytes(void)
 {
-    const char    *a = mine("a.h5"), *b = mine("b.h5");
-    ub_task_graph  g;
-    ub_model       m;
-    ub_trainer_row log[ROWS];
+    const char   *a = mine("a.h5"), *b = mine("b.h5");
+    ub_task_graph g;
+    ub_model      m;
+    made_log      log;
     make_graph(&g, 1, 1);
     make_model(&m);
-    make_log(log);
+    make_log(&log);
     struct timespec pause = {.tv_sec = 1, .tv_nsec = 50000000};
     char            c[UB_PATH_MAX], d[UB_PATH_MAX];
     (void)snprintf(c, sizeof c, "%s", mine("c.h5"));
     (void)snprintf(d, sizeof d, "%s", mine("d.h5"));
     UB_CHECK(ub_results_write_graph(a, &g, NULL, &origin));
-    UB_CHECK(ub_results_write_model(c, &m, log, ROWS, &origin));
+    UB_CHECK(ub_results_write_model(c, &m, NULL, &log.past, &origin));
     (void)nanosleep(&pause, NULL);
     UB_CHECK(ub_results_write_graph(b, &g, NULL, &origin));
-    UB_CHECK(ub_results_write_model(d, &m, log, ROWS, &origin));
+    UB_CHECK(ub_results_write_model(d, &m, NULL, &log.past, &origin));
     CU_ASSERT(same_file(a, b));
     CU_ASSERT(same_file(c, d));
     CU_ASSERT(!same_file(a, c));
@@ -267,29 +339,29 @@ static void damage_is_found(void)
 
 static void other_files_are_refused(void)
 {
-    const char     *path = mine("other.h5");
-    ub_task_graph   g, h = {0};
-    ub_model        m = {0};
-    ub_trainer_row *log = NULL;
-    int64_t         rows;
-    hid_t           f = -1;
+    const char        *path = mine("other.h5");
+    ub_task_graph      g, h = {0};
+    ub_model           m = {0};
+    ub_trainer_history log = {0};
+    hid_t              f = -1;
     make_graph(&g, 0, 1);
     UB_CHECK(ub_results_write_graph(path, &g, NULL, &origin));
     UB_CHECK_FAILS(ub_results_read_model(path, &m), UB_EFORMAT,
                    "holds 'unbraid structure', not 'unbraid model'");
-    UB_CHECK_FAILS(ub_results_read_log(path, &log, &rows), UB_EFORMAT, "holds 'unbraid structure'");
+    UB_CHECK_FAILS(ub_results_read_log(path, &log), UB_EFORMAT, "holds 'unbraid structure'");
     ub_task_graph_release(&g);
     UB_CHECK(ub_h5_create(path, &f));
     UB_CHECK(ub_h5_put_text(f, "format", "x"));
     UB_CHECK(ub_h5_close(&f, path));
     UB_CHECK_FAILS(ub_results_read_graph(path, &h, NULL), UB_EFORMAT, "not a result of unbraid");
-    UB_CHECK_FAILS(ub_results_write_model("/nowhere/m.h5", &m, NULL, 0, &origin), UB_EIO,
+    UB_CHECK_FAILS(ub_results_write_model("/nowhere/m.h5", &m, NULL, &log, &origin), UB_EIO,
                    "cannot create");
 }
 
 UB_SUITE("results", {"a task graph comes back, with and without its parts", graph_comes_back},
          {"a single segment has no pairs", single_segment},
          {"a model and its log come back, layers by name", model_comes_back},
+         {"what is known of a model comes back with it", evidence_comes_back},
          {"equal results are equal files, byte for byte", equal_bytes},
          {"damaged and truncated files are found out", damage_is_found},
          {"other files are refused with a sentence", other_files_are_refused})
