@@ -42,7 +42,7 @@ finds() {
     shift
     # shellcheck disable=SC2086 # variables
     env $vars "$UNBRAID" lint -c good.yaml "$@" >found.txt 2>/dev/null && code=0 || code=$?
-    if grep -qE "^$how  *.*$what" found.txt && [ $code -eq "$([ "$how" = error ] && echo 2 || echo 0)" ]; then
+    if grep -qE "^$how  *.*$what" found.txt && [ "$code" -eq "$([ "$how" = error ] && echo 2 || echo 0)" ]; then
         echo "ok: $how $what"
     else
         fail "$how $what (exit code $code): $(cat found.txt)"
