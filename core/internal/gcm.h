@@ -42,7 +42,7 @@ typedef struct ub_gcm_job {
      * UB_RNG_REGRESSION and these or a constant, so that sets asked together or alone agree. */
     const int32_t *column;
     /* z is that of the call before, and whatever was made of it may be kept. */
-    bool    again;
+    bool again;
     /* out, n x m: what a fit without sample i leaves of it; or what the fit leaves over
      * sqrt(1 - leverage), which has the variance of the errors (gcm_krr). */
     double *residual;

@@ -151,6 +151,7 @@ UB_INLINE void couple(const corners *k, const double *x, int64_t of_x, const dou
     UB_EACH_LANE(l)
     {
         double a1c, a1d, a1y, a2c, a2d, a2y, zc, zd, zy, r11, r12, q1, r21, r22, q2, p1, p2, xy;
+        /* cppcheck-suppress uninitvar ; corner() has written all of k */
         combine(x, of_x, k->ac[l], k->bc[l], k->xc[l], &a1c, &a2c, &zc);
         combine(x, of_x, k->ad[l], k->bd[l], k->xd[l], &a1d, &a2d, &zd);
         combine(x, of_x, k->ay[l], k->by[l], k->xy[l], &a1y, &a2y, &zy);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/internal/structure.h"
 #include "core/moments.h"
 #include "core/rng.h"
 #include "core/structure.h"
@@ -555,66 +554,8 @@ static void scores(void)
     ub_task_graph_release(&g);
 }
 
-static ub_status open_nothing(const ub_ci_data *data, const struct ub_settings *settings,
-                              void **state)
-{
-    (void)data;
-    (void)settings;
-    *state = NULL;
-    return UB_OK;
-}
-
-static void close_nothing(void *state)
-{
-    (void)state;
-}
-
-/* Of make_vectors: 30 columns of steps; tasks of one, two and three; then the contrast. */
-static ub_status look_at_moderators(void *state, const ub_ci_query *q, ub_ci_result *out)
-{
-    static const int32_t first[] = {30, 31, 33, 36}, width[] = {1, 2, 3, 0};
-    int64_t              task = q->id % 4;
-    (void)state;
-    CU_ASSERT_EQUAL(q->moderators, width[task]);
-    for (int32_t j = 0; j < q->nz; j++) {
-        int32_t last = j - (q->nz - width[task]);
-        CU_ASSERT(last < 0 ? q->z[j] < 30 : q->z[j] == first[task] + last);
-    }
-    *out = (ub_ci_result){.statistic = q->moderators, .p_value = 1};
-    return UB_OK;
-}
-
-/* A test that is asked one set at a time is told which of its condition is the task. */
-static void tasks_are_moderators(void)
-{
-    static const ub_ci_test test = {.name = "look",
-                                    .accepts = UB_CI_SCALAR | UB_CI_VECTOR,
-                                    .open = open_nothing,
-                                    .eval = look_at_moderators,
-                                    .close = close_nothing};
-    world                   w;
-    ub_structure           *s = NULL;
-    ub_solver              *v = NULL;
-    ub_bytes                answer = {0};
-    make_vectors(&w);
-    configure(&w.settings, "structure.conditioning", "band");
-    configure(&w.settings, "structure.contrast", "marginal");
-    ub_ci_data data = {&w.m, NULL};
-    UB_CHECK(ub_structure_create(&w.corpus, &w.settings, true, &s));
-    CU_ASSERT(s->pairs && s->contrast);
-    s->test = &test;
-    UB_CHECK(ub_solver_create(s, &data, NULL, &v));
-    for (int64_t item = 0; item < s->pair_items; item++)
-        UB_CHECK(ub_structure_eval(s, v, item, &answer));
-    ub_bytes_release(&answer);
-    ub_solver_destroy(&v);
-    ub_structure_destroy(&s);
-    free_world(&w);
-}
-
 UB_SUITE("structure", {"the same bytes for any tile and any order of items", tile_and_order},
          {"each test asks what the design says", asks_what_it_says},
-         {"a test is told which of its condition is the task", tasks_are_moderators},
          {"all representatives are heard, once each", representatives},
          {"membership is found on corpora with known truth", finds_the_truth},
          {"the p-value rules decide as published", p_value_rules},

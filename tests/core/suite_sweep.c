@@ -8,6 +8,7 @@
 #include "core/full.h"
 #include "core/internal/gauss.h"
 #include "core/internal/sides.h"
+#include "core/internal/structure.h"
 #include "core/internal/sweep.h"
 #include "core/lapack.h"
 #include "core/rng.h"
@@ -312,6 +313,75 @@ static void verdicts_stay(void)
     ub_free(x);
 }
 
+static ub_status open_nothing(const ub_ci_data *data, const struct ub_settings *settings,
+                              void **state)
+{
+    (void)data;
+    (void)settings;
+    *state = NULL;
+    return UB_OK;
+}
+
+static void close_nothing(void *state)
+{
+    (void)state;
+}
+
+/* 30 steps; tasks of one, two and three; then the contrast. */
+static ub_status look_at_moderators(void *state, const ub_ci_query *q, ub_ci_result *out)
+{
+    static const int32_t first[] = {30, 31, 33, 36}, width[] = {1, 2, 3, 0};
+    int64_t              task = q->id % 4;
+    (void)state;
+    CU_ASSERT_EQUAL(q->moderators, width[task]);
+    for (int32_t j = 0; j < q->nz; j++) {
+        int32_t last = j - (q->nz - width[task]);
+        CU_ASSERT(last < 0 ? q->z[j] < 30 : q->z[j] == first[task] + last);
+    }
+    *out = (ub_ci_result){.statistic = q->moderators, .p_value = 1};
+    return UB_OK;
+}
+
+/* A test that is asked one set at a time is told which of its condition is the task. */
+static void tasks_are_moderators(void)
+{
+    enum { STEPS = 30, WIDTH = 6 };
+    static const ub_ci_test test = {.name = "look",
+                                    .accepts = UB_CI_SCALAR | UB_CI_VECTOR,
+                                    .open = open_nothing,
+                                    .eval = look_at_moderators,
+                                    .close = close_nothing};
+    int32_t                 offset[] = {0, 1, 3, WIDTH};
+    double                 *x = chain(STEPS, WIDTH, 0.8, 3);
+    ub_moments              m = moments(x, STEPS + WIDTH);
+    ub_corpus               shape = {.episodes = N,
+                                     .count = N,
+                                     .steps = STEPS,
+                                     .dim = 1,
+                                     .tasks = 3,
+                                     .segment = 3,
+                                     .task_offset = offset};
+    ub_ci_data              data = {&m, NULL};
+    ub_structure           *s = NULL;
+    ub_solver              *v = NULL;
+    ub_bytes                answer = {0};
+    ub_settings             settings;
+    UB_CHECK(ub_schema_defaults(ub_settings_schema(), &settings));
+    UB_CHECK(
+        ub_schema_set(ub_settings_schema(), &settings, "structure.contrast", "marginal", "test"));
+    UB_CHECK(ub_structure_create(&shape, &settings, true, &s));
+    CU_ASSERT(s->pairs && s->contrast);
+    s->test = &test;
+    UB_CHECK(ub_solver_create(s, &data, NULL, &v));
+    for (int64_t item = 0; item < s->pair_items; item++)
+        UB_CHECK(ub_structure_eval(s, v, item, &answer));
+    ub_bytes_release(&answer);
+    ub_solver_destroy(&v);
+    ub_structure_destroy(&s);
+    ub_moments_release(&m);
+    ub_free(x);
+}
+
 static void atanh_is_accurate(void)
 {
     double worst = 0;
@@ -344,5 +414,6 @@ UB_SUITE("sweep", {"rows of band pairs are what fisher_z answers one by one", ba
          {"a row in pieces has the same bits", same_bits},
          {"rows off one inverse have the bits of the single pair", full_is_the_same},
          {"degenerate columns keep their verdicts", verdicts_stay},
+         {"a test is told which of its condition is the task", tasks_are_moderators},
          {"atanh for lanes is that of the library to 4 units", atanh_is_accurate},
          {"what is no correlation is marked", odd_correlations})
