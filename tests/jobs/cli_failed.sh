@@ -75,6 +75,20 @@ same "without the flag: does those" "$failing" "$(done_of)"
 same "without the flag: results" "$(digest whole-structure)" "$(digest plain)"
 [ ! -e plain/structure.failed ] || fail "without the flag: it still remembers"
 
+# Nothing else: an answer that is lost besides (the end of the journal is cut) is not made up for.
+# shellcheck disable=SC2086
+{
+    try_on 2 structure $common --set farm.fail_every=9 --out torn
+    truncate -s -1 torn/structure.journal
+    try_on 2 structure $common --out torn --failed-only
+    same "a lost answer besides: exit code" 1 "$status"
+    same "a lost answer besides: does only what failed" "$failing" "$(done_of)"
+    grep -q '1 others have no answer' err.txt || fail "a lost answer goes unsaid: $(cat err.txt)"
+    try_on 2 structure $common --out torn
+    same "a lost answer besides: then it is made up for" 1 "$(done_of)"
+}
+same "a lost answer besides: results" "$(digest whole-structure)" "$(digest torn)"
+
 # A run that was stopped has no failed items: --failed-only does not go on with it.
 # shellcheck disable=SC2086
 try_on 1 structure $common --set farm.slow_ms=100 --set run.stop_after_s=1 --out stopped

@@ -154,8 +154,10 @@ kill_once() {
     ranks_of "$job"
     # shellcheck disable=SC2086
     set -- $living
-    if [ $# -eq 0 ]; then
+    if [ $# -eq 0 ]; then # over already, or not begun: nobody to kill, so it is told to stop
         late=$((late + 1))
+        what=nobody
+        kill "$job" 2>/dev/null || true
     else
         choose "$@"
         # shellcheck disable=SC2086

@@ -1,8 +1,8 @@
 #!/bin/sh
 # tests/slow/fault_loop.sh [SEEDS] - every operation on files of a small run, on one rank and on
 # two, from the beginning and going on after a kill: killed there, failing there with EIO, ENOSPC, a short write; and crashes of the machine after
-# it, with nothing that was not flushed, and with SEEDS random parts of it (default 3).  About an
-# hour.  Needs the variables of tests/jobs/lib.sh; without them it takes the build in build/ci.
+# it, with nothing that was not flushed, and with SEEDS random parts of it (default 3).  Hours: a
+# line every 40 cases.  Needs the variables of tests/jobs/lib.sh; without them it takes the build in build/ci.
 . "$(dirname "$0")/setting.sh"
 . "$UB_SOURCE/tests/jobs/lib.sh"
 . "$UB_SOURCE/tests/jobs/faults.sh"
@@ -35,5 +35,19 @@ record_resumed 2b 'rename.*ckpt'
     done
     cases kill 1 2b 1
 } >cases.txt
-judge cases.txt
+
+# In portions, so that one sees how far it is; the counts come at the end, too, or at the end of the
+# portion in which it is stopped (TERM, INT).
+counts() {
+    echo "cases=$(cat part.*.done 2>/dev/null | wc -l) of=$(wc -l <cases.txt)" \
+        "bad=$(cat part.*.done 2>/dev/null | grep -c '^BAD' || true)"
+}
+trap 'counts; exit 143' TERM INT
+split -l 40 -a 4 cases.txt part.
+for part in part.????; do
+    judge "$part" >judged.txt || true
+    grep '^BAD' judged.txt || true
+    counts
+done
+grep -h '^BAD' part.*.done && fail "some of the cases"
 finish
