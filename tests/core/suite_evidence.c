@@ -311,7 +311,7 @@ static void expect(void (*change)(ub_model *m, ub_evidence *e), const char *says
 static void closed(ub_model *m, ub_evidence *e)
 {
     (void)m;
-    e->task_r2[1] = 0.02;
+    e->task_r2[1] = 0.12;
 }
 static void open(ub_model *m, ub_evidence *e)
 {
@@ -319,6 +319,11 @@ static void open(ub_model *m, ub_evidence *e)
         m->relevant[j] = 1;
         e->confidence[j] = e->singular[j] = 1;
     }
+}
+static void open_because_closed(ub_model *m, ub_evidence *e)
+{
+    open(m, e);
+    e->task_r2[0] = 0.12;
 }
 static void scalar(ub_model *m, ub_evidence *e)
 {
@@ -362,6 +367,7 @@ static void warnings_say_what_is_wrong(void)
     expect(NULL, NULL);
     expect(closed, "task 't1': hardly predicted");
     expect(open, "task 't0': every latent is kept");
+    expect(open_because_closed, "task 't0': hardly predicted");
     expect(scalar, "task 't0': a scalar");
     expect(flat, "task 't1': keeps 2 latents but depends on them along 1 direction only");
     expect(tied, "latents 2 and 3 are correlated (0.42");
