@@ -8,16 +8,31 @@
 #include "core/internal/trainer.h"
 #include "core/mem.h"
 
-/* Where a phase is: restarts of epochs * steps gradient steps and one evaluation each. */
+/* Where a phase is: restarts of steps, with an evaluation after `every` epochs. */
 typedef struct position {
-    int64_t restart, step; /* step of the restart; evaluation if it is the last */
-    bool    evaluation;
+    int64_t restart, step; /* gradient steps of the restart before this phase */
+    bool    evaluation, last;
 } position;
+
+/* Phases between evaluations, with the evaluation; phases of a restart. */
+static int64_t cycle_of(const ub_trainer *t)
+{
+    return t->every * t->steps + 1;
+}
+
+int64_t ub_trainer_each(const ub_trainer *t)
+{
+    return t->epochs / t->every * cycle_of(t);
+}
 
 static position position_of(const ub_trainer *t)
 {
-    int64_t each = t->epochs * t->steps + 1, phase = (int64_t)t->at.phase;
-    return (position){phase / each, phase % each, phase % each == each - 1};
+    int64_t each = ub_trainer_each(t), cycle = cycle_of(t), phase = (int64_t)t->at.phase;
+    int64_t in = phase % each, done = in / cycle;
+    return (position){.restart = phase / each,
+                      .step = in - done,
+                      .evaluation = in % cycle == cycle - 1,
+                      .last = in == each - 1};
 }
 
 static ub_status check_use(const ub_corpus *c, const uint8_t *use)
@@ -46,13 +61,14 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
                             .layers = (int32_t)settings->disentangle.layers,
                             .head_hidden = (int32_t)settings->disentangle.head_hidden,
                             .tasks = c->tasks,
-                            .targets = c->task_offset[c->tasks]};
+                            .targets = t->targets.offset[c->tasks],
+                            .activation = settings->disentangle.activation};
     UB_TRY(check_use(c, use));
     t->api = settings->disentangle.precision == UB_PRECISION_DOUBLE ? &ub_learner_double
                                                                     : &ub_learner_single;
-    UB_TRY(t->api->create(c, own, use, norm, settings, &shape, &t->learner));
+    UB_TRY(t->api->create(c, &t->targets, own, use, norm, settings, &shape, &t->learner));
     t->facts = t->api->facts(t->learner);
-    UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
+    UB_TRY(ub_model_alloc(&shape, t->targets.offset, &t->best));
     UB_TRY(ub_restarts_alloc(&t->best, t->restarts, &t->ends));
     t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
@@ -61,6 +77,10 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     t->width = t->facts.parameters + t->facts.terms;
     UB_TRY(UB_ALLOC(t->result, t->facts.terms));
     UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + t->facts.terms));
+    UB_TRY(UB_ALLOC(t->recent, ub_trainer_cells(t)));
+    if (settings->disentangle.clip > 0)
+        UB_TRY(ub_mem_check(t->gradient = ub_alloc((size_t)t->width, t->api->size),
+                            (size_t)t->width, t->api->size, "the gradient"));
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
     UB_TRY(UB_ALLOC(t->support, t->restarts * t->epochs * shape.tasks));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
@@ -73,11 +93,17 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
 
 ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings)
 {
-    double    *norm; /* of no matter: no episode is copied */
+    double    *norm = NULL; /* of no matter: no episode is copied */
     ub_sampler sampler = {0};
-    UB_TRY(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + corpus->task_offset[corpus->tasks])));
-    ub_status st = ub_sampler_init(corpus, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler);
+    ub_targets targets = {0};
+    ub_status  st = UB_OK;
+    UB_TRY_OUT(ub_targets_init(corpus, settings, &targets));
+    UB_TRY_OUT(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + targets.offset[corpus->tasks])));
+    UB_TRY_OUT(
+        ub_sampler_init(corpus, &targets, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler));
+out:
     ub_sampler_release(&sampler);
+    ub_targets_release(&targets);
     ub_free(norm);
     return st;
 }
@@ -91,15 +117,16 @@ static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *us
     t->first = initialisations.first;
     t->restarts = initialisations.count;
     t->epochs = settings->disentangle.epochs;
-    t->beta = settings->disentangle.beta;
-    t->lambda = settings->disentangle.lambda;
-    t->ramp = settings->disentangle.ramp;
-    t->rate = settings->disentangle.learning_rate;
-    t->decay_from = settings->disentangle.decay_from;
-    t->decay_to = settings->disentangle.decay_to;
-    t->keep = settings->disentangle.keep;
+    t->settings = *settings;
+    t->every = settings->disentangle.patience > 0 ? 1 : t->epochs;
     t->own = own;
-    ub_status st = fill(t, corpus, own, use, norm, settings);
+    double   *own_norm = NULL;
+    ub_status st = ub_targets_init(corpus, settings, &t->targets);
+    if (st == UB_OK)
+        st = ub_targets_norm(&t->targets, corpus, norm, &own_norm);
+    if (st == UB_OK)
+        st = fill(t, corpus, own, use, own_norm, settings);
+    ub_free(own_norm);
     if (st != UB_OK)
         ub_trainer_destroy(&t);
     else
@@ -125,11 +152,14 @@ void ub_trainer_destroy(ub_trainer **t)
 {
     if (*t == NULL)
         return;
+    ub_targets_release(&(*t)->targets);
     ub_model_release(&(*t)->best);
     ub_restarts_release(&(*t)->ends);
     if ((*t)->api != NULL)
         (*t)->api->destroy(&(*t)->learner);
     ub_free((*t)->result);
+    ub_free((*t)->gradient);
+    ub_free((*t)->recent);
     ub_free((*t)->tail);
     ub_free((*t)->used);
     ub_free((*t)->log);
@@ -155,7 +185,7 @@ int64_t ub_trainer_phase(const ub_trainer *t)
 
 int64_t ub_trainer_phases(const ub_trainer *t)
 {
-    return t->restarts * (t->epochs * t->steps + 1);
+    return t->restarts * ub_trainer_each(t);
 }
 
 bool ub_trainer_done(const ub_trainer *t)
@@ -166,17 +196,14 @@ bool ub_trainer_done(const ub_trainer *t)
 /* lambda grows linearly from 0 over the first part of a restart. */
 static double lambda_at(const ub_trainer *t, int64_t step)
 {
-    double ramp = t->ramp * (double)(t->epochs * t->steps);
-    return (double)step < ramp ? t->lambda * (double)step / ramp : t->lambda;
+    double ramp = t->settings.disentangle.ramp * (double)(t->epochs * t->steps);
+    return (double)step < ramp ? t->settings.disentangle.lambda * (double)step / ramp
+                               : t->settings.disentangle.lambda;
 }
 
-/* Constant, then linear. */
 static double rate_at(const ub_trainer *t, int64_t step)
 {
-    double part = (double)step / (double)(t->epochs * t->steps);
-    if (part <= t->decay_from)
-        return t->rate;
-    return t->rate * (1.0 - (1.0 - t->decay_to) * (part - t->decay_from) / (1.0 - t->decay_from));
+    return ub_schedule_at(&t->settings, step, t->epochs * t->steps);
 }
 
 static bool ends_epoch(const ub_trainer *t, position at)
@@ -187,7 +214,7 @@ static bool ends_epoch(const ub_trainer *t, position at)
 static void pass(ub_trainer *t, int64_t s)
 {
     position        at = position_of(t);
-    int64_t         before = t->first * (t->epochs * t->steps + 1);
+    int64_t         before = t->first * ub_trainer_each(t);
     ub_learner_step step = {.epoch = (t->first + at.restart) * t->epochs + at.step / t->steps,
                             .step = at.step % t->steps,
                             .phase = before + (int64_t)t->at.phase,
@@ -207,7 +234,7 @@ ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
                        (long long)s, (long long)own.count, (long long)own.first);
     int64_t set = t->width;
     if (ub_trainer_evaluates(t)) {
-        t->api->evaluate(t->learner, t->lambda, s, part);
+        t->api->evaluate(t->learner, t->settings.disentangle.lambda, s, part);
         set = t->facts.terms;
     } else {
         pass(t, s);
@@ -240,17 +267,40 @@ void ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part)
     t->api->part(t->learner, s, k, part);
 }
 
+static void update(ub_trainer *t, int32_t k, double scale, const void *gradient)
+{
+    int64_t   step = position_of(t).step;
+    ub_update u = {.number = step + 1,
+                   .rate = rate_at(t, step),
+                   .scale = scale,
+                   .decay = t->settings.disentangle.weight_decay,
+                   .momentum = t->settings.disentangle.momentum,
+                   .nesterov = t->settings.disentangle.nesterov};
+    t->api->update(t->learner, k, &u, gradient);
+}
+
+/* All of the weights, with a gradient no longer than allowed. */
+static void update_clipped(ub_trainer *t, double norm)
+{
+    double most = t->settings.disentangle.clip, scale = norm > most ? most / norm : 1.0;
+    for (int32_t k = 0; k < t->facts.ranges; k++)
+        update(t, k, scale, (const char *)t->gradient + (size_t)t->facts.at[k] * t->api->size);
+}
+
 void ub_trainer_update(ub_trainer *t, int32_t k, const void *sum)
 {
-    position at = position_of(t);
-    int64_t  last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
+    int64_t last = t->facts.ranges - 1, n = t->facts.at[k + 1] - t->facts.at[k];
     if (k == last) {
         n -= t->facts.terms;
         t->api->widen((const char *)sum + (size_t)n * t->api->size, t->facts.terms,
                       t->tail + t->facts.ranges);
     }
     t->tail[k] = t->api->square(sum, n);
-    t->api->update(t->learner, k, at.step + 1, rate_at(t, at.step), sum);
+    if (t->gradient != NULL) /* how long it is, is known when all of it is there */
+        memcpy((char *)t->gradient + (size_t)t->facts.at[k] * t->api->size, sum,
+               (size_t)(t->facts.at[k + 1] - t->facts.at[k]) * t->api->size);
+    else
+        update(t, k, 1.0, sum);
 }
 
 double *ub_trainer_tail(ub_trainer *t, int64_t *count)
@@ -262,12 +312,14 @@ double *ub_trainer_tail(ub_trainer *t, int64_t *count)
 void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS])
 {
     t->api->vectors(t->learner, vectors);
+    if (t->gradient != NULL)
+        vectors[0] = t->gradient;
 }
 
 static double objective_of(const ub_trainer *t, const double *terms, double lambda)
 {
-    return terms[UB_TERM_RECONSTRUCTION] + t->beta * terms[UB_TERM_KL] + terms[UB_TERM_TASK] +
-           lambda * terms[UB_TERM_PENALTY];
+    return terms[UB_TERM_RECONSTRUCTION] + t->settings.disentangle.beta * terms[UB_TERM_KL] +
+           terms[UB_TERM_TASK] + lambda * terms[UB_TERM_PENALTY];
 }
 
 int64_t ub_trainer_cells(const ub_trainer *t)
@@ -275,17 +327,16 @@ int64_t ub_trainer_cells(const ub_trainer *t)
     return (int64_t)t->best.shape.tasks * t->best.shape.latents;
 }
 
-/* The support at the end of an epoch, from the sums of its last step; the room for strengths is
- * that of the initialisation that is not over yet. */
-static void put_support(ub_trainer *t, position at, const double *sum, ub_trainer_row *row)
+/* The support at the end of an epoch, from the sums of its last step. */
+static void put_support(ub_trainer *t, const double *sum, ub_trainer_row *row)
 {
     const ub_model_shape *s = &t->best.shape;
-    double               *strength = t->ends.strength + at.restart * ub_trainer_cells(t);
+    double               *strength = t->recent;
     int32_t              *support = t->support + (row - t->log) * s->tasks, cells = 0;
     ub_strengths(s, sum, (double)t->facts.batch, NULL, strength);
     for (int32_t i = 0; i < s->tasks; i++) {
-        support[i] =
-            ub_strengths_keep(s->latents, t->keep, strength + (int64_t)i * s->latents, NULL);
+        support[i] = ub_strengths_keep(s->latents, t->settings.disentangle.keep,
+                                       strength + (int64_t)i * s->latents, NULL);
         cells += support[i];
     }
     row->sparsity = 1.0 - (double)cells / (double)ub_trainer_cells(t);
@@ -307,7 +358,7 @@ static void put_row(ub_trainer *t, position at, const double *latent_sums)
                             .penalty = terms[UB_TERM_PENALTY],
                             .objective = objective_of(t, terms, lambda),
                             .gradient_norm = t->at.gradient_norm};
-    put_support(t, at, latent_sums, row);
+    put_support(t, latent_sums, row);
     memset(t->at.sums, 0, sizeof t->at.sums);
 }
 
@@ -320,7 +371,8 @@ static ub_status check_finite(const ub_trainer *t, position at, double objective
                    "%g, squared gradient %g; lower disentangle.learning_rate (now %g) or look "
                    "for extreme values in the corpus",
                    (long long)(t->first + at.restart), (long long)at.step,
-                   (long long)(t->epochs * t->steps), objective, square, t->rate);
+                   (long long)(t->epochs * t->steps), objective, square,
+                   t->settings.disentangle.learning_rate);
 }
 
 ub_status ub_trainer_step(ub_trainer *t)
@@ -329,10 +381,12 @@ ub_status ub_trainer_step(ub_trainer *t)
     double   square = 0.0, *terms = t->tail + t->facts.ranges;
     for (int32_t k = 0; k < t->facts.ranges; k++)
         square += t->tail[k];
-    UB_TRY(check_finite(t, at, objective_of(t, terms, t->lambda), square));
+    UB_TRY(check_finite(t, at, objective_of(t, terms, t->settings.disentangle.lambda), square));
     for (int k = 0; k < UB_TERMS; k++)
         t->at.sums[k] += terms[k];
     t->at.gradient_norm = sqrt(square);
+    if (t->gradient != NULL)
+        update_clipped(t, t->at.gradient_norm);
     if (ends_epoch(t, at))
         put_row(t, at, terms + UB_TERMS);
     memset(t->tail, 0, (size_t)(t->facts.ranges + t->facts.terms) * sizeof *t->tail);
@@ -340,36 +394,24 @@ ub_status ub_trainer_step(ub_trainer *t)
     return UB_OK;
 }
 
-/* What follows from the objectives and strengths of the first `count` initialisations. */
-void ub_trainer_judge(ub_trainer *t, int64_t count)
-{
-    int32_t latents = t->best.shape.latents;
-    t->ends.count = count;
-    t->ends.kept = -1;
-    for (int64_t k = 0; k < count; k++)
-        if (t->ends.kept < 0 || t->ends.objective[k] < t->ends.objective[t->ends.kept])
-            t->ends.kept = k;
-    for (int64_t at = 0; at < count * ub_trainer_cells(t); at += latents)
-        (void)ub_strengths_keep(latents, t->keep, t->ends.strength + at, t->ends.relevant + at);
-}
-
-static void end_restart(ub_trainer *t, int64_t restart, double objective)
-{
-    ub_strengths(&t->best.shape, t->result + UB_TERMS, (double)t->facts.held, t->used,
-                 t->ends.strength + restart * ub_trainer_cells(t));
-    t->api->fold(t->learner, t->ends.w + restart * t->best.weights);
-    t->ends.objective[restart] = objective;
-    ub_trainer_judge(t, restart + 1);
-}
-
 static ub_status end_evaluation(ub_trainer *t, const void *sum)
 {
     position at = position_of(t);
+    int64_t  patience = t->settings.disentangle.patience;
     t->api->widen(sum, t->facts.terms, t->result);
-    double objective = objective_of(t, t->result, t->lambda);
+    double objective = objective_of(t, t->result, t->settings.disentangle.lambda);
     UB_TRY(check_finite(t, at, objective, 0.0));
-    end_restart(t, at.restart, objective);
+    if (at.step == t->every * t->steps || objective < t->ends.objective[at.restart]) {
+        ub_trainer_keep(t, at.restart, objective);
+        t->at.quiet = 0;
+    } else {
+        t->at.quiet += 1;
+    }
     t->at.phase += 1;
+    if (!at.last && (patience == 0 || t->at.quiet < (double)patience))
+        return UB_OK;
+    ub_trainer_judge(t, at.restart + 1);
+    t->at.phase = (double)((at.restart + 1) * ub_trainer_each(t));
     if (!ub_trainer_done(t))
         t->api->start(t->learner, t->first + at.restart + 1);
     return UB_OK;
@@ -396,43 +438,6 @@ const ub_trainer_row *ub_trainer_log(const ub_trainer *t, int64_t *rows)
 ub_trainer_history ub_trainer_past(const ub_trainer *t)
 {
     return (ub_trainer_history){(int64_t)t->at.rows, t->best.shape.tasks, t->log, t->support};
-}
-
-/* The kept initialisation's weights and figures, and those of all. */
-static ub_status copy_ends(const ub_trainer *t, ub_model *out)
-{
-    int64_t      cells = ub_trainer_cells(t);
-    ub_restarts *r = &out->restarts;
-    UB_TRY(ub_restarts_alloc(&t->best, t->ends.count, r));
-    memcpy(r->objective, t->ends.objective, (size_t)r->count * sizeof *r->objective);
-    memcpy(r->strength, t->ends.strength, (size_t)(r->count * cells) * sizeof *r->strength);
-    memcpy(r->relevant, t->ends.relevant, (size_t)(r->count * cells) * sizeof *r->relevant);
-    memcpy(r->w, t->ends.w, (size_t)(r->count * out->weights) * sizeof *r->w);
-    r->kept = t->ends.kept;
-    memcpy(out->w, r->w + r->kept * out->weights, (size_t)out->weights * sizeof *out->w);
-    out->objective = r->objective[r->kept];
-    memcpy(out->strength, r->strength + r->kept * cells, (size_t)cells * sizeof *r->strength);
-    memcpy(out->relevant, r->relevant + r->kept * cells, (size_t)cells * sizeof *r->relevant);
-    return UB_OK;
-}
-
-const ub_restarts *ub_trainer_restarts(const ub_trainer *t)
-{
-    return &t->ends;
-}
-
-ub_status ub_trainer_model(const ub_trainer *t, ub_model *out)
-{
-    const ub_model_shape *s = &t->best.shape;
-    if (!ub_trainer_done(t))
-        return UB_FAIL(UB_ESTATE, "the training is at phase %lld of %lld",
-                       (long long)ub_trainer_phase(t), (long long)ub_trainer_phases(t));
-    UB_TRY(ub_model_alloc(s, t->best.task_offset, out));
-    memcpy(out->norm, t->best.norm, 2 * (size_t)(s->dim + s->targets) * sizeof *out->norm);
-    ub_status st = copy_ends(t, out);
-    if (st != UB_OK)
-        ub_model_release(out);
-    return st;
 }
 
 ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one)

@@ -1,8 +1,8 @@
 /* core/trainer.h - stage 2: training of the sparse disentangled representation.
  *
  * Encoder o -> (mu, log var), decoder, one head per task; loss = reconstruction
- * + beta KL + task loss + sparsity (core/penalty.h), minibatch Adam with a
- * learning rate schedule, several initialisations, the one with the lowest
+ * + beta KL + task loss + sparsity (core/penalty.h), minibatches, an optimiser
+ * and a schedule (core/optimizer.h), several initialisations, the one with the lowest
  * held-out objective kept.
  *
  * Data parallel without knowing of ranks: the samples are cut into `shards`
@@ -15,9 +15,9 @@
  *       ub_trainer_apply(t, sum);
  *   }
  *
- * A phase is a gradient step or, at the end of an initialisation, an evaluation
- * of the held-out objective; the caller need not know which.  All copies of the
- * trainer stay equal to the bit.
+ * A phase is a gradient step or an evaluation of the held-out objective, at the
+ * end of an initialisation or, with disentangle.patience, of every epoch; the
+ * caller need not know which.  All copies of the trainer stay equal to the bit.
  *
  * Layer: core (no MPI, no files).
  */
@@ -89,13 +89,15 @@ void                   ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k
 void                   ub_trainer_update(ub_trainer *t, int32_t k, const void *sum);
 double                *ub_trainer_tail(ub_trainer *t, int64_t *count);
 UB_NODISCARD ub_status ub_trainer_step(ub_trainer *t);
-/* Weights, then what the optimiser keeps, each a vector in those ranges.  The others than the first
- * need to be whole only for ub_trainer_state_get. */
+/* Weights (where gradients are clipped: the gradient, with which every copy updates all weights in
+ * ub_trainer_step), then what the optimiser keeps, each a vector in those ranges.  The others than
+ * the first need to be whole only for ub_trainer_state_get. */
 enum { UB_TRAINER_VECTORS = 3 };
 void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS]);
 
 bool ub_trainer_done(const ub_trainer *t);
-/* Phases passed and in all, over all initialisations. */
+/* Phases passed and in all, over all initialisations; one that ends early passes the rest at once.
+ */
 int64_t ub_trainer_phase(const ub_trainer *t);
 int64_t ub_trainer_phases(const ub_trainer *t);
 
@@ -127,7 +129,7 @@ ub_trainer_history ub_trainer_past(const ub_trainer *t);
 const ub_restarts *ub_trainer_restarts(const ub_trainer *t);
 
 /* Everything needed to go on, as one flat vector of doubles whose layout depends
- * on the settings and shapes only (weights, Adam moments, best weights so far,
+ * on the settings and shapes only (weights, the optimiser's memory, best weights so far,
  * log rows, ends of initialisations, counters). */
 int64_t                ub_trainer_state_width(const ub_trainer *t);
 void                   ub_trainer_state_get(const ub_trainer *t, double *state);

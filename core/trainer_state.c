@@ -81,14 +81,17 @@ void ub_trainer_state_get(const ub_trainer *t, double *state)
 ub_status ub_trainer_state_set(ub_trainer *t, const double *state)
 {
     double phase = state[0], rows = state[1];
-    /* Every finished epoch left a row: a state of other settings is seen here or by its width. */
-    double expected = floor(phase / (double)(t->epochs * t->steps + 1)) * (double)t->epochs +
-                      floor(fmod(phase, (double)(t->epochs * t->steps + 1)) / (double)t->steps);
-    if (!(phase >= 0) || phase > (double)ub_trainer_phases(t) || rows != expected)
+    /* Every finished epoch left a row, less where an initialisation ended early: a state of other
+     * settings is seen here or by its width. */
+    double each = (double)ub_trainer_each(t), cycle = (double)(t->every * t->steps + 1);
+    double in = fmod(phase, each), steps = in - floor(in / cycle);
+    double most = floor(phase / each) * (double)t->epochs + floor(steps / (double)t->steps);
+    bool   fits = t->settings.disentangle.patience > 0 ? rows >= 0 && rows <= most : rows == most;
+    if (!(phase >= 0) || phase > (double)ub_trainer_phases(t) || !fits)
         return UB_FAIL(UB_EFORMAT,
                        "this is no state of the training: phase %g of %lld with %g log rows", phase,
                        (long long)ub_trainer_phases(t), rows);
     copy_state(t, (double *)state, copy_in); /* which does not write to state */
-    ub_trainer_judge(t, (int64_t)phase / (t->epochs * t->steps + 1));
+    ub_trainer_judge(t, (int64_t)phase / ub_trainer_each(t));
     return UB_OK;
 }

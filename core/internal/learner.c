@@ -2,20 +2,20 @@
 
 #include <string.h>
 
-#include "core/adam.h"
 #include "core/internal/sampler.h"
 #include "core/internal/simd.h"
 #include "core/mem.h"
 #include "core/objective.h"
 
 struct ub_learner {
-    ub_objective objective;
-    ub_sampler   sampler;
-    ub_real     *vector[UB_LEARNER_VECTORS]; /* weights, Adam's moments; width numbers each */
-    ub_real     *terms;                      /* of every own shard: terms_of */
-    int64_t      width;                      /* parameters and terms */
-    int64_t     *at;                         /* ranges + 1 */
-    double      *sums;                       /* terms at work */
+    ub_objective        objective;
+    ub_sampler          sampler;
+    const ub_optimizer *optimizer;
+    ub_real *vector[UB_LEARNER_VECTORS]; /* weights, the optimiser's memory; width numbers each */
+    ub_real *terms;                      /* of every own shard: terms_of */
+    int64_t  width;                      /* parameters and terms */
+    int64_t *at;                         /* ranges + 1 */
+    double  *sums;                       /* terms at work */
 };
 
 static int64_t terms_of(const ub_model_shape *s)
@@ -38,17 +38,22 @@ static void destroy(ub_learner **l)
     *l = NULL;
 }
 
-static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                        const double *norm, const ub_settings *settings,
+static ub_status create(const ub_corpus *corpus, const ub_targets *targets, ub_range own,
+                        const uint8_t *use, const double *norm, const ub_settings *settings,
                         const ub_model_shape *shape, ub_learner **out)
 {
     ub_learner *l = NULL;
     ub_status   st = UB_OK;
     UB_TRY(UB_ALLOC(l, 1));
-    UB_TRY_OUT(ub_sampler_init(corpus, own, use, norm, settings, shape->latents, &l->sampler));
+    l->optimizer = ub_optimizer_at((size_t)settings->disentangle.optimizer);
+    if (l->optimizer == NULL)
+        UB_TRY_OUT(
+            UB_FAIL(UB_EARG, "there is no optimiser number %d", settings->disentangle.optimizer));
+    UB_TRY_OUT(
+        ub_sampler_init(corpus, targets, own, use, norm, settings, shape->latents, &l->sampler));
     int64_t slots = own.count > 0 ? own.count : 1;
-    UB_TRY_OUT(ub_objective_init(shape, corpus->task_offset, settings, l->sampler.rows, slots,
-                                 &l->objective));
+    UB_TRY_OUT(ub_objective_init(shape, targets->offset, targets->classes, settings,
+                                 l->sampler.rows, slots, &l->objective));
     const ub_objective *o = &l->objective;
     l->width = o->parameters + terms_of(shape);
     for (int i = 0; i < UB_LEARNER_VECTORS; i++)
@@ -150,10 +155,11 @@ static void evaluate(ub_learner *l, double lambda, int64_t s, void *part)
     narrow(all, width, part);
 }
 
-static void update(ub_learner *l, int32_t k, int64_t t, double rate, const void *gradient)
+static void update(ub_learner *l, int32_t k, const ub_update *step, const void *gradient)
 {
     int64_t at = l->objective.at[k], n = l->objective.at[k + 1] - at;
-    ub_adam_update(n, t, rate, gradient, l->vector[0] + at, l->vector[1] + at, l->vector[2] + at);
+    l->optimizer->update(step, n, gradient, l->vector[0] + at, l->vector[1] + at,
+                         l->vector[2] + at);
 }
 
 static void vectors(ub_learner *l, void *out[UB_LEARNER_VECTORS])

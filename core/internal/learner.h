@@ -11,7 +11,9 @@
 #include <stdbool.h>
 
 #include "core/corpus.h"
+#include "core/internal/targets.h"
 #include "core/model.h"
+#include "core/optimizer.h"
 #include "core/settings.h"
 #include "core/shard.h"
 
@@ -38,8 +40,8 @@ enum { UB_LEARNER_VECTORS = 3 };
 /* Vectors of numbers of this precision are `void`; those of `double` are doubles always. */
 typedef struct ub_learner_api {
     size_t size; /* bytes of a number */
-    ub_status (*create)(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                        const double *norm, const ub_settings *settings,
+    ub_status (*create)(const ub_corpus *corpus, const ub_targets *targets, ub_range own,
+                        const uint8_t *use, const double *norm, const ub_settings *settings,
                         const ub_model_shape *shape, ub_learner **out);
     void (*destroy)(ub_learner **l);
     ub_learner_facts (*facts)(const ub_learner *l);
@@ -52,8 +54,8 @@ typedef struct ub_learner_api {
      * sum |dg/dz| (tasks x latents).  Those of a step are the same of its batch; all but the first
      * UB_TERMS are 0 unless it is the last of its epoch. */
     void (*evaluate)(ub_learner *l, double lambda, int64_t s, void *part);
-    /* Update number t (from 1) of the initialisation: the weights of range k, with its gradient. */
-    void (*update)(ub_learner *l, int32_t k, int64_t t, double rate, const void *gradient);
+    /* Update the weights of range k with its gradient. */
+    void (*update)(ub_learner *l, int32_t k, const ub_update *step, const void *gradient);
     /* Where the weights and, one after another, what the optimiser keeps are: vectors[0 .. 2], each
      * with room for the terms behind the parameters. */
     void (*vectors)(ub_learner *l, void *vectors[UB_LEARNER_VECTORS]);

@@ -21,6 +21,7 @@ static const uint8_t        use[] = {1, 0, 1, 1};
 
 typedef struct pair {
     ub_corpus   corpus;
+    ub_targets  targets;
     ub_learner *a, *b; /* double and single */
     int64_t     n;     /* parameters */
     double     *state, *wide;
@@ -51,14 +52,15 @@ static void setup(pair *p, int penalty)
     s.disentangle.shards = SHARDS;
     s.disentangle.batch = 60;
     ub_range own = {0, SHARDS};
-    UB_CHECK(ub_learner_double.create(&p->corpus, own, use, unit, &s, &shape, &p->a));
-    UB_CHECK(ub_learner_single.create(&p->corpus, own, use, unit, &s, &shape, &p->b));
+    UB_CHECK(ub_targets_init(&p->corpus, &s, &p->targets));
+    UB_CHECK(ub_learner_double.create(&p->corpus, &p->targets, own, use, unit, &s, &shape, &p->a));
+    UB_CHECK(ub_learner_single.create(&p->corpus, &p->targets, own, use, unit, &s, &shape, &p->b));
     p->n = ub_learner_double.facts(p->a).parameters;
     CU_ASSERT_EQUAL(p->n, ub_learner_single.facts(p->b).parameters);
     UB_CHECK(UB_ALLOC(p->state, 3 * p->n));
     UB_CHECK(UB_ALLOC(p->wide, 3 * p->n));
-    UB_CHECK(UB_ALLOC(p->x, p->n + UB_TERMS));
-    UB_CHECK(UB_ALLOC(p->y, p->n + UB_TERMS));
+    UB_CHECK(UB_ALLOC(p->x, p->n + ub_learner_double.facts(p->a).terms));
+    UB_CHECK(UB_ALLOC(p->y, p->n + ub_learner_double.facts(p->a).terms));
 }
 
 static void release(pair *p)
@@ -66,6 +68,7 @@ static void release(pair *p)
     ub_learner_double.destroy(&p->a);
     ub_learner_single.destroy(&p->b);
     ub_corpus_release(&p->corpus);
+    ub_targets_release(&p->targets);
     ub_free(p->state);
     ub_free(p->wide);
     ub_free(p->x);
@@ -88,6 +91,21 @@ static void start_quietly(pair *p)
     ub_learner_single.set(p->b, p->state);
 }
 
+/* Gradient and terms of a shard into x, and into y. */
+static void train_double(pair *p, const ub_learner_step *step, int64_t s)
+{
+    ub_learner_double.pass(p->a, step, s);
+    for (int32_t k = 0; k < ub_learner_double.facts(p->a).ranges; k++)
+        ub_learner_double.part(p->a, s, k, p->x + ub_learner_double.facts(p->a).at[k]);
+}
+
+static void train_single(pair *p, const ub_learner_step *step, int64_t s)
+{
+    ub_learner_single.pass(p->b, step, s);
+    for (int32_t k = 0; k < ub_learner_single.facts(p->b).ranges; k++)
+        ub_learner_single.part(p->b, s, k, p->y + ub_learner_single.facts(p->b).at[k]);
+}
+
 /* |x - y| over |x|, of the first n numbers. */
 static double apart(const double *x, const float *y, int64_t n)
 {
@@ -107,8 +125,8 @@ static void precisions_agree(void)
         setup(&p, penalty);
         start_quietly(&p);
         for (int64_t s = 0; s < SHARDS; s++) {
-            ub_learner_double.train(p.a, &step, s, p.x);
-            ub_learner_single.train(p.b, &step, s, p.y);
+            train_double(&p, &step, s);
+            train_single(&p, &step, s);
             CU_ASSERT(apart(p.x, p.y, p.n) < 3e-6);
             CU_ASSERT(apart(p.x, p.y, p.n) > 1e-9); /* they are two */
             UB_CHECK_CLOSE(sqrt(ub_learner_single.square(p.y, p.n)),
@@ -134,8 +152,12 @@ static void updates_agree(void)
     for (int t = 1; t <= 100; t++) {
         for (int64_t k = 0; k < p.n; k++)
             p.x[k] = p.y[k] = (float)ub_rng_normal(&r);
-        ub_learner_double.update(p.a, t, 1e-3, p.x);
-        ub_learner_single.update(p.b, t, 1e-3, p.y);
+        ub_update u = {.number = t, .rate = 1e-3, .scale = 1};
+        for (int32_t k = 0; k < ub_learner_double.facts(p.a).ranges; k++) {
+            int64_t at = ub_learner_double.facts(p.a).at[k];
+            ub_learner_double.update(p.a, k, &u, p.x + at);
+            ub_learner_single.update(p.b, k, &u, p.y + at);
+        }
     }
     ub_learner_double.get(p.a, p.state);
     ub_learner_single.get(p.b, p.wide);
@@ -153,8 +175,10 @@ static void state_is_exact(void)
     pair p;
     setup(&p, UB_PENALTY_MASK);
     ub_learner_single.start(p.b, 2);
-    ub_learner_single.train(p.b, &(ub_learner_step){.lambda = 0.1}, 0, p.y);
-    ub_learner_single.update(p.b, 1, 1e-3, p.y);
+    train_single(&p, &(ub_learner_step){.lambda = 0.1}, 0);
+    for (int32_t k = 0; k < ub_learner_single.facts(p.b).ranges; k++)
+        ub_learner_single.update(p.b, k, &(ub_update){.number = 1, .rate = 1e-3, .scale = 1},
+                                 p.y + ub_learner_single.facts(p.b).at[k]);
     ub_learner_single.get(p.b, p.state);
     ub_learner_single.start(p.b, 3);
     ub_learner_single.set(p.b, p.state);
