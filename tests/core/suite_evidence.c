@@ -280,6 +280,7 @@ static void classes_are_probabilities(void)
     double               y[CLASSES] = {0}, off[CLASSES] = {0}, r2 = 0;
     UB_CHECK(ub_model_alloc(&shape, classes, &m));
     UB_CHECK(ub_restarts_alloc(&m, 1, &m.restarts));
+    m.restarts.kept = 0;
     fill(5, m.weights, 0.7, m.w);
     memcpy(m.restarts.w, m.w, (size_t)m.weights * sizeof *m.w);
     for (int k = 0; k < DIM + CLASSES + 2; k++)
