@@ -149,21 +149,50 @@ static ub_status add_latents(const pass *p, int64_t count, double *sum)
     return UB_OK;
 }
 
+/* A column of labels in the corpus, a column a class in the model (disentangle.classes). */
+static bool is_categorical(const pass *p, int32_t i)
+{
+    return p->m->task_offset[i + 1] - p->m->task_offset[i] !=
+           p->corpus->task_offset[i + 1] - p->corpus->task_offset[i];
+}
+
+/* What the task is at sample k of the batch, and what its head says of it, in column c of `width`:
+ * standardised numbers, or whether it is class c and the probability that the head gives it. */
+static void compare_column(const pass *p, int32_t i, int64_t k, int32_t c, int32_t width, double *y,
+                           double *said)
+{
+    const ub_model *m = p->m;
+    const double   *out = p->out + k * width;
+    const double   *target = p->target[k] + p->corpus->task_offset[i];
+    int32_t         at = m->shape.dim + m->task_offset[i] + c;
+    double          mean = m->norm[at], sd = m->norm[at + m->shape.dim + m->shape.targets];
+    if (!is_categorical(p, i)) {
+        *y = (target[c] - mean) / sd;
+        *said = (out[c] - mean) / sd;
+        return;
+    }
+    double most = out[0], sum = 0;
+    for (int32_t o = 1; o < width; o++)
+        most = fmax(most, out[o]);
+    for (int32_t o = 0; o < width; o++)
+        sum += exp(out[o] - most);
+    *y = target[0] == (double)c;
+    *said = exp(out[c] - most) / sum;
+}
+
 /* Task i at sample k of the batch: how far the prediction is off, and its Jacobian. */
 static void add_sample(const pass *p, int32_t i, int64_t k, double *sum)
 {
     const ub_model *m = p->m;
     int32_t         n = m->shape.latents, from = m->task_offset[i];
     int32_t         width = m->task_offset[i + 1] - from;
-    const double   *mean = m->norm + m->shape.dim, *sd = mean + m->shape.targets + m->shape.dim;
     sum[p->at.used + i] += 1;
-    for (int32_t c = from; c < from + width; c++) {
-        double *column = sum + p->at.columns + 3 * (int64_t)c, target = p->target[k][c];
-        double  y = (target - mean[c]) / sd[c];
-        double  off = (target - p->out[k * width + c - from]) / sd[c];
+    for (int32_t c = 0; c < width; c++) {
+        double *column = sum + p->at.columns + 3 * ((int64_t)from + c), y, said;
+        compare_column(p, i, k, c, width, &y, &said);
         column[0] += y;
         column[1] += y * y;
-        column[2] += off * off;
+        column[2] += (y - said) * (y - said);
     }
     ub_model_jacobian(m, p->layer, i, p->both + 2 * k * n, p->active, p->jac);
     for (int32_t c = 0; c < width; c++)
@@ -192,6 +221,7 @@ ub_status ub_evidence_shard(const ub_model *m, const ub_corpus *corpus, int64_t 
     ub_range  rows = ub_part(corpus->episodes, shards, s);
     int64_t   held = ub_held_out(rows.count, holdout), cells = held * corpus->steps;
     int64_t   first = rows.first + rows.count - held - corpus->first, in = 0;
+    int32_t   columns = corpus->task_offset[corpus->tasks];
     int64_t   most = MOST / shards > 16 ? MOST / shards : 16, count = cells < most ? cells : most;
     pass      p;
     ub_status st = pass_init(m, corpus, &p);
@@ -199,7 +229,7 @@ ub_status ub_evidence_shard(const ub_model *m, const ub_corpus *corpus, int64_t 
     for (int64_t k = 0; k < count && st == UB_OK; k++) {
         int64_t cell = k * cells / count, at = first * corpus->steps + cell;
         p.step[in] = cell % corpus->steps;
-        p.target[in] = corpus->targets + (first + cell / corpus->steps) * m->shape.targets;
+        p.target[in] = corpus->targets + (first + cell / corpus->steps) * columns;
         memcpy(p.obs + in * corpus->dim, corpus->states + at * corpus->dim,
                (size_t)corpus->dim * sizeof *p.obs);
         if (++in < BATCH && k + 1 < count)

@@ -6,7 +6,7 @@
 #include "core/evidence.h"
 
 /* Thresholds of what is worth a word; docs/method.md names them. */
-static const double closed_r2 = 0.1;  /* a task predicted worse than this is closed */
+static const double closed_r2 = 0.2;  /* a task predicted worse than this is closed */
 static const double correlated = 0.3; /* latents that share this much are not told apart */
 static const double unsure = 0.5;     /* a latent confirmed by fewer is doubtful */
 static const double same_group = 0.8; /* agreement below: other runs found another group */
@@ -107,7 +107,7 @@ static ub_status warn_open(const ub_model *m, const ub_evidence *e, ub_bytes *ou
 {
     list l = {.count = 0};
     for (int32_t i = 0; i < e->tasks; i++)
-        if (e->latents > 1 && kept_of(m, i) == e->latents)
+        if (e->latents > 1 && kept_of(m, i) == e->latents && !(e->task_r2[i] < closed_r2))
             list_add(&l, e->task_name[i]);
     if (l.count == 0)
         return UB_OK;

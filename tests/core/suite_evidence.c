@@ -75,13 +75,7 @@ static void keep(uint8_t *relevant, const char *task0, const char *task1)
 static ub_model make_model(void)
 {
     ub_model             m;
-    const ub_model_shape shape = {.dim = DIM,
-                                  .latents = LATENTS,
-                                  .hidden = HIDDEN,
-                                  .layers = 1,
-                                  .head_hidden = HEAD,
-                                  .tasks = TASKS,
-                                  .targets = TARGETS};
+    const ub_model_shape shape = {DIM, LATENTS, HIDDEN, 1, HEAD, TASKS, TARGETS, 0};
     UB_CHECK(ub_model_alloc(&shape, offset, &m));
     for (int k = 0; k < DIM + TARGETS; k++) {
         m.norm[k] = 0.1 * k;
@@ -269,6 +263,53 @@ static void only_steps_in_use_count(void)
     ub_corpus_release(&c);
 }
 
+/* Task 0 is a label of three classes: a column in the corpus, three outputs of the model. */
+static void classes_are_probabilities(void)
+{
+    enum { CLASSES = 3 };
+    static const int32_t classes[] = {0, CLASSES, CLASSES + 2};
+    const ub_model_shape shape = {.dim = DIM,
+                                  .latents = LATENTS,
+                                  .hidden = HIDDEN,
+                                  .layers = 1,
+                                  .head_hidden = HEAD,
+                                  .tasks = TASKS,
+                                  .targets = CLASSES + 2};
+    ub_corpus            c = make_corpus();
+    ub_model             m;
+    double               y[CLASSES] = {0}, off[CLASSES] = {0}, r2 = 0;
+    UB_CHECK(ub_model_alloc(&shape, classes, &m));
+    UB_CHECK(ub_restarts_alloc(&m, 1, &m.restarts));
+    m.restarts.kept = 0;
+    fill(5, m.weights, 0.7, m.w);
+    memcpy(m.restarts.w, m.w, (size_t)m.weights * sizeof *m.w);
+    for (int k = 0; k < DIM + CLASSES + 2; k++)
+        m.norm[DIM + CLASSES + 2 + k] = 1;
+    for (int e = 0; e < EPISODES; e++)
+        c.targets[e * TARGETS] = (e * 7 % 10) % CLASSES;
+    ub_evidence e = look(&m, &c, NULL);
+    for (int k = 0; k < EPISODES; k++)
+        for (int t = 0; t < STEPS && k % 30 >= 18; t++) {
+            double mu[LATENTS], out[CLASSES], sum = 0;
+            UB_CHECK(ub_model_encode(&m, 1, c.states + (k * STEPS + t) * DIM, mu));
+            UB_CHECK(ub_model_predict(&m, 0, 1, mu, out));
+            for (int o = 0; o < CLASSES; o++)
+                sum += exp(out[o]);
+            for (int o = 0; o < CLASSES; o++) {
+                double is = (int)c.targets[k * TARGETS] == o;
+                y[o] += is;
+                off[o] += (is - exp(out[o]) / sum) * (is - exp(out[o]) / sum);
+            }
+        }
+    for (int o = 0; o < CLASSES; o++)
+        r2 += (1 - off[o] / (y[o] - y[o] * y[o] / (double)e.samples)) / CLASSES;
+    UB_CHECK_CLOSE(e.task_r2[0], r2, 1e-10);
+    CU_ASSERT(isfinite(e.task_r2[1]));
+    ub_evidence_release(&e);
+    ub_model_release(&m);
+    ub_corpus_release(&c);
+}
+
 /* ---- warnings ---- */
 
 /* Nothing to complain about. */
@@ -317,7 +358,7 @@ static void expect(void (*change)(ub_model *m, ub_evidence *e), const char *says
 static void closed(ub_model *m, ub_evidence *e)
 {
     (void)m;
-    e->task_r2[1] = 0.02;
+    e->task_r2[1] = 0.12;
 }
 static void open(ub_model *m, ub_evidence *e)
 {
@@ -325,6 +366,11 @@ static void open(ub_model *m, ub_evidence *e)
         m->relevant[j] = 1;
         e->confidence[j] = e->singular[j] = 1;
     }
+}
+static void open_because_closed(ub_model *m, ub_evidence *e)
+{
+    open(m, e);
+    e->task_r2[0] = 0.12;
 }
 static void scalar(ub_model *m, ub_evidence *e)
 {
@@ -368,6 +414,7 @@ static void warnings_say_what_is_wrong(void)
     expect(NULL, NULL);
     expect(closed, "task 't1': hardly predicted");
     expect(open, "task 't0': every latent is kept");
+    expect(open_because_closed, "task 't0': hardly predicted");
     expect(scalar, "task 't0': a scalar");
     expect(flat, "task 't1': keeps 2 latents but depends on them along 1 direction only");
     expect(tied, "latents 2 and 3 are correlated (0.42");
@@ -381,5 +428,6 @@ UB_SUITE("evidence",
          {"initialisations are compared by what their latents say", initialisations_are_compared},
          {"correlations, singular values, R2 and KL are those of brute force",
           figures_are_those_of_brute_force},
+         {"classes are compared with their probabilities", classes_are_probabilities},
          {"steps that are not in use do not count", only_steps_in_use_count},
          {"each warning comes when it should, and only then", warnings_say_what_is_wrong})

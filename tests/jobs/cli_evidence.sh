@@ -95,5 +95,7 @@ refuses 2 "is the corpus itself" encode run latent.h5 --out latent.h5
 refuses 2 "missing.h5" encode run missing.h5 --out no.h5
 refuses 2 "wants --out" encode run
 refuses 2 "empty" encode empty --out no.h5
-[ ! -e no.h5 ] && [ ! -e .no.h5.new ] || fail "a refused encoding left a file"
+for file in no.h5 .no.h5.new; do
+    [ ! -e "$file" ] || fail "a refused encoding left $file"
+done
 finish
