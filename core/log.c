@@ -10,6 +10,7 @@ static struct {
     ub_log_sink  sink;
     void        *self;
     double       start;
+    bool         silent; /* not to standard error beside a file */
 } logger = {.level = UB_LOG_INFO};
 
 double ub_clock(void)
@@ -27,6 +28,16 @@ void ub_log_set_rank(int rank)
 int ub_log_rank(void)
 {
     return logger.rank;
+}
+
+void ub_log_set_terminal(bool yes)
+{
+    logger.silent = !yes;
+}
+
+bool ub_log_terminal(void)
+{
+    return !logger.silent;
 }
 
 void ub_log_set_level(ub_log_level level)
@@ -57,6 +68,6 @@ void ub_log_event(ub_log_level level, bool root_only, const char *event, const c
     va_end(ap);
     if (logger.sink != NULL)
         logger.sink(logger.self, level, line);
-    else
+    else if (!logger.silent || level <= UB_LOG_WARN)
         (void)fprintf(stderr, "%s\n", line);
 }

@@ -25,6 +25,11 @@ void ub_log_set_level(ub_log_level level);
 /* Replace the sink (NULL: standard error). */
 void ub_log_set_sink(ub_log_sink sink, void *self);
 
+/* May progress, and lines that are no warning, go to standard error?  Default: yes; no while one of
+ * many studies is at work, whose log file has them. */
+void ub_log_set_terminal(bool yes);
+bool ub_log_terminal(void);
+
 void ub_log_event(ub_log_level level, bool root_only, const char *event, const char *fmt, ...)
     UB_PRINTF(4, 5);
 

@@ -24,7 +24,8 @@ typedef enum ub_rng_purpose {
     UB_RNG_TEST,
     UB_RNG_REGRESSION,
     UB_RNG_REHEARSE_ITEM,
-    UB_RNG_REHEARSE_RANK
+    UB_RNG_REHEARSE_RANK,
+    UB_RNG_DESIGN
 } ub_rng_purpose;
 
 typedef struct ub_rng {

@@ -1,6 +1,7 @@
 #include "core/settings.h"
 
 #include "core/ci_test.h"
+#include "core/design.h"
 #include "core/sched.h"
 
 #define AT(member) offsetof(ub_settings, member)
@@ -275,7 +276,7 @@ static const ub_field eval[] = {
 };
 
 static const ub_field slurm[] = {
-    CHOICE("command", slurm.command, "run", "run|structure|disentangle", UB_FIELD_FREE,
+    CHOICE("command", slurm.command, "run", "run|structure|disentangle|sweep", UB_FIELD_FREE,
            "what the job runs"),
     INT("nodes", slurm.nodes, "1", 1, 100000, "nodes", UB_FIELD_FREE, "nodes of a job"),
     INT("tasks_per_node", slurm.tasks_per_node, "1", 1, 100000, "ranks", UB_FIELD_FREE,
@@ -302,6 +303,38 @@ static const ub_field slurm[] = {
         "stop so long before the job's end: longer than an item of work and a checkpoint take"),
     INT("max_jobs", slurm.max_jobs, "20", 1, 10000, "jobs", UB_FIELD_FREE,
         "starts of one submission at most"),
+    INT("workers", slurm.workers, "0", 0, 1e6, "tasks", UB_FIELD_FREE,
+        "command sweep: a job array of so many tasks that share the points; 0: one job"),
+};
+
+static const ub_field sweep[] = {
+    CHOICE("command", sweep.command, "run", "run|structure|disentangle", 0,
+           "what is run at every point"),
+    NAME("method", sweep.method, "sobol", ub_design_name_at, 0,
+         "where it looks ('unbraid list design')"),
+    INT("points", sweep.points, "16", 1, 1e9, "points", 0,
+        "how many; of a grid: at most so many, in order"),
+    INT("seed", sweep.seed, "1", 0, 9e18, "", 0, "of the points; 0: Sobol' points as published"),
+    TEXT(
+        "parameters", sweep.parameters, "", 0,
+        "what varies, a line each: KEY = A, B, C or KEY = LOW .. HIGH [log] [in N] [when KEY = A]"),
+    TEXT("constraints", sweep.constraints, "", 0,
+         "what must hold, a line each: KEY * KEY <= 4096; other points are left out"),
+    TEXT("metric", sweep.metric, "r2_relevant", 0, "which number of eval.json is judged"),
+    CHOICE("goal", sweep.goal, "maximise", "maximise|minimise", 0, "what is good"),
+    CHOICE("rule", sweep.rule, "none", "none|asha|median", 0,
+           "which points get more: every one all, or by rungs (core/promote.h)"),
+    TEXT("resource", sweep.resource, "disentangle.epochs", 0,
+         "the setting that makes a rung; its own value is the highest rung"),
+    REAL("resource_min", sweep.resource_min, "10", 0, 1e15, "", 0, "its value on the lowest rung"),
+    REAL("eta", sweep.eta, "3", 1.1, 100, "", 0,
+         "rung to rung the resource grows so many times; asha promotes one in so many"),
+    INT("lag", sweep.lag, "4", 1, 1e6, "jobs", 0,
+        "a promotion does not wait for the results of so many last jobs: as many can be at work "
+        "together"),
+    INT("ranks", sweep.ranks, "1", 1, 1e6, "ranks", UB_FIELD_FREE, "that work on one point"),
+    REAL("poll_s", sweep.poll_s, "1", 0.01, 3600, "seconds", UB_FIELD_FREE,
+         "pause between looks at what other workers have finished"),
 };
 
 static const ub_section sections[] = {
@@ -316,6 +349,7 @@ static const ub_section sections[] = {
     SECTION("synth", "made-up corpora with known truth", synth),
     SECTION("eval", "the independent judge", eval),
     SECTION("slurm", "the jobs of 'unbraid submit'", slurm),
+    SECTION("sweep", "many studies: what varies, how points are chosen, which get more", sweep),
 };
 
 const ub_schema *ub_settings_schema(void)

@@ -40,10 +40,12 @@ enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIA
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT, UB_SYNTH_SPRITES };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
-enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE };
+enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE, UB_SLURM_SWEEP };
 enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
 enum { UB_REQUEUE_AUTO, UB_REQUEUE_YES, UB_REQUEUE_NO };
 enum { UB_TRANSITION_LINEAR, UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD };
+
+enum { UB_GOAL_MAXIMISE, UB_GOAL_MINIMISE };
 
 typedef struct ub_settings {
     struct {
@@ -149,8 +151,20 @@ typedef struct ub_settings {
         char    launcher_options[UB_TEXT_MAX];
         int     requeue; /* UB_REQUEUE_... */
         int64_t lead_s;  /* stop so long before the job's end */
-        int64_t max_jobs;
+        int64_t max_jobs, workers;
     } slurm;
+    struct {
+        int     command;             /* UB_SLURM_RUN, ... */
+        char    method[UB_TEXT_MAX]; /* a name of core/design.h */
+        int64_t points, seed;
+        char    parameters[UB_TEXT_MAX], constraints[UB_TEXT_MAX]; /* core/space.h */
+        char    metric[UB_TEXT_MAX];                               /* a key of eval.json */
+        int     goal, rule;                                        /* UB_GOAL_..., UB_PROMOTE_... */
+        char    resource[UB_TEXT_MAX];                             /* a key */
+        double  resource_min, eta;
+        int64_t lag, ranks;
+        double  poll_s;
+    } sweep;
 } ub_settings;
 
 /* All sections. */

@@ -34,8 +34,8 @@ typedef struct request {
 
 static void log_line(void *self, ub_log_level level, const char *line)
 {
-    (void)level;
-    (void)fprintf(stderr, "%s\n", line);
+    if (ub_log_terminal() || level <= UB_LOG_WARN)
+        (void)fprintf(stderr, "%s\n", line);
     (void)fprintf(self, "%s\n", line);
     (void)fflush(self);
 }
@@ -265,10 +265,11 @@ static ub_status explain(const ub_rundir *r, const request *q, const ub_bytes *c
 /* Entering ------------------------------------------------------------------------------------ */
 
 /* What may lie in a folder that is not yet a run folder: what a killed start left, hidden files,
- * the output of the batch job itself. */
+ * the output of batch jobs, and folders of theirs. */
 static bool is_harmless(const char *name)
 {
-    return name[0] == '.' || strcmp(name, "unbraid.log") == 0 || strncmp(name, "slurm-", 6) == 0;
+    return name[0] == '.' || strcmp(name, "unbraid.log") == 0 || strncmp(name, "slurm-", 6) == 0 ||
+           strcmp(name, "workers") == 0;
 }
 
 static ub_status check_free(const char *path)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ci_test.h"
+#include "core/design.h"
 #include "core/penalty.h"
 #include "io/corpus_h5.h"
 #include "jobs/command.h"
@@ -59,14 +60,20 @@ static void list_penalty(void)
         (void)printf("%-14s %s\n", ub_penalty_at(i)->name, ub_penalty_at(i)->summary);
 }
 
+static void list_design(void)
+{
+    for (size_t i = 0; ub_design_at(i) != NULL; i++) {
+        const ub_design *d = ub_design_at(i);
+        (void)printf("%-14s %s%s%s\n", d->name, d->summary, *d->reference != '\0' ? "; " : "",
+                     d->reference);
+    }
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
-} lists[] = {{"ci", list_ci},
-             {"rule", list_rule},
-             {"penalty", list_penalty},
-             {"format", list_format},
-             {"command", list_command}};
+} lists[] = {{"ci", list_ci},         {"rule", list_rule},     {"penalty", list_penalty},
+             {"design", list_design}, {"format", list_format}, {"command", list_command}};
 
 static ub_status run(ub_context *ctx)
 {
@@ -76,13 +83,14 @@ static ub_status run(ub_context *ctx)
                 lists[i].print();
             return UB_OK;
         }
-    return UB_FAIL(UB_EARG, "nothing is called '%s'; unbraid list ci|rule|penalty|format|command",
+    return UB_FAIL(UB_EARG,
+                   "nothing is called '%s'; unbraid list ci|rule|penalty|design|format|command",
                    ctx->word[0]);
 }
 
 const ub_command ub_cmd_list = {
     .name = "list",
-    .usage = "ci|rule|penalty|format|command",
+    .usage = "ci|rule|penalty|design|format|command",
     .summary = "Names and one-line summaries of what there is",
     .sections = "",
     .details = "",

@@ -13,6 +13,7 @@
 #include "io/file.h"
 #include "io/journal.h"
 #include "jobs/command.h"
+#include "jobs/sweep.h"
 
 /* Signs of life may be late: a loaded node here, a network file system elsewhere, whose clients see
  * changes after up to a minute. */
@@ -234,6 +235,9 @@ static ub_status answer(const ub_context *ctx)
     static view v; /* too large for some stacks */
     ub_bytes    json = {0};
     v = (view){.folder = ctx->word[0]};
+    char path[UB_PATH_MAX];
+    if (path_of(&v, "sweep.yaml", path) && ub_file_exists(path))
+        return ub_sweep_status(v.folder, ctx->json);
     ub_status st = look(&v);
     if (st == UB_OK && ctx->json)
         st = put_json(&v, &json);
@@ -253,8 +257,8 @@ static ub_status run(ub_context *ctx)
 
 const ub_command ub_cmd_status = {
     .name = "status",
-    .usage = "RUN [--json]",
-    .summary = "Say how far a run is: running, stopped, failed, dead or finished",
+    .usage = "RUN|SWEEP [--json]",
+    .summary = "Say how far a run or a sweep is: running, stopped, failed, dead or finished",
     .sections = "",
     .details = "Reads the files of the run folder, from any machine that sees them, and touches "
                "nothing.\n",

@@ -81,21 +81,32 @@ static ub_status find_bad_nodes(submission *s)
     return UB_OK;
 }
 
+/* Value of a line "KEY = NUMBER" of `scontrol show config`, or `otherwise`. */
+static long site_value(const ub_bytes *config, const char *key, long otherwise)
+{
+    const char *at = config->len > 0 ? strstr((const char *)config->data, key) : NULL;
+    at = at != NULL ? strchr(at, '=') : NULL;
+    return at != NULL ? strtol(at + 1, NULL, 10) : otherwise;
+}
+
 /* Does this site let jobs be requeued?  Where it does not say, a script that is refused its requeue
- * submits a successor. */
-static ub_status find_requeue(submission *s)
+ * submits a successor.  And how large may an array be? */
+static ub_status ask_site(submission *s)
 {
     static const char *const ask[] = {"scontrol", "show", "config", NULL};
+    const ub_settings       *settings = &s->ctx->settings;
     ub_bytes                 text = {0};
     int                      code = 0;
-    s->requeue = s->ctx->settings.slurm.requeue != UB_REQUEUE_NO;
-    if (s->ctx->settings.slurm.requeue != UB_REQUEUE_AUTO)
-        return UB_OK;
-    ub_status   st = ub_slurm_call(ask, true, &text, &code);
-    const char *at = text.len > 0 ? strstr((const char *)text.data, "\nJobRequeue ") : NULL;
-    at = at != NULL ? strchr(at, '=') : NULL;
-    if (at != NULL && strtol(at + 1, NULL, 10) == 0)
+    ub_status                st = ub_slurm_call(ask, true, &text, &code);
+    s->requeue = settings->slurm.requeue != UB_REQUEUE_NO;
+    if (settings->slurm.requeue == UB_REQUEUE_AUTO && site_value(&text, "\nJobRequeue ", 1) == 0)
         s->requeue = false;
+    long most = site_value(&text, "\nMaxArraySize ", 0);
+    if (st == UB_OK && most > 0 && settings->slurm.workers >= most)
+        st = UB_FAIL(UB_EARG,
+                     "slurm.workers = %lld, but MaxArraySize of this site is %ld; workers share "
+                     "the points among them, so fewer do as well",
+                     (long long)settings->slurm.workers, most);
     ub_bytes_release(&text);
     return st;
 }
@@ -164,12 +175,12 @@ static ub_status check_queue(const submission *s)
 }
 
 /* Append "TIME text" to the log of jobs, which the jobs write, too. */
-static ub_status note(const submission *s, const char *text)
+static ub_status note(const submission *s, const char *file, const char *text)
 {
     char      path[UB_TEXT_MAX], when[32];
     time_t    now = time(NULL);
     struct tm parts;
-    FILE     *f = fopen(file_of(s, "slurm-jobs.log", path), "ae");
+    FILE     *f = fopen(file_of(s, file, path), "ae");
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
     if (f == NULL || fprintf(f, "%s %s\n", when, text) < 0 || fclose(f) != 0)
         return UB_FAIL(UB_EIO, "%s: cannot be written: %s", path, strerror(errno));
@@ -192,11 +203,18 @@ static ub_status write_study(const submission *s)
 
 static ub_status queue(submission *s)
 {
-    char     path[UB_TEXT_MAX], line[64];
-    ub_bytes text = {0};
-    int      code = 0;
+    static const char submitted[] = "unbraid " UB_VERSION " submitted";
+    char              path[UB_TEXT_MAX], line[64];
+    ub_bytes          text = {0};
+    int               code = 0;
     /* before sbatch: the job may begin before it returns */
-    UB_TRY(note(s, "unbraid " UB_VERSION " submitted"));
+    UB_TRY(note(s, "slurm-jobs.log", submitted));
+    for (long long k = 1; k <= s->ctx->settings.slurm.workers; k++) {
+        (void)snprintf(line, sizeof line, "workers/%lld", k);
+        UB_TRY(ub_dir_make(file_of(s, line, path)));
+        (void)snprintf(line, sizeof line, "workers/%lld/slurm-jobs.log", k);
+        UB_TRY(note(s, line, submitted));
+    }
     const char *const ask[] = {"sbatch", "--parsable", file_of(s, "slurm-job.sh", path), NULL};
     ub_status         st = ub_slurm_call(ask, false, &text, &code);
     s->job = first_number(&text);
@@ -210,7 +228,7 @@ static ub_status queue(submission *s)
             UB_EINPUT, "sbatch refuses %s (exit code %d); it says why above%s", path, code,
             s->exclude.data[0] != '\0' ? "; the nodes in slurm-bad-nodes are excluded" : "");
     (void)snprintf(line, sizeof line, "job=%lld queued", s->job);
-    return note(s, line);
+    return note(s, "slurm-jobs.log", line);
 }
 
 static void tell(const submission *s)
@@ -241,8 +259,10 @@ static void tell(const submission *s)
 static ub_status submit(submission *s, const ub_bytes *script)
 {
     char path[UB_TEXT_MAX];
-    UB_TRY(ub_rundir_check(s->run));
-    if (is_finished(s)) {
+    bool sweep = s->ctx->settings.slurm.command == UB_SLURM_SWEEP;
+    if (!sweep || !ub_file_exists(file_of(s, "sweep.yaml", path)))
+        UB_TRY(ub_rundir_check(s->run));
+    if (!sweep && is_finished(s)) {
         (void)printf("%s holds a finished run; nothing to do\n", s->run);
         return UB_OK;
     }
@@ -265,7 +285,7 @@ static ub_status answer(ub_context *ctx)
     UB_TRY_OUT(find_run(&s));
     UB_TRY_OUT(find_program(&s));
     UB_TRY_OUT(find_bad_nodes(&s));
-    UB_TRY_OUT(find_requeue(&s));
+    UB_TRY_OUT(ask_site(&s));
     UB_TRY_OUT(ub_slurm_script(&(ub_slurm_job){.settings = &ctx->settings,
                                                .run = s.run,
                                                .program = s.program,

@@ -32,6 +32,7 @@ typedef struct ub_context {
     int                options; /* of the command's own */
     const ub_option   *option;
     bool               json, dry_run;
+    bool               quiet; /* one of many studies: nothing to standard output */
 } ub_context;
 
 typedef struct ub_command {

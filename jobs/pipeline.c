@@ -77,7 +77,7 @@ static ub_status tell_finished(const ub_study *s)
 {
     char     path[UB_TEXT_MAX];
     ub_bytes text = {0};
-    if (s->ctx->world.rank != 0)
+    if (s->ctx->world.rank != 0 || s->ctx->quiet)
         return UB_OK;
     ub_status st = UB_OK;
     if (s->ctx->json)

@@ -12,7 +12,7 @@ ub_progress ub_progress_begin(ub_beacon *beacon, const char *stage, const char *
 {
     ub_beacon_stage(beacon, stage, unit, scale);
     double now = ub_clock();
-    bool   terminal = isatty(STDERR_FILENO) != 0;
+    bool   terminal = ub_log_terminal() && isatty(STDERR_FILENO) != 0;
     return (ub_progress){.stage = stage,
                          .unit = unit,
                          .start = now,

@@ -60,7 +60,7 @@ static ub_status put_lines(ub_bytes *out, const char *text)
 
 const char *ub_slurm_command(const ub_settings *settings)
 {
-    static const char *const names[] = {"run", "structure", "disentangle"};
+    static const char *const names[] = {"run", "structure", "disentangle", "sweep"};
     return names[settings->slurm.command];
 }
 
@@ -89,6 +89,8 @@ static ub_status put_directives(const ub_slurm_job *job, ub_bytes *out)
                            (long long)s->slurm.nodes, (long long)s->slurm.tasks_per_node,
                            (long long)s->slurm.time_min, by_shell ? "B:" : "",
                            (long long)s->slurm.lead_s, job->requeue ? "requeue" : "no-requeue"));
+    if (s->slurm.workers > 0)
+        UB_TRY(ub_bytes_printf(out, "#SBATCH --array=1-%lld\n", (long long)s->slurm.workers));
     if (s->slurm.memory_mb > 0)
         UB_TRY(ub_bytes_printf(out, "#SBATCH --mem=%lldM\n", (long long)s->slurm.memory_mb));
     UB_TRY(put_option(out, "partition", s->slurm.partition));
@@ -128,6 +130,11 @@ ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out)
                        "slurm.lead_s = %lld leaves no time to work in slurm.time_min = %lld; a "
                        "job would stop as soon as it starts",
                        (long long)s->slurm.lead_s, (long long)s->slurm.time_min);
+    if (s->slurm.workers > 0 && s->slurm.command != UB_SLURM_SWEEP)
+        return UB_FAIL(UB_EARG,
+                       "slurm.workers = %lld is for slurm.command: sweep; a study is one job of "
+                       "slurm.nodes nodes",
+                       (long long)s->slurm.workers);
     UB_TRY(refuse_control("the path of the run folder", job->run));
     if (strpbrk(job->run, "%\\") != NULL)
         return UB_FAIL(

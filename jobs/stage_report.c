@@ -66,7 +66,7 @@ static ub_status report(ub_study *s, const ub_verdicts *v, const material *m)
     UB_TRY(ub_study_write(s, "report.html", ub_export_html(&r, &text), &text));
     UB_TRY(put_verdicts(s, v));
     UB_TRY_OUT(ub_export_summary(&r, &text));
-    if (!s->ctx->json)
+    if (!s->ctx->json && !s->ctx->quiet)
         (void)fputs((const char *)text.data, stdout);
     ub_bytes_clear(&text);
     UB_TRY_OUT(ub_verdicts_json(v, &text));

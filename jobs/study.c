@@ -198,7 +198,7 @@ ub_status ub_study_finish(ub_study *s)
 {
     UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "done"));
     ub_log0_info("run-done", "folder='%s'", s->dir.path);
-    if (s->ctx->world.rank == 0 && !s->ctx->json)
+    if (s->ctx->world.rank == 0 && !s->ctx->json && !s->ctx->quiet)
         (void)printf("\nwritten: %s\n  report    %s/report.html\nnext:    unbraid eval %s --json\n",
                      s->dir.path, s->dir.path, s->dir.path);
     return UB_OK;

@@ -9,6 +9,12 @@
 # Exit code 75 of the program, "stopped in time", goes on in another job; nothing else does.
 # shellcheck shell=sh disable=SC2154
 
+# A task of an array works on a sweep with others: its tries are counted in a folder of its own.
+out=$run
+if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
+    run=$out/workers/$SLURM_ARRAY_TASK_ID
+    mkdir -p "$run"
+fi
 log=$run/slurm-jobs.log
 job=$SLURM_JOB_ID
 
@@ -27,7 +33,7 @@ end_time() {
 # due_to JOB: what SLURM says it ended the last try of a job for: "TIME LIMIT", "PREEMPTION",
 # "JOB REQUEUE", "NODE FAILURE"; nothing after scancel.
 due_to() {
-    [ ! -e "$run/slurm-$1.out" ] || awk '
+    [ ! -e "$out/slurm-$1.out" ] || awk '
         /^== unbraid try / { why = "" }
         /^slurmstepd.* CANCELLED AT .* DUE TO / {
             why = $0
@@ -35,14 +41,14 @@ due_to() {
             sub(/ *[^A-Z ].*/, "", why)
         }
         END { print why }
-        ' "$run/slurm-$1.out"
+        ' "$out/slurm-$1.out"
 }
 
 # blame JOB PATTERN: write down the node that the last try of a job names first as the place of its
 # failure, so that it is excluded next time.  If memory ran out, or SLURM could not start the ranks,
 # those it killed then say nothing about their node.
 blame() {
-    [ -e "$run/slurm-$1.out" ] || return 0
+    [ -e "$out/slurm-$1.out" ] || return 0
     bad=$(awk -v wanted="$2" '
         /^== unbraid try / { node = ""; excused = 0 }
         /oom.kill|OOM Killed|Out Of Memory|^srun: error: task .* launch failed: / { excused = 1 }
@@ -52,11 +58,11 @@ blame() {
             sub(/.* on node /, "", node)
             sub(/[: ].*/, "", node)
         }
-        END { if (!excused) print node }' "$run/slurm-$1.out")
+        END { if (!excused) print node }' "$out/slurm-$1.out")
     case $bad in
     '' | *[!A-Za-z0-9._-]*) ;; # several at once: none
     *)
-        grep -qsxF -e "$bad" "$run/slurm-bad-nodes" || echo "$bad" >>"$run/slurm-bad-nodes"
+        grep -qsxF -e "$bad" "$out/slurm-bad-nodes" || echo "$bad" >>"$out/slurm-bad-nodes"
         note "bad node=$bad excluded=next-time"
         ;;
     esac
@@ -92,12 +98,15 @@ submit_next() {
         return
     fi
     set --
-    if [ -s "$run/slurm-bad-nodes" ]; then
-        set -- "--exclude=$(paste -s -d , "$run/slurm-bad-nodes")"
+    if [ -s "$out/slurm-bad-nodes" ]; then
+        set -- "--exclude=$(paste -s -d , "$out/slurm-bad-nodes")"
+    fi
+    if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
+        set -- "--array=$SLURM_ARRAY_TASK_ID" "$@"
     fi
     next=$(
         unset SLURM_RESTART_COUNT SLURM_JOB_END_TIME
-        sbatch --parsable "--dependency=afterany:$job" "$@" "$run/slurm-job.sh"
+        sbatch --parsable "--dependency=afterany:$job" "$@" "$out/slurm-job.sh"
     ) || echo "unbraid: no successor: sbatch refuses" >&2
     next=${next%%;*}
     note "next=${next:-none}"
@@ -148,7 +157,7 @@ if [ "$requeue" = no ]; then
     submit_next
 fi
 
-set -- "$command" -c "$run/slurm-study.yaml" --out "$run"
+set -- "$command" -c "$out/slurm-study.yaml" --out "$out"
 if [ "$end" -gt 0 ] && [ "$own_limit" = no ]; then
     left=$((end - $(date +%s) - lead))
     [ "$left" -gt 0 ] || left=1

@@ -1,0 +1,398 @@
+#include "core/space.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+enum { PARAMETERS, CONSTRAINTS };
+enum { WHERE = 64, WORD = 128 };
+
+/* Words ----------------------------------------------------------------------------------------*/
+
+/* Without blanks at both ends; in place. */
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    for (size_t n = strlen(text); n > 0 && isspace((unsigned char)text[n - 1]); n--)
+        text[n - 1] = '\0';
+    return text;
+}
+
+/* Cut `text` at the first `mark`; what follows it, or NULL. */
+static char *cut(char *text, const char *mark)
+{
+    char *at = strstr(text, mark);
+    if (at == NULL)
+        return NULL;
+    *at = '\0';
+    return at + strlen(mark);
+}
+
+static bool number(const char *text, double *x)
+{
+    char *end;
+    *x = strtod(text, &end);
+    return end != text && *end == '\0' && isfinite(*x);
+}
+
+/* Comma separated words of `text`, in place. */
+static ub_status list(char *text, const char *where, const char *words[UB_SPACE_CHOICES],
+                      int32_t *count)
+{
+    *count = 0;
+    for (char *next = text; next != NULL;) {
+        char *word = next;
+        next = cut(word, ",");
+        if (*count == UB_SPACE_CHOICES)
+            return UB_FAIL(UB_ERANGE, "%s: more than %d values; use a range", where,
+                           UB_SPACE_CHOICES);
+        words[*count] = trim(word);
+        if (words[(*count)++][0] == '\0')
+            return UB_FAIL(UB_EINPUT, "%s: a value is missing; write KEY = A, B, C", where);
+    }
+    return UB_OK;
+}
+
+/* Reading --------------------------------------------------------------------------------------*/
+
+static ub_status read_when(ub_space *s, ub_parameter *p, char *text, const char *where)
+{
+    char *values = cut(text, "=");
+    char *key = trim(text);
+    if (values == NULL)
+        return UB_FAIL(UB_EINPUT, "%s: 'when %s' wants a value: when KEY = A, B", where, key);
+    for (int32_t i = 0; i < s->count; i++)
+        if (strcmp(s->parameter[i].key, key) == 0)
+            p->when = i;
+    if (p->when < 0)
+        return UB_FAIL(UB_EINPUT, "%s: 'when %s': no line above varies %s", where, key, key);
+    return list(values, where, p->when_value, &p->whens);
+}
+
+/* "LOW .. HIGH [log] [in N]"; `high` points behind the dots. */
+static ub_status read_range(ub_parameter *p, char *low, char *high, const char *where)
+{
+    char *levels = cut(high, " in "), *log = cut(high, " log");
+    p->range = true;
+    p->log = log != NULL;
+    if (p->field->type != UB_FIELD_INT && p->field->type != UB_FIELD_REAL)
+        return UB_FAIL(UB_EINPUT, "%s: %s is no number; list its values: %s = A, B", where, p->key,
+                       p->key);
+    if (!number(trim(low), &p->low) || !number(trim(high), &p->high))
+        return UB_FAIL(UB_EINPUT, "%s: '%s .. %s' is no range of numbers", where, trim(low),
+                       trim(high));
+    if (!(p->low < p->high) || (p->log && p->low <= 0))
+        return UB_FAIL(UB_ERANGE, "%s: the range %g .. %g must rise%s", where, p->low, p->high,
+                       p->log ? " and begin above 0, as it is logarithmic" : "");
+    if (p->field->type == UB_FIELD_INT && (p->low != floor(p->low) || p->high != floor(p->high)))
+        return UB_FAIL(UB_EINPUT, "%s: %s is a whole number, %g .. %g is not", where, p->key,
+                       p->low, p->high);
+    double count = 0;
+    if (levels != NULL &&
+        (!number(trim(levels), &count) || count < 2 || count > 1e6 || count != floor(count)))
+        return UB_FAIL(UB_EINPUT, "%s: 'in %s': wants a whole number from 2 on", where,
+                       trim(levels));
+    p->levels = (int64_t)count;
+    return UB_OK;
+}
+
+static ub_status read_parameter(ub_space *s, char *line, const char *where)
+{
+    ub_parameter *p = &s->parameter[s->count];
+    char         *rest = cut(line, "="), *when = rest == NULL ? NULL : cut(rest, " when ");
+    *p = (ub_parameter){.when = -1};
+    p->key = trim(line);
+    p->field = ub_schema_find(s->schema, p->key);
+    if (rest == NULL)
+        return UB_FAIL(UB_EINPUT, "%s: '%s' is no parameter; write KEY = A, B or KEY = LOW .. HIGH",
+                       where, p->key);
+    for (int32_t i = 0; i < s->count; i++)
+        if (strcmp(s->parameter[i].key, p->key) == 0)
+            return UB_FAIL(UB_EINPUT, "%s: %s is given twice", where, p->key);
+    /* An unknown key falls through to ub_schema_set, which knows what is near it. */
+    char *high = p->field == NULL ? NULL : cut(rest, " .. ");
+    if (high != NULL)
+        UB_TRY(read_range(p, rest, high, where));
+    else
+        UB_TRY(list(rest, where, p->choice, &p->choices));
+    if (when != NULL)
+        UB_TRY(read_when(s, p, when, where));
+    s->count++;
+    return UB_OK;
+}
+
+/* Every line that says something. */
+static ub_status read_lines(ub_space *s, char *text, int what)
+{
+    int  n = 0;
+    char where[WHERE];
+    for (char *next = text; next != NULL;) {
+        char *line = next;
+        next = cut(line, "\n");
+        char *comment = strchr(line, '#');
+        if (comment != NULL)
+            *comment = '\0';
+        line = trim(line);
+        n++;
+        if (*line == '\0')
+            continue;
+        (void)snprintf(where, sizeof where, "sweep.%s, line %d",
+                       what == PARAMETERS ? "parameters" : "constraints", n);
+        int most = what == PARAMETERS ? UB_SPACE_PARAMETERS : UB_SPACE_CONSTRAINTS;
+        if ((what == PARAMETERS ? s->count : s->constraints) == most)
+            return UB_FAIL(UB_ERANGE, "%s: more than %d lines", where, most);
+        if (what == PARAMETERS)
+            UB_TRY(read_parameter(s, line, where));
+        else
+            s->constraint[s->constraints++] = line;
+    }
+    return UB_OK;
+}
+
+/* Try every value where the schema would say no. */
+static ub_status try_values(const ub_space *s, void *settings)
+{
+    char text[WORD], where[WHERE + WORD];
+    for (int32_t i = 0; i < s->count; i++) {
+        const ub_parameter *p = &s->parameter[i];
+        (void)snprintf(where, sizeof where, "sweep.parameters, %.*s", WORD - 1, p->key);
+        for (int32_t k = 0; k < p->choices; k++)
+            UB_TRY(ub_schema_set(s->schema, settings, p->key, p->choice[k], where));
+        for (int end = 0; end < 2 && p->range; end++) {
+            (void)snprintf(text, sizeof text, "%.15g", end == 0 ? p->low : p->high);
+            UB_TRY(ub_schema_set(s->schema, settings, p->key, text, where));
+        }
+    }
+    bool meets;
+    return ub_space_meets(s, settings, &meets);
+}
+
+ub_status ub_space_parse(const ub_schema *schema, const void *base, size_t size,
+                         const char *parameters, const char *constraints, ub_space *out)
+{
+    ub_space  s = {.schema = schema};
+    char     *settings = NULL;
+    size_t    first = strlen(parameters) + 1, second = strlen(constraints) + 1;
+    ub_status st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(s.text, first + second));
+    UB_TRY_OUT(UB_ALLOC(s.parameter, UB_SPACE_PARAMETERS));
+    UB_TRY_OUT(UB_ALLOC(settings, size));
+    memcpy(s.text, parameters, first);
+    memcpy(s.text + first, constraints, second);
+    memcpy(settings, base, size);
+    UB_TRY_OUT(read_lines(&s, s.text, PARAMETERS));
+    UB_TRY_OUT(read_lines(&s, s.text + first, CONSTRAINTS));
+    if (s.count == 0)
+        UB_TRY_OUT(UB_FAIL(UB_EINPUT, "sweep.parameters is empty: nothing varies; write lines like "
+                                      "'disentangle.lambda = 0.05 .. 0.5 log'"));
+    UB_TRY_OUT(try_values(&s, settings));
+    *out = s;
+    s = (ub_space){0};
+out:
+    ub_free(settings);
+    ub_space_release(&s);
+    return st;
+}
+
+void ub_space_release(ub_space *s)
+{
+    ub_free(s->text);
+    ub_free(s->parameter);
+    *s = (ub_space){0};
+}
+
+/* Values ---------------------------------------------------------------------------------------*/
+
+ub_status ub_space_levels(const ub_space *s, int32_t p, int64_t *levels)
+{
+    const ub_parameter *q = &s->parameter[p];
+    if (!q->range)
+        *levels = q->choices;
+    else if (q->levels > 0)
+        *levels = q->levels;
+    else if (q->field->type == UB_FIELD_INT && q->high - q->low < 1e6)
+        *levels = (int64_t)(q->high - q->low) + 1;
+    else
+        return UB_FAIL(UB_EINPUT,
+                       "sweep.parameters: the grid does not know how many values %s = %g .. %g "
+                       "should take; add 'in 5', list the values, or use another sweep.method",
+                       q->key, q->low, q->high);
+    return UB_OK;
+}
+
+/* A whole number of the range counts for one unit of it. */
+static double width_of(const ub_parameter *p)
+{
+    double more = p->field->type == UB_FIELD_INT ? 1 : 0;
+    return p->log ? log((p->high + more) / p->low) : p->high + more - p->low;
+}
+
+double ub_space_level(const ub_space *s, int32_t p, int64_t level, int64_t levels)
+{
+    const ub_parameter *q = &s->parameter[p];
+    double              part = levels > 1 ? (double)level / (double)(levels - 1) : 0;
+    if (!q->range)
+        return ((double)level + 0.5) / (double)levels;
+    if (q->field->type != UB_FIELD_INT)
+        return fmin(part, 1 - 1e-15);
+    double value =
+        q->log ? q->low * pow(q->high / q->low, part) : q->low + part * (q->high - q->low);
+    value = floor(value + 0.5); /* the middle of the value's own stretch */
+    return q->log ? log((value + 0.5) / q->low) / width_of(q)
+                  : (value - q->low + 0.5) / width_of(q);
+}
+
+/* The value at coordinate u, as text. */
+static void value_at(const ub_parameter *p, double u, char *text, size_t cap)
+{
+    if (!p->range) {
+        int32_t k = (int32_t)(u * p->choices);
+        (void)snprintf(text, cap, "%s", p->choice[k < p->choices ? k : p->choices - 1]);
+        return;
+    }
+    double x = p->log ? p->low * exp(u * width_of(p)) : p->low + u * width_of(p);
+    if (p->field->type == UB_FIELD_INT)
+        x = floor(x);
+    x = fmin(fmax(x, p->low), p->high);
+    (void)snprintf(text, cap, p->field->type == UB_FIELD_INT ? "%.15g" : "%.6g", x);
+    double rounded = strtod(text, NULL); /* six digits may leave the range by a hair */
+    if (rounded < p->low || rounded > p->high)
+        (void)snprintf(text, cap, "%.15g", x);
+}
+
+ub_status ub_space_value(const ub_field *f, const void *settings, ub_bytes *out)
+{
+    if (f->type == UB_FIELD_TEXT)
+        return ub_bytes_printf(out, "%s", (const char *)settings + f->offset);
+    return ub_schema_format(f, settings, out);
+}
+
+/* Has parameter p, in these settings, one of the values? */
+static ub_status has_value(const ub_parameter *p, const void *settings, int32_t count,
+                           const char *const *values, bool *has)
+{
+    ub_bytes  text = {0};
+    ub_status st = ub_space_value(p->field, settings, &text);
+    *has = false;
+    for (int32_t k = 0; k < count && st == UB_OK; k++) {
+        double a, b;
+        bool   numbers = number((const char *)text.data, &a) && number(values[k], &b);
+        if (strcmp((const char *)text.data, values[k]) == 0 || (numbers && a == b))
+            *has = true;
+    }
+    ub_bytes_release(&text);
+    return st;
+}
+
+ub_status ub_space_set(const ub_space *s, const double *u, void *settings, unsigned char *active)
+{
+    char          text[UB_TEXT_MAX];
+    unsigned char on[UB_SPACE_PARAMETERS];
+    for (int32_t i = 0; i < s->count; i++) {
+        const ub_parameter *p = &s->parameter[i];
+        bool                yes = true;
+        if (p->when >= 0)
+            UB_TRY(has_value(&s->parameter[p->when], settings, p->whens, p->when_value, &yes));
+        on[i] = yes && (p->when < 0 || on[p->when]);
+        if (active != NULL)
+            active[i] = on[i];
+        if (!on[i])
+            continue;
+        value_at(p, u[i], text, sizeof text);
+        UB_TRY(ub_schema_set(s->schema, settings, p->key, text, "sweep.parameters"));
+    }
+    return UB_OK;
+}
+
+/* Constraints ----------------------------------------------------------------------------------*/
+
+/* A term: its number, or its word if it is one factor that is no number. */
+typedef struct term {
+    double value;
+    bool   number;
+    char   word[WORD];
+} term;
+
+static ub_status factor_of(const ub_space *s, const void *settings, const char *line, char *text,
+                           term *out)
+{
+    const ub_field *f = ub_schema_find(s->schema, text);
+    ub_bytes        value = {0};
+    if (f != NULL)
+        UB_TRY(ub_space_value(f, settings, &value));
+    const char *word = f != NULL && value.data != NULL ? (const char *)value.data : text;
+    (void)snprintf(out->word, sizeof out->word, "%s", word);
+    ub_bytes_release(&value);
+    out->number = number(out->word, &out->value);
+    if (f == NULL && !out->number && (strchr(text, '.') != NULL || *text == '\0'))
+        return UB_FAIL(UB_EINPUT, "sweep.constraints, '%s': '%s' is neither a key nor a number",
+                       line, text);
+    return UB_OK;
+}
+
+static ub_status term_of(const ub_space *s, const void *settings, const char *line, char *text,
+                         term *out)
+{
+    *out = (term){.value = 1, .number = true};
+    for (char *next = text; next != NULL;) {
+        char *factor = next;
+        bool  alone = factor == text;
+        next = cut(factor, "*");
+        term one;
+        UB_TRY(factor_of(s, settings, line, trim(factor), &one));
+        if (!one.number && (next != NULL || !alone))
+            return UB_FAIL(UB_EINPUT, "sweep.constraints, '%s': %s is no number to multiply", line,
+                           one.word);
+        if (next == NULL && alone)
+            *out = one;
+        else
+            out->value *= one.value;
+    }
+    return UB_OK;
+}
+
+static ub_status holds(const ub_space *s, const void *settings, const char *line, bool *yes)
+{
+    static const char *const operators[] = {"<=", ">=", "==", "!=", "<", ">"};
+    char                     copy[UB_TEXT_MAX];
+    char                    *right = NULL;
+    int                      op = -1;
+    term                     a, b;
+    (void)snprintf(copy, sizeof copy, "%s", line);
+    for (int k = 0; k < 6 && right == NULL; k++)
+        if ((right = cut(copy, operators[k])) != NULL)
+            op = k;
+    if (right == NULL)
+        return UB_FAIL(
+            UB_EINPUT,
+            "sweep.constraints, '%s': no comparison; write KEY <= KEY or KEY * KEY <= 4096", line);
+    UB_TRY(term_of(s, settings, line, copy, &a));
+    UB_TRY(term_of(s, settings, line, right, &b));
+    bool same = a.number && b.number ? a.value == b.value : strcmp(a.word, b.word) == 0;
+    if (op != 2 && op != 3 && !(a.number && b.number))
+        return UB_FAIL(UB_EINPUT,
+                       "sweep.constraints, '%s': words can only be compared by == and !=", line);
+    *yes = op == 0   ? a.value <= b.value
+           : op == 1 ? a.value >= b.value
+           : op == 2 ? same
+           : op == 3 ? !same
+           : op == 4 ? a.value < b.value
+                     : a.value > b.value;
+    return UB_OK;
+}
+
+ub_status ub_space_meets(const ub_space *s, const void *settings, bool *meets)
+{
+    *meets = true;
+    for (int32_t k = 0; k < s->constraints; k++) {
+        bool yes;
+        UB_TRY(holds(s, settings, s->constraint[k], &yes));
+        *meets = *meets && yes;
+    }
+    return UB_OK;
+}

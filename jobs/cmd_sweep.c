@@ -1,0 +1,424 @@
+/* Many studies: points of a space, each in a run folder of its own, by teams of ranks. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/config.h"
+#include "io/file.h"
+#include "jobs/study.h"
+#include "jobs/sweep.h"
+
+/* What a team has in hand. */
+typedef struct crew {
+    ub_context *ctx;   /* of the whole job */
+    ub_context  point; /* of a study: the team as its world */
+    ub_sweep    sweep; /* the team's first rank */
+    int         teams;
+    int64_t     ran, told; /* jobs run by this team; results when it last spoke */
+    char        doing[3 * UB_TEXT_MAX];
+} crew;
+
+enum { NOTHING = -1 }; /* no job left that nobody works on */
+
+/* Claims ---------------------------------------------------------------------------------------*/
+
+/* Lock NAME.claim; *fd -1: somebody else has it.  A lock dies with its owner, so a killed worker's
+ * job is free again at once. */
+static ub_status claim(const ub_sweep *s, const char *name, int *fd)
+{
+    char        path[UB_PATH_MAX];
+    struct stat held, named;
+    (void)ub_sweep_path(s, name, ".claim", path, sizeof path);
+    for (;;) {
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (*fd < 0)
+            return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
+        if (flock(*fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            (void)close(*fd);
+            *fd = -1;
+            return UB_OK;
+        }
+        /* Its last owner may have removed the file before we locked it. */
+        if (fstat(*fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino)
+            return UB_OK;
+        (void)close(*fd);
+    }
+}
+
+static void give_up(const ub_sweep *s, const char *name, int *fd)
+{
+    char path[UB_PATH_MAX];
+    if (*fd < 0)
+        return;
+    (void)unlink(ub_sweep_path(s, name, ".claim", path, sizeof path));
+    (void)close(*fd);
+    *fd = -1;
+}
+
+/* Workers write the files of the sweep itself one after another: OUT/.lock, waited for. */
+static ub_status lock_folder(const ub_sweep *s, int *fd)
+{
+    char path[UB_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/.lock", s->folder);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*fd < 0)
+        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
+    while (flock(*fd, LOCK_EX) != 0 && errno == EINTR)
+        continue;
+    return UB_OK;
+}
+
+/* The first job without result and owner: claimed, its settings in `at`, its name; or NOTHING. */
+static ub_status take_job(ub_sweep *s, ub_settings *at, char name[UB_SWEEP_NAME], int *fd,
+                          int64_t *job)
+{
+    *fd = -1;
+    for (*job = 0; *job < s->jobs; ++*job) {
+        if (s->job[*job].known)
+            continue;
+        UB_TRY(ub_sweep_settings(s, &s->job[*job], at));
+        UB_TRY(ub_sweep_name(s, at, name));
+        UB_TRY(claim(s, name, fd));
+        if (*fd < 0)
+            continue;
+        UB_TRY(ub_sweep_look_at(s, *job)); /* perhaps it ended just before we had the lock */
+        if (!s->job[*job].known)
+            return UB_OK;
+        give_up(s, name, fd);
+    }
+    *job = NOTHING;
+    return UB_OK;
+}
+
+/* Working --------------------------------------------------------------------------------------*/
+
+static void tell(crew *w)
+{
+    int64_t failed, ended = ub_sweep_ended(&w->sweep, &failed), best = ub_sweep_best(&w->sweep);
+    if (ended == w->told || w->ctx->world.rank != 0) /* one team speaks for all */
+        return;
+    w->told = ended;
+    ub_log_info("sweep", "ended=%lld of=%lld%s failed=%lld best_job=%lld %s=%.6g", (long long)ended,
+                (long long)w->sweep.jobs, w->sweep.decided ? "" : "+", (long long)failed,
+                (long long)best, w->ctx->settings.sweep.metric,
+                best < 0 ? (double)NAN : w->sweep.job[best].result);
+}
+
+/* The next job for this team, waiting for others' results where the next decision needs them. */
+static ub_status find_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], int *fd, int64_t *job)
+{
+    ub_sweep       *s = &w->sweep;
+    double          pause = w->ctx->settings.sweep.poll_s;
+    struct timespec nap = {(time_t)pause, (long)((pause - floor(pause)) * 1e9)};
+    for (;;) {
+        UB_TRY(ub_sweep_look(s));
+        tell(w);
+        UB_TRY(take_job(s, at, name, fd, job));
+        if (*job != NOTHING || s->decided)
+            return UB_OK;
+        if (ub_stop_asked())
+            return UB_FAIL(UB_ESTOP, "stopped on request; the same command goes on from there");
+        (void)nanosleep(&nap, NULL);
+    }
+}
+
+/* A study that failed by itself is written down; what stops us all is not. */
+static ub_status conclude(crew *w, const char *name, int64_t job, ub_status st)
+{
+    char path[UB_PATH_MAX], sentence[UB_TEXT_MAX];
+    if (st == UB_ESTOP || st == UB_EMPI)
+        return st;
+    if (st != UB_OK) {
+        (void)snprintf(sentence, sizeof sentence, "%s\n", ub_err_message());
+        ub_log_warn("point-failed", "job=%lld name=%s why='%s'", (long long)job, name,
+                    ub_err_message());
+        ub_err_clear();
+        UB_TRY(ub_file_write(ub_sweep_path(&w->sweep, name, ".failed", path, sizeof path), sentence,
+                             strlen(sentence)));
+    }
+    w->ran++;
+    return ub_sweep_look_at(&w->sweep, job);
+}
+
+/* All ranks of the team: the study whose settings the first one has. */
+static ub_status run_point(crew *w, const ub_settings *at, const char *name)
+{
+    ub_context *p = &w->point;
+    ub_bytes    text = {0};
+    ub_status   st = UB_OK;
+    if (p->world.rank == 0) {
+        char path[UB_PATH_MAX];
+        st = ub_schema_print(ub_settings_schema(), at, NULL, false, &text);
+        (void)snprintf(p->out, sizeof p->out, "%s",
+                       ub_sweep_path(&w->sweep, name, "", path, sizeof path));
+    }
+    UB_TRY_OUT(ub_comm_agree(&p->world, st));
+    UB_TRY_OUT(ub_comm_share(&p->world, &text));
+    UB_TRY_OUT(ub_comm_bcast(&p->world, p->out, sizeof p->out));
+    st = ub_schema_defaults(ub_settings_schema(), &p->settings);
+    if (st == UB_OK)
+        st = ub_config_parse(ub_settings_schema(), &p->settings, (const char *)text.data, text.len,
+                             "resolved settings");
+    UB_TRY_OUT(ub_comm_agree(&p->world, st));
+    (void)snprintf(w->doing, sizeof w->doing, "unbraid %s -c %s/config.yaml --out %s",
+                   w->sweep.command->name, p->out, p->out);
+    p->line = w->doing;
+    ub_log_set_terminal(false);
+    st = w->sweep.command->run(p);
+    ub_log_set_terminal(true);
+out:
+    ub_bytes_release(&text);
+    return st;
+}
+
+/* Until nothing is left that this team could do. */
+static ub_status work(crew *w)
+{
+    ub_settings *at = NULL;
+    char         name[UB_SWEEP_NAME] = "";
+    const bool   first = w->point.world.rank == 0;
+    ub_status    st = UB_OK;
+    UB_TRY(ub_comm_agree(&w->point.world, UB_ALLOC(at, 1)));
+    for (;;) {
+        int     fd = -1;
+        int64_t job = NOTHING;
+        if (first)
+            st = find_job(w, at, name, &fd, &job);
+        UB_TRY_OUT(ub_comm_agree(&w->point.world, st));
+        UB_TRY_OUT(ub_comm_bcast(&w->point.world, &job, sizeof job));
+        if (job == NOTHING)
+            break;
+        st = run_point(w, at, name);
+        if (first) {
+            st = conclude(w, name, job, st);
+            give_up(&w->sweep, name, &fd);
+        } else if (st != UB_ESTOP && st != UB_EMPI) {
+            st = UB_OK;
+        }
+        UB_TRY_OUT(ub_comm_agree(&w->point.world, st));
+        if (w->point.world.wounded) /* the other teams would wait for the dead at the end */
+            UB_TRY_OUT(UB_FAIL(UB_EMPI, "a rank was lost; what has ended is kept, the same "
+                                        "command goes on from there"));
+    }
+out:
+    ub_free(at);
+    return st;
+}
+
+/* The end -------------------------------------------------------------------------------------- */
+
+static ub_status write_table(const ub_sweep *s)
+{
+    char       path[UB_PATH_MAX];
+    ub_columns t = {0};
+    ub_bytes   csv = {0}, svg = {0};
+    ub_status  st = UB_OK;
+    UB_TRY(ub_sweep_table(s, &t));
+    UB_TRY_OUT(ub_columns_csv(&t, &csv));
+    (void)snprintf(path, sizeof path, "%s/sweep.h5", s->folder);
+    UB_TRY_OUT(ub_columns_write(&t, path));
+    (void)snprintf(path, sizeof path, "%s/sweep.svg", s->folder);
+    UB_TRY_OUT(ub_sweep_draw(s, &svg));
+    UB_TRY_OUT(ub_file_write(path, svg.data, svg.len));
+    (void)snprintf(path, sizeof path, "%s/sweep.csv", s->folder);
+    UB_TRY_OUT(ub_file_write(path, csv.data, csv.len));
+out:
+    ub_columns_release(&t);
+    ub_bytes_release(&csv);
+    ub_bytes_release(&svg);
+    return st;
+}
+
+static ub_status best_line(const ub_sweep *s, int64_t best, ub_bytes *out)
+{
+    ub_settings *at = NULL;
+    char         name[UB_SWEEP_NAME];
+    UB_TRY(UB_ALLOC(at, 1));
+    ub_status st = ub_sweep_settings(s, &s->job[best], at);
+    if (st == UB_OK)
+        st = ub_sweep_name(s, at, name);
+    for (int32_t p = 0; p < s->space.count && st == UB_OK; p++) {
+        st = ub_bytes_printf(out, "%s%s = ", p > 0 ? ", " : "", s->space.parameter[p].key);
+        if (st == UB_OK)
+            st = ub_space_value(s->space.parameter[p].field, at, out);
+    }
+    if (st == UB_OK)
+        st = ub_bytes_printf(out, "\n  run     %s/%s\n", s->points, name);
+    ub_free(at);
+    return st;
+}
+
+static ub_status say_end(const crew *w)
+{
+    const ub_sweep *s = &w->sweep;
+    int64_t         failed, ended = ub_sweep_ended(s, &failed), best = ub_sweep_best(s);
+    ub_bytes        text = {0};
+    bool            all = s->decided && ended == s->jobs;
+    ub_status       st = UB_OK;
+    if (w->ctx->json) {
+        (void)printf("{\"jobs\": %lld, \"ended\": %lld, \"failed\": %lld, \"complete\": %s, "
+                     "\"best_job\": %lld}\n",
+                     (long long)s->jobs, (long long)ended, (long long)failed,
+                     all ? "true" : "false", (long long)best);
+        return UB_OK;
+    }
+    if (best >= 0)
+        UB_TRY_OUT(best_line(s, best, &text));
+    (void)printf("%lld jobs of %lld points ended, %lld of them failed\n", (long long)ended,
+                 (long long)s->promote.points, (long long)failed);
+    if (best >= 0)
+        (void)printf("best      %s = %.6g at %s", w->ctx->settings.sweep.metric,
+                     s->job[best].result, (const char *)text.data);
+    if (all)
+        (void)printf("\nwritten: %s/sweep.csv, sweep.h5 and sweep.svg\n", s->folder);
+    else
+        (void)printf(
+            "\nthe rest is in the hands of other workers; who ends last writes the table\n");
+out:
+    ub_bytes_release(&text);
+    return st;
+}
+
+/* Rank 0 of the job, after all teams. */
+static ub_status finish(crew *w)
+{
+    int64_t failed;
+    UB_TRY(ub_sweep_look(&w->sweep));
+    if (w->sweep.decided && ub_sweep_ended(&w->sweep, &failed) == w->sweep.jobs) {
+        int fd;
+        UB_TRY(lock_folder(&w->sweep, &fd));
+        ub_status st = write_table(&w->sweep);
+        (void)close(fd);
+        UB_TRY(st);
+    }
+    return say_end(w);
+}
+
+/* Beginning ------------------------------------------------------------------------------------ */
+
+static ub_status preview(const ub_sweep *s)
+{
+    ub_sweep   all = *s;
+    ub_columns t = {0};
+    ub_bytes   csv = {0};
+    /* The points alone: what is promoted depends on results. */
+    all.promote.rungs = s->promote.rungs;
+    all.jobs = s->promote.points;
+    for (int64_t i = 0; i < all.jobs; i++)
+        all.job[i] = (ub_job){.point = i};
+    ub_status st = ub_sweep_table(&all, &t);
+    if (st == UB_OK)
+        st = ub_columns_csv(&t, &csv);
+    if (st == UB_OK)
+        (void)printf("%s# %lld points, %lld left out; nothing was run or written (--dry-run)\n",
+                     (const char *)csv.data, (long long)s->promote.points, (long long)s->left_out);
+    ub_columns_release(&t);
+    ub_bytes_release(&csv);
+    return st;
+}
+
+/* The folder of a sweep (its lock is the first thing a worker makes), or one that may become it. */
+static ub_status check_folder(const ub_sweep *s)
+{
+    char path[UB_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/.lock", s->folder);
+    bool ours = ub_file_exists(path);
+    (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
+    if (ours || ub_file_exists(path))
+        return UB_OK;
+    (void)snprintf(path, sizeof path, "%s/config.yaml", s->folder);
+    if (ub_file_exists(path))
+        return UB_FAIL(UB_EINPUT, "%s holds a run, not a sweep; use another --out", s->folder);
+    return ub_rundir_check(s->folder);
+}
+
+/* The resolved settings, for people; points have their own. */
+static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
+{
+    char path[UB_PATH_MAX];
+    UB_TRY(check_folder(s));
+    ub_bytes text = {0};
+    int      fd;
+    UB_TRY(ub_dir_make(s->folder));
+    UB_TRY(lock_folder(s, &fd));
+    (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
+    ub_status st = ub_dir_make(s->points);
+    if (st == UB_OK)
+        st = ub_schema_print(ub_settings_schema(), &ctx->settings, NULL, false, &text);
+    if (st == UB_OK)
+        st = ub_file_write(path, text.data, text.len);
+    (void)close(fd);
+    ub_bytes_release(&text);
+    return st;
+}
+
+/* Ranks in teams of sweep.ranks; the last team may be smaller. */
+static ub_status form_team(crew *w)
+{
+    ub_context *ctx = w->ctx;
+    int64_t     ranks = ctx->settings.sweep.ranks;
+    MPI_Comm    mine;
+    w->teams = (int)((ctx->world.size + ranks - 1) / ranks);
+    UB_TRY_MPI(
+        MPI_Comm_split(ctx->world.mpi, (int)(ctx->world.rank / ranks), ctx->world.rank, &mine));
+    ub_status st = ub_comm_init(&w->point.world, mine);
+    (void)MPI_Comm_free(&mine);
+    UB_TRY(st);
+    ub_watch_stop(&ctx->watch);
+    ub_log_set_rank(w->point.world.rank);
+    w->point.quiet = true;
+    return ub_watch_start(&w->point.world, &w->point.watch);
+}
+
+static void dissolve(crew *w)
+{
+    ub_watch_stop(&w->point.watch);
+    ub_comm_release(&w->point.world);
+    ub_log_set_rank(w->ctx->world.rank);
+}
+
+static ub_status run(ub_context *ctx)
+{
+    static crew w; /* settings are too large for some stacks */
+    w = (crew){.ctx = ctx, .told = -1};
+    UB_TRY(ub_comm_agree(&ctx->world, ub_sweep_init(&ctx->settings, ctx->out, &w.sweep)));
+    ub_status st = UB_OK;
+    if (ctx->dry_run) {
+        st = ctx->world.rank == 0 ? preview(&w.sweep) : UB_OK;
+        UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
+        goto out;
+    }
+    if (ctx->world.rank == 0)
+        st = put_settings(ctx, &w.sweep);
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
+    UB_TRY_OUT(form_team(&w));
+    st = work(&w);
+    dissolve(&w);
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? finish(&w) : UB_OK));
+out:
+    ub_sweep_release(&w.sweep);
+    return st;
+}
+
+const ub_command ub_cmd_sweep = {
+    .name = "sweep",
+    .usage = "-c FILE [--set section.key=value]... --out DIR [--dry-run]",
+    .summary = "Many studies: grid, random, Latin hypercube, Sobol', with or without ASHA",
+    .sections = "sweep run corpus segment structure ci farm disentangle eval",
+    .details =
+        "Every point is a study in DIR/points/NAME, named by the hash of its settings: nothing\n"
+        "runs twice, and the same command goes on where it was cut off. The ranks form teams of\n"
+        "sweep.ranks; any number of such commands may work on one DIR together. At the end\n"
+        "DIR/sweep.csv and sweep.h5 hold every parameter and every number of every point.\n",
+    .needs_out = true,
+    .run = run,
+};

@@ -1,0 +1,76 @@
+/* jobs/sweep.h - many studies from one configuration: what there is to do, and what came of it.
+ *
+ * OUT/points/NAME/        the run folder of a point: NAME is the hash of its resolved configuration
+ * OUT/points/NAME.failed  why it failed (sentence); gone when it is tried again
+ * OUT/points/NAME.claim   locked by who works on it
+ * OUT/sweep.csv, sweep.h5 the table, when every job has ended
+ *
+ * There is no server and no list of jobs on disk: everybody who works on a sweep derives the same
+ * list from the settings and the results so far (core/promote.h), and takes the first job that has
+ * no result and no owner.  Workers are teams of one MPI job, tasks of a job array, or both.
+ *
+ * Layer: jobs.
+ */
+#ifndef UB_JOBS_SWEEP_H
+#define UB_JOBS_SWEEP_H
+
+#include "core/promote.h"
+#include "core/space.h"
+#include "io/columns.h"
+#include "jobs/command.h"
+
+enum { UB_SWEEP_NAME = 17 };
+
+typedef enum ub_job_state { UB_JOB_WAITING, UB_JOB_DONE, UB_JOB_FAILED } ub_job_state;
+
+typedef struct ub_sweep {
+    const ub_settings *base;    /* borrowed */
+    const ub_command  *command; /* run at every point */
+    char               folder[UB_TEXT_MAX], points[UB_TEXT_MAX];
+    ub_space           space;
+    ub_promote         promote;
+    double             rung[UB_RUNGS_MAX]; /* value of the resource */
+    double            *u;                  /* points x parameters; owned */
+    int64_t            left_out;           /* by constraints, or the same as an earlier point */
+    ub_job            *job;                /* as far as decided; owned */
+    ub_job_state      *state;              /* of them; owned */
+    int64_t            jobs, cap;
+    bool               decided; /* all of them */
+} ub_sweep;
+
+/* Read the section sweep of the settings.  Errors: UB_EINPUT and others with what is wrong. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_init(const ub_settings *base, const char *folder,
+                                              ub_sweep *out);
+UB_LOCAL void                   ub_sweep_release(ub_sweep *s);
+
+/* Settings of a job, the folder name that follows from them. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_settings(const ub_sweep *s, const ub_job *job,
+                                                  ub_settings *out);
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_name(const ub_sweep *s, const ub_settings *settings,
+                                              char name[UB_SWEEP_NAME]);
+/* points/NAME and a suffix ("" or ".failed") into buf; returns buf. */
+UB_LOCAL const char *ub_sweep_path(const ub_sweep *s, const char *name, const char *suffix,
+                                   char *buf, size_t cap);
+
+/* Look at the results there are, and decide what can be decided.  Cost: a look at the folder of
+ * every job without a result. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_look(ub_sweep *s);
+/* The same for one job. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_look_at(ub_sweep *s, int64_t job);
+/* Jobs that have ended, and among them failed; the index of the best (of the highest rung any job
+ * has ended on), or -1. */
+UB_LOCAL int64_t ub_sweep_ended(const ub_sweep *s, int64_t *failed);
+UB_LOCAL int64_t ub_sweep_best(const ub_sweep *s);
+
+/* The table: a row a job in the order they were decided, with every parameter and every number of
+ * its eval.json.  Holds no times: equal sweeps give equal bytes. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_table(const ub_sweep *s, ub_columns *out);
+
+/* The drawing of all jobs that have ended (io/draw_sweep.h). */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_draw(const ub_sweep *s, ub_bytes *svg);
+
+/* Print how far the sweep in `folder` is (it holds sweep.yaml): jobs done, failed, running,
+ * waiting, the best so far, the time left.  Reads files, touches none. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_status(const char *folder, bool json);
+
+#endif /* UB_JOBS_SWEEP_H */

@@ -1,0 +1,72 @@
+#!/bin/sh
+# A sweep of 24 points with ASHA: as a job array whose tasks are killed and requeued, and inside one
+# allocation on two nodes; the same table, byte for byte, as in one process without SLURM.
+. "$(dirname "$0")/lib.sh"
+
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=2000 --out corpus.h5 >/dev/null
+cat >sweep.yaml <<YAML
+corpus: {path: $PWD/corpus.h5}
+disentangle: {steps: all, restarts: 1, epochs: 45, hidden: 16}
+eval: {train: 150, test: 50}
+sweep:
+  command: disentangle
+  points: 24
+  parameters: |
+    disentangle.lambda = 0.01 .. 1 log
+    disentangle.hidden = 8, 16, 32
+  rule: asha
+  resource_min: 5
+  lag: 4
+  poll_s: 0.2
+slurm: {command: sweep, time_min: 10, lead_s: 10}
+YAML
+"$UNBRAID" sweep -c sweep.yaml --out alone >/dev/null 2>&1
+
+cluster "$UNBRAID" submit -c sweep.yaml --out array --set slurm.workers=4 --json >submit.json
+job=$(sed -n 's/.*"job": \([0-9]*\).*/\1/p' submit.json)
+[ -n "$job" ] || fail "submit: $(cat submit.json)"
+some_point() {
+    [ "$(find array/points -name STATE 2>/dev/null | wc -l)" -ge "$1" ]
+}
+idle() {
+    release
+    gone "$job"
+}
+done_by_workers() { # so many workers have ended well
+    [ "$(cat array/workers/*/slurm-jobs.log 2>/dev/null | grep -c 'end code=0')" -ge "$1" ]
+}
+release() { # what was put back need not wait two minutes
+    for id in $(cluster squeue -h -r -j "$job" -t PD -o %F_%K); do
+        cluster scontrol update "JobId=$id" StartTime=now || true
+    done
+}
+# Five disturbances: tasks requeued in the middle of a point, one after another.
+requeued=0
+more_points() {
+    release
+    some_point "$1" || [ -e array/sweep.csv ]
+}
+for points in 2 6 10 14 18; do
+    wait_for 180 "point $points of the array" more_points $points
+    task=$(cluster squeue -h -r -j "$job" -t R -o %F_%K | sed -n "$((points % 3 + 1))p")
+    if [ -n "$task" ] && cluster scontrol requeue "$task"; then
+        requeued=$((requeued + 1))
+    fi
+done
+expect "tasks were requeued" [ "$requeued" -ge 3 ]
+table() {
+    release
+    [ -e array/sweep.csv ]
+}
+wait_for 300 "the table of the array" table
+cmp alone/sweep.csv array/sweep.csv || fail "array: another table"
+cmp alone/sweep.h5 array/sweep.h5 || fail "array: another HDF5 table"
+expect "a worker ended well" done_by_workers 1
+wait_for 60 "no task is left" idle
+
+cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
+    --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
+wait_for 300 "the sweep in one allocation" log_says inside 'end code=0 why=done'
+cmp alone/sweep.csv inside/sweep.csv || fail "one allocation: another table"
+cmp alone/sweep.h5 inside/sweep.h5 || fail "one allocation: another HDF5 table"
+finish

@@ -1,0 +1,125 @@
+#!/bin/sh
+# Many studies: the same table whoever works on it and however often it is killed, ASHA, failures,
+# more points, sharing, wrong wishes.
+. "$(dirname "$0")/lib.sh"
+alone "$WORK/session"
+
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=300 --out c.h5 >/dev/null
+cat >base.yaml <<'END'
+corpus: {path: c.h5}
+disentangle: {steps: all, restarts: 1, epochs: 9, hidden: 16}
+eval: {train: 150, test: 50}
+END
+{
+    cat base.yaml
+    cat <<'END'
+sweep:
+  command: disentangle
+  points: 12
+  parameters: |
+    disentangle.lambda = 0.01 .. 1 log
+    disentangle.hidden = 8, 16, 32
+    disentangle.layers = 1 .. 3
+  constraints: disentangle.hidden * disentangle.layers <= 64
+  poll_s: 0.1
+END
+} >plain.yaml
+{
+    cat plain.yaml
+    printf '  rule: asha\n  resource_min: 1\n  lag: 3\n'
+} >asha.yaml
+
+# rows CSV STATE: how many jobs are in it.
+rows() {
+    awk -F, -v s="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "state") c = i }
+        NR > 1 && $c == s { n++ } END { print n + 0 }' "$1"
+}
+
+# Nothing is run by a preview; the points are those of the sweep.
+"$UNBRAID" sweep -c plain.yaml --dry-run >preview.csv
+[ ! -e plain ] || fail "a preview wrote something"
+"$UNBRAID" sweep -c plain.yaml --out plain >said.txt 2>log.txt
+same "points of the preview" "$(sed -n '2,13p' preview.csv | cut -d, -f3)" \
+    "$(sed -n '2,13p' plain/sweep.csv | cut -d, -f3)"
+same "jobs done" "$(rows plain/sweep.csv "done")" 12
+grep -q '^best  *r2_relevant = ' said.txt || fail "no best point: $(cat said.txt)"
+awk -F, 'NR > 1 && $6 * $7 > 64' plain/sweep.csv | grep . && fail "a constraint is not met"
+
+"$UNBRAID" status plain --json >status.json
+same "the status" "$(json status.json state) $(json status.json "done") $(json status.json failed)" \
+    "finished 12 0"
+
+# Again: nothing runs.
+touch stamp
+"$UNBRAID" sweep -c plain.yaml --out plain >/dev/null 2>&1
+[ -z "$(find plain/points -name config.yaml -newer stamp)" ] || fail "points ran twice"
+
+# Teams: one rank each, two ranks each with one left over; the same bytes.
+on 3 sweep -c plain.yaml --out teams >/dev/null 2>&1
+on 3 sweep -c plain.yaml --out pairs --set sweep.ranks=2 >/dev/null 2>&1
+for d in teams pairs; do
+    cmp plain/sweep.csv $d/sweep.csv || fail "$d: another table"
+    cmp plain/sweep.h5 $d/sweep.h5 || fail "$d: another HDF5 table"
+done
+
+# Several programs at once, as the tasks of a job array.
+"$UNBRAID" sweep -c plain.yaml --out array >/dev/null 2>&1 &
+a=$!
+"$UNBRAID" sweep -c plain.yaml --out array >/dev/null 2>&1 &
+b=$!
+wait $a || fail "the first of two workers"
+wait $b || fail "the second of two workers"
+cmp plain/sweep.csv array/sweep.csv || fail "array: another table"
+
+# More points keep the earlier ones; a shared store of points runs nothing twice.
+cp -r plain more
+"$UNBRAID" sweep -c plain.yaml --set sweep.points=14 --out more >/dev/null 2>&1
+same "earlier points stay" "$(head -13 more/sweep.csv)" "$(cat plain/sweep.csv)"
+same "points in all" "$(rows more/sweep.csv "done")" 14
+
+# ASHA: fewer points on each higher rung; the same alone, in teams, and after kills.
+"$UNBRAID" sweep -c asha.yaml --out asha >/dev/null 2>&1
+column=$(head -1 asha/sweep.csv | tr , '\n' | grep -nx rung | cut -d: -f1)
+same "the rungs" "$(cut -d, -f"$column" asha/sweep.csv | tail -n +2 | sort | uniq -c |
+    awk '{ printf "%s:%s ", $2, $1 }')" "0:12 1:4 2:1 "
+on 3 sweep -c asha.yaml --out asha3 >/dev/null 2>&1
+cmp asha/sweep.csv asha3/sweep.csv || fail "asha: another table on three teams"
+kills=0
+for pause in 0.4 0.9 0.3 0.7 0.5; do
+    "$UNBRAID" sweep -c asha.yaml --out killed >/dev/null 2>&1 &
+    p=$!
+    sleep $pause
+    if kill -9 $p 2>/dev/null; then kills=$((kills + 1)); fi
+    wait $p 2>/dev/null || true
+done
+at_least "kills that struck" $kills 2
+"$UNBRAID" sweep -c asha.yaml --out killed >/dev/null 2>&1
+cmp asha/sweep.csv killed/sweep.csv || fail "asha: another table after $kills kills"
+cmp asha/sweep.h5 killed/sweep.h5 || fail "asha: another HDF5 table after $kills kills"
+
+# Stopped in time is not failed.
+"$UNBRAID" sweep -c plain.yaml --out stopped --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
+same "exit code of a stopped sweep" "$rc" 75
+"$UNBRAID" status stopped >said.txt
+grep -q "a sweep, idle" said.txt || fail "the status of a stopped sweep: $(cat said.txt)"
+ls stopped/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as failed"
+
+# A point that fails is written down, the others go on; it is tried again when asked for.
+"$UNBRAID" sweep -c base.yaml --set sweep.command=disentangle --set sweep.points=2 \
+    --set sweep.method=grid --set "sweep.parameters=disentangle.learning_rate = 0.001, 9" \
+    --out failing >said.txt 2>log.txt
+same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "done")" "1 1"
+grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
+grep -q "point-failed" log.txt || fail "nothing was said about the failure"
+
+refuses 2 "did you mean 'lambda'" sweep --out x --set "sweep.parameters=disentangle.lamda = 1, 2"
+refuses 2 "sweep.parameters is empty" sweep --out x
+refuses 2 "no point of the sweep meets" sweep --out x \
+    --set "sweep.parameters=disentangle.hidden = 8, 9" \
+    --set "sweep.constraints=disentangle.hidden > 10"
+refuses 2 "has no number 'nonsense'" sweep -c plain.yaml --out plain --set sweep.metric=nonsense
+refuses 2 "the highest rung" sweep -c plain.yaml --out x --set sweep.rule=asha \
+    --set sweep.resource_min=100
+[ ! -e x ] || fail "a refused sweep left a folder"
+
+finish
