@@ -376,7 +376,7 @@ static ub_status run(ub_context *ctx)
     if (against != NULL)
         UB_TRY_OUT(measure_other(ctx, against, &g, &other));
     UB_TRY_OUT(ub_generator_measure(c, &made, &ctx->settings, &g));
-    if (ctx->out[0] != '\0')
+    if (writes(ctx))
         UB_TRY_OUT(
             ub_trajectories_write(c, &g, &q.recipe, ctx->out, (const char *)origin.data, &q.rows));
     st = c->rank == 0 ? report(ctx, &g, against == NULL ? NULL : &other, &q) : UB_OK;
