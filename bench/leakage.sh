@@ -3,17 +3,20 @@
 # and without the sparsity penalty, a line a seed: the tables of docs/generate.md.  OUT: a folder
 # for the drawings of the first seed.  Environment: SYNTH (settings of the made-up corpus, default
 # pictures of two tasks), CORPUS (a file instead: then the seeds are those of the training only),
-# TRAIN (settings of the training), STAGES (disentangle, or run: stage 1 too).
+# TRAIN (settings of the training), PENALTY (jacobian), STAGES (disentangle, or run: stage 1 too).
 set -eu
+here=$PWD
 cd "$(dirname "$0")/.."
 : "${UNBRAID:=$PWD/build/release/unbraid}"
 seeds=${1:-3}
 first=${2:-1}
 out=${3:-}
-: "${SYNTH:=synth.kind=sprites synth.tasks=2}" "${CORPUS:=}" "${TRAIN:=}" "${STAGES:=disentangle}"
+: "${SYNTH:=synth.kind=sprites synth.tasks=2}" "${CORPUS:=}" "${TRAIN:=}" "${STAGES:=disentangle}" "${PENALTY:=jacobian}"
 OMPI_ALLOW_RUN_AS_ROOT=1
 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+case $out in ?*) case $out in /*) ;; *) out=$here/$out ;; esac ;; esac
+case $CORPUS in ?*) case $CORPUS in /*) ;; *) CORPUS=$here/$CORPUS ;; esac ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -44,7 +47,7 @@ while [ "$seed" -lt $((first + seeds)) ]; do
     corpus=${CORPUS:-$work/c.h5}
     # shellcheck disable=SC2046,SC2086 # lists of words
     [ -n "$CORPUS" ] || "$UNBRAID" synth $(sets $SYNTH) --set run.seed="$seed" --out "$corpus" >/dev/null
-    train "$work/with" jacobian "$seed"
+    train "$work/with" "$PENALTY" "$seed"
     train "$work/without" none "$seed"
     draw=""
     [ -z "$out" ] || [ "$seed" -ne "$first" ] || draw="--out $out"

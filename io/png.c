@@ -1,7 +1,6 @@
 #include "io/png.h"
 
 #include <png.h>
-#include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 
 enum { TILE = 96, GAP = 4, RULE = 12, PAPER = 255, MOST = 1 << 30 };
 
-/* libpng reports by a jump; the sentence waits here. */
+/* libpng reports by a jump (png.h brings setjmp); the sentence waits here. */
 typedef struct work {
     png_structp png;
     png_infop   info;

@@ -25,6 +25,11 @@ typedef struct request {
     int64_t   rows; /* out */
 } request;
 
+static bool writes(const ub_context *ctx)
+{
+    return ctx->out[0] != '\0' && !ctx->dry_run;
+}
+
 static void request_release(request *q)
 {
     ub_free(q->chosen);
@@ -226,10 +231,10 @@ static ub_status put_task(const ub_generator *g, int32_t i, ub_bytes *b)
 static ub_status put_json(const ub_context *ctx, const ub_generator *g, const ub_generator *other,
                           const request *q, ub_bytes *b)
 {
-    bool wrote = ctx->out[0] != '\0', first = true;
+    bool first = true;
     UB_TRY(ub_bytes_printf(b, "{"));
     UB_TRY(ub_bytes_put_json(b, "run", ctx->word[0], ", "));
-    if (wrote) {
+    if (writes(ctx)) {
         UB_TRY(ub_bytes_put_json(b, "out", ctx->out, ", "));
         UB_TRY(ub_bytes_printf(b, "\"mode\": \"%s\", \"rows\": %lld, \"frames\": %lld, ",
                                modes[q->recipe.mode], (long long)q->rows,
@@ -284,7 +289,7 @@ static ub_status put_plain(const ub_context *ctx, const ub_generator *g, const u
     UB_TRY(put_table(g, "task", b));
     if (other != NULL)
         UB_TRY(put_table(other, "against", b));
-    if (ctx->out[0] == '\0')
+    if (!writes(ctx))
         return UB_OK;
     UB_TRY(ub_bytes_printf(b, "moved:   latents"));
     for (int32_t j = 0; j < g->model.shape.latents; j++)
@@ -310,7 +315,7 @@ static ub_status report(const ub_context *ctx, const ub_generator *g, const ub_g
                                 {second, other == NULL ? NULL : &other->leakage}};
     ub_status        st = UB_OK;
     (void)snprintf(path, sizeof path, "%s/leakage.svg", ctx->out);
-    if (ctx->out[0] != '\0') {
+    if (writes(ctx)) {
         UB_TRY_OUT(ub_draw_leakage(panel, other == NULL ? 1 : 2, g->corpus.task_name,
                                    g->corpus.latent_relevant, &b));
         UB_TRY_OUT(ub_file_write(path, b.data, b.len));
@@ -371,7 +376,7 @@ static ub_status run(ub_context *ctx)
     if (against != NULL)
         UB_TRY_OUT(measure_other(ctx, against, &g, &other));
     UB_TRY_OUT(ub_generator_measure(c, &made, &ctx->settings, &g));
-    if (ctx->out[0] != '\0')
+    if (writes(ctx))
         UB_TRY_OUT(
             ub_trajectories_write(c, &g, &q.recipe, ctx->out, (const char *)origin.data, &q.rows));
     st = c->rank == 0 ? report(ctx, &g, against == NULL ? NULL : &other, &q) : UB_OK;

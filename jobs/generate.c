@@ -123,7 +123,7 @@ ub_status ub_generator_gather(const ub_comm *c, const ub_generator *g, int64_t c
         bool    mine = at >= 0 && at < x->count * x->steps;
         for (int64_t j = 0; j < d; j++)
             obs[i * d + j] = mine ? x->states[at * d + j] : 0;
-        for (int64_t j = 0; j < q; j++)
+        for (int64_t j = 0; truth != NULL && j < q; j++)
             truth[i * q + j] = mine ? x->latents[at * q + j] : 0;
     }
     /* One rank has a value, the others zero: exact in any order.  In pieces that fit an int. */

@@ -27,7 +27,9 @@ same "leakage by its formula" "$(cat formula.txt)" "2 $(awk "BEGIN { printf \"%.
 same "pairs" "$(json a.json pairs)" 120
 same "one line" "$(wc -l <a.json | tr -d ' ')" 1
 same "tasks" "$(grep -o '"task": "[a-z0-9]*"' a.json | tr '\n' ' ')" '"task": "task0" "task": "task1" '
-[ ! -e generated.h5 ] || fail "something was written without --out"
+# shellcheck disable=SC2086
+"$UNBRAID" generate with $judge --out dry --dry-run >/dev/null 2>&1
+[ ! -e dry ] || fail "something was written with --dry-run"
 
 # The same answer, whatever the number of ranks; the same files, too.
 # shellcheck disable=SC2086
