@@ -201,7 +201,7 @@ static const ub_field rehearse[] = {
 };
 
 static const ub_field disentangle[] = {
-    CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian|jacobian_group", 0,
+    CHOICE("penalty", disentangle.penalty, "jacobian_group", "none|mask|jacobian|jacobian_group", 0,
            "sparsity between tasks and latents"),
     INT("latents", disentangle.latents, "0", 0, 4096, "", 0,
         "latent dimensions; 0: as many as the truth says, else as an observation has"),
@@ -209,7 +209,7 @@ static const ub_field disentangle[] = {
         "width of encoder and decoder layers"),
     INT("layers", disentangle.layers, "2", 1, 16, "", 0, "hidden layers of encoder and decoder"),
     INT("head_hidden", disentangle.head_hidden, "32", 1, 65536, "units", 0, "width of task heads"),
-    REAL("beta", disentangle.beta, "0.01", 0, 1000, "", 0, "weight of the KL term"),
+    REAL("beta", disentangle.beta, "0.003", 0, 1000, "", 0, "weight of the KL term"),
     REAL("lambda", disentangle.lambda, "0.2", 0, 1000, "", 0, "weight of the sparsity penalty"),
     REAL("group", disentangle.group, "1", 0, 1000, "", 0,
          "weight of the group term across tasks, relative to lambda"),
@@ -217,12 +217,12 @@ static const ub_field disentangle[] = {
          "lambda grows linearly over this part of the training"),
     INT("jacobian_samples", disentangle.jacobian_samples, "64", 1, 1000000, "samples a batch", 0,
         "samples on which the task Jacobian is penalised"),
-    REAL("learning_rate", disentangle.learning_rate, "0.001", 1e-9, 10, "", 0, "Adam's step"),
+    REAL("learning_rate", disentangle.learning_rate, "0.003", 1e-9, 10, "", 0, "Adam's step"),
     REAL("decay_from", disentangle.decay_from, "0.7", 0, 1, "of the steps", 0,
          "constant until here, then linear"),
     REAL("decay_to", disentangle.decay_to, "0.01", 0, 1, "of the rate", 0, "where it ends"),
     INT("batch", disentangle.batch, "256", 1, 1000000, "samples", 0, "samples of a gradient step"),
-    INT("epochs", disentangle.epochs, "60", 1, 1000000, "", 0, "passes over the data"),
+    INT("epochs", disentangle.epochs, "120", 1, 1000000, "", 0, "passes over the data"),
     INT("restarts", disentangle.restarts, "3", 1, 1000, "", 0,
         "initialisations; the lowest held-out objective is kept"),
     INT("shards", disentangle.shards, "8", 1, 65536, "groups of episodes", 0,
