@@ -10,7 +10,8 @@ const ub_command ub_cmd_disentangle = {
     .usage = "-c FILE [--set section.key=value]... --out DIR",
     .summary = "Stage 2: which latent dimensions each task needs",
     .sections = "run corpus segment disentangle eval",
-    .details = "Leaves model.h5, training.csv, training.svg, latents.svg and report.html in the "
+    .details = "Leaves model.h5, training.csv, training.svg, latents.csv, latents.svg and "
+               "report.html in the "
                "run folder.\n",
     .needs_out = true,
     .run = run,

@@ -62,6 +62,31 @@ if command -v h5dump >/dev/null; then
 fi
 "$UNBRAID" encode run --dry-run 2>/dev/null | grep -q 'nothing was written' || fail "encode --dry-run"
 
+mkdir empty
+# For numpy: the same bytes, and numpy (where there is one) reads what h5dump reads.
+"$UNBRAID" export run --out model.npz >/dev/null 2>&1 || fail export
+on 2 export run --out again.npz >/dev/null 2>&1 || fail "export on two ranks"
+cmp model.npz again.npz || fail "two exports of a model differ"
+if python3 -c 'import numpy' 2>/dev/null; then
+    python3 - <<'END' || fail "numpy does not read the export"
+import numpy
+f = numpy.load("model.npz")
+assert f["layers/encoder.0/weight"].shape == (64, f["dim"]) == (64, 12)
+assert f["strength"].shape == (2, 5) and f["task_name"][1] == b"task1"
+x = numpy.ones((1, 12))
+x = (x - f["norm"][0, :12]) / f["norm"][1, :12]
+for l in range(int(f["layers"]) + 1):
+    x = x @ f[f"layers/encoder.{l}/weight"].T + f[f"layers/encoder.{l}/bias"]
+    x = numpy.where(x > 0, x, 0.01 * x) if l < f["layers"] else x
+assert numpy.isfinite(x).all() and x.shape == (1, 10)
+END
+else
+    echo "skipped: python3 has no numpy"
+fi
+refuses 2 "ends in .npz" export run --out model.zip
+refuses 2 "holds no model.h5" export empty --out model2.npz
+[ ! -e model2.npz ] || fail "a refused export left a file"
+
 "$UNBRAID" synth --set synth.kind=latent --set synth.obs_dim=7 --set synth.samples=50 \
     --out other.h5 >/dev/null
 refuses 2 "states of 7 columns, the model reads 12" encode run other.h5 --out no.h5
@@ -69,7 +94,6 @@ refuses 2 "neither predictions nor" encode run --with latents --out no.h5
 refuses 2 "is the corpus itself" encode run latent.h5 --out latent.h5
 refuses 2 "missing.h5" encode run missing.h5 --out no.h5
 refuses 2 "wants --out" encode run
-mkdir empty
 refuses 2 "empty" encode empty --out no.h5
 [ ! -e no.h5 ] && [ ! -e .no.h5.new ] || fail "a refused encoding left a file"
 finish

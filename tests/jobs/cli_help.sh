@@ -4,7 +4,7 @@
 source=${UB_SOURCE:?}
 
 "$UNBRAID" --help >help.txt || fail "--help"
-for command in run structure disentangle synth eval encode list config fsck citest rehearse status submit; do
+for command in run structure disentangle synth eval encode export list config fsck citest rehearse status submit; do
     grep -q "^  $command " help.txt || fail "--help does not list $command"
     "$UNBRAID" "$command" --help | grep -q "^usage: unbraid $command" || fail "$command --help"
 done
