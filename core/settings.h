@@ -119,6 +119,8 @@ typedef struct ub_settings {
         int     penalty;
         int64_t latents, hidden, layers, head_hidden;
         double  beta, lambda, group, ramp;
+        int64_t lambdas; /* candidates lambda, lambda / 2, ...: see core/lambda.h */
+        double  tolerance;
         int64_t jacobian_samples;
         double  learning_rate, decay_from, decay_to;
         int64_t batch, epochs, restarts, shards;

@@ -62,14 +62,20 @@ static ub_status check_results(const char *folder, finding *f)
     return UB_OK;
 }
 
-static ub_status check_checkpoints(const ub_comm *self, const char *folder, finding *f)
+/* Those of candidate k of lambda; sets *there. */
+static ub_status check_checkpoints(const ub_comm *self, const char *folder, int64_t k, bool *there,
+                                   finding *f)
 {
     char dir[2 * UB_TEXT_MAX];
-    (void)snprintf(dir, sizeof dir, "%s/checkpoints", folder);
-    DIR *d = opendir(dir);
-    if (d == NULL)
-        return UB_OK; /* stage 2 has not begun */
+    if (k == 0)
+        (void)snprintf(dir, sizeof dir, "%s/checkpoints", folder);
+    else
+        (void)snprintf(dir, sizeof dir, "%s/checkpoints.%lld", folder, (long long)k);
+    DIR      *d = opendir(dir);
     ub_status st = UB_OK;
+    *there = d != NULL;
+    if (d == NULL)
+        return UB_OK; /* the training with it has not begun */
     for (struct dirent *e = readdir(d); e != NULL && st == UB_OK; e = readdir(d)) {
         char path[4 * UB_TEXT_MAX];
         if (strncmp(e->d_name, "ckpt-", 5) != 0)
@@ -99,7 +105,10 @@ static ub_status inspect(const ub_comm *self, const char *folder, finding *f)
     if (ub_file_exists(path))
         UB_TRY(note(f, ub_journal_verify(path), "structure.journal"));
     UB_TRY(check_results(folder, f));
-    return check_checkpoints(self, folder, f);
+    bool more = true;
+    for (int64_t k = 0; more; k++)
+        UB_TRY(check_checkpoints(self, folder, k, &more, f));
+    return UB_OK;
 }
 
 static ub_status tell(const ub_context *ctx, finding *f)

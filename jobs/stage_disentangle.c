@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/evidence.h"
+#include "core/lambda.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/shard.h"
@@ -218,19 +219,24 @@ out:
     return st;
 }
 
-static ub_status prepare(ub_study *s, const ub_corpus *corpus, const uint8_t *use, training *t)
+/* The training with candidate k of lambda, as far as its checkpoints go. */
+static ub_status prepare(ub_study *s, const ub_corpus *corpus, const uint8_t *use, int64_t k,
+                         training *t)
 {
-    const ub_comm     *c = &s->ctx->world;
-    const ub_settings *settings = &s->ctx->settings;
-    double            *norm = NULL;
-    ub_status          st = UB_OK;
-    t->shards = settings->disentangle.shards;
-    t->saved = -1;
-    (void)ub_rundir_file(&s->dir, "checkpoints", t->folder, sizeof t->folder);
+    const ub_comm *c = &s->ctx->world;
+    ub_settings    settings = s->ctx->settings;
+    double        *norm = NULL;
+    char           name[32] = "checkpoints";
+    ub_status      st = UB_OK;
+    settings.disentangle.lambda = ub_lambda_candidate(settings.disentangle.lambda, k);
+    *t = (training){.shards = settings.disentangle.shards, .saved = -1};
+    if (k > 0)
+        (void)snprintf(name, sizeof name, "checkpoints.%lld", (long long)k);
+    (void)ub_rundir_file(&s->dir, name, t->folder, sizeof t->folder);
     st = UB_ALLOC(norm, 2 * (size_t)(corpus->dim + corpus->task_offset[corpus->tasks]));
     UB_TRY_OUT(ub_comm_agree(c, st));
     UB_TRY_OUT(pooled_norm(c, corpus, t->shards, norm));
-    st = ub_trainer_create(corpus, ub_part(t->shards, c->size, c->rank), use, norm, settings,
+    st = ub_trainer_create(corpus, ub_part(t->shards, c->size, c->rank), use, norm, &settings,
                            &t->trainer);
     if (st == UB_OK)
         st = UB_ALLOC(t->sum, ub_trainer_width(t->trainer));
@@ -249,10 +255,76 @@ out:
     return st;
 }
 
+static void release(training *t)
+{
+    ub_trainer_destroy(&t->trainer);
+    ub_free(t->sum);
+    ub_free(t->state);
+}
+
+/* Train with candidate k; its last checkpoint keeps it.  r2: held-out, of every task. */
+static ub_status try_lambda(ub_study *s, const ub_corpus *corpus, const uint8_t *use, int64_t k,
+                            double *r2)
+{
+    const ub_comm *c = &s->ctx->world;
+    training       t = {0};
+    ub_model       model = {0};
+    ub_evidence    e = {0};
+    ub_status      st = UB_OK;
+    double         least = INFINITY;
+    UB_TRY_OUT(prepare(s, corpus, use, k, &t));
+    UB_TRY_OUT(train(s, &t));
+    UB_TRY_OUT(ub_comm_agree(c, ub_trainer_model(t.trainer, &model)));
+    UB_TRY_OUT(look(s, &model, corpus, use, &e));
+    if (e.latents == 0) {
+        st = UB_FAIL(UB_EINPUT,
+                     "disentangle.lambdas = %lld: with %d latents (at most %d) no weight can be "
+                     "chosen; set disentangle.lambdas to 1",
+                     (long long)s->ctx->settings.disentangle.lambdas, (int)model.shape.latents,
+                     UB_EVIDENCE_LATENTS);
+        goto out;
+    }
+    for (int32_t i = 0; i < corpus->tasks; i++) {
+        r2[i] = e.task_r2[i];
+        least = fmin(least, r2[i]);
+    }
+    ub_log0_info("lambda-tried", "lambda=%g least_task_r2=%.4f",
+                 ub_lambda_candidate(s->ctx->settings.disentangle.lambda, k), least);
+out:
+    ub_evidence_release(&e);
+    ub_model_release(&model);
+    release(&t);
+    return st;
+}
+
+/* Which candidate (core/lambda.h); with one, nothing is trained here. */
+static ub_status choose_lambda(ub_study *s, const ub_corpus *corpus, const uint8_t *use,
+                               int64_t *chosen)
+{
+    const ub_settings *settings = &s->ctx->settings;
+    int64_t            candidates = settings->disentangle.lambdas;
+    double            *r2 = NULL;
+    ub_status          st = UB_OK;
+    *chosen = 0;
+    if (candidates == 1)
+        return UB_OK;
+    UB_TRY_OUT(ub_comm_agree(&s->ctx->world, UB_ALLOC(r2, candidates * corpus->tasks)));
+    for (int64_t k = 0; k < candidates; k++)
+        UB_TRY_OUT(try_lambda(s, corpus, use, k, r2 + k * corpus->tasks));
+    *chosen = ub_lambda_choose(candidates, corpus->tasks, r2, settings->disentangle.tolerance);
+    ub_log0_info("lambda-chosen", "lambda=%g tolerance=%g",
+                 ub_lambda_candidate(settings->disentangle.lambda, *chosen),
+                 settings->disentangle.tolerance);
+out:
+    ub_free(r2);
+    return st;
+}
+
 ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus, const uint8_t *use)
 {
     const ub_comm *c = &s->ctx->world;
     training       t = {0};
+    int64_t        chosen;
     bool           done;
     ub_status      st = UB_OK;
     UB_TRY(ub_study_has(s, "disentangle", "model.h5", &done));
@@ -261,13 +333,12 @@ ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus, const uint8
         return UB_OK;
     }
     UB_TRY_OUT(ub_study_phase(s, "the training"));
-    UB_TRY_OUT(prepare(s, corpus, use, &t));
+    UB_TRY_OUT(choose_lambda(s, corpus, use, &chosen));
+    UB_TRY_OUT(prepare(s, corpus, use, chosen, &t));
     UB_TRY_OUT(train(s, &t));
     UB_TRY_OUT(conclude(s, &t, corpus, use));
     UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));
 out:
-    ub_trainer_destroy(&t.trainer);
-    ub_free(t.sum);
-    ub_free(t.state);
+    release(&t);
     return st;
 }

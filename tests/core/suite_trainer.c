@@ -54,6 +54,7 @@ static ub_settings make_settings(void)
     s.disentangle.epochs = 3;
     s.disentangle.restarts = 2;
     s.disentangle.learning_rate = 0.01;
+    s.disentangle.beta = 0.01;
     return s;
 }
 
