@@ -8,6 +8,8 @@
 # many times faster than the fastest of them on the same samples.  `na`: there is no such figure.
 # farm: two ranks, over shared memory and TCP.  journal: ten million records read back.  rcot: time,
 # size and power of rcot; neural: those of cmi_neural.
+# train: a step of stage 2, in turns with PyTorch's, at the published size and at ten times its width;
+# two ranks against one; what the fixed order of the sums costs.
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/bench/bench
@@ -16,7 +18,7 @@ OPENBLAS_NUM_THREADS=1
 export OPENBLAS_NUM_THREADS
 
 usage() {
-    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci, farm, journal, neural, rcot" >&2
+    echo "usage: sh bench/run.sh [--no-peers] NAME...; NAME: ci, farm, journal, neural, rcot, train" >&2
     exit 2
 }
 
@@ -47,7 +49,7 @@ ci() {
     if [ "$peers" = yes ]; then
         "$bin/bench_ci_data" 1000 >build/bench/samples_1k.csv
         "$bin/bench_ci_data" 10000 >build/bench/samples_10k.csv
-        sh bench/peers.sh build/bench/samples_1k.csv build/bench/samples_10k.csv || true
+        sh bench/peers.sh peers build/bench/samples_1k.csv build/bench/samples_10k.csv || true
     fi
 }
 
@@ -64,9 +66,13 @@ ci_summary() {
     echo "rcot_vs_rcit=$(ratio "$(value causal_learn_rcit_ms)" "$(value rcot_ms)")"
 }
 
-farm() {
+as_root() {
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+}
+
+farm() {
+    as_root
     mpirun -n 2 --mca btl self,vader "$bin/bench_farm" shm
     mpirun -n 2 --mca btl self,tcp "$bin/bench_farm" tcp
 }
@@ -90,6 +96,31 @@ rcot() {
     "$bin/bench_ci_rcot"
 }
 
+train() {
+    as_root
+    if [ "$peers" != yes ] || ! sh bench/peers.sh peers_train "$bin/bench_train"; then
+        for width in 64 640; do "$bin/bench_train" steps $width $((44800 / width)); done
+    fi
+    for width in 64 256 640; do
+        "$bin/bench_train" sum $width $((12800 / width))
+        mpirun -n 2 "$bin/bench_train" speedup $width $((51200 / width))
+    done
+}
+
+# most KEY...: the largest of their values, or na if one is missing.
+most() {
+    for key in "$@"; do value "$key"; done |
+        awk 'NR == 1 || $1 == "na" || (v != "na" && $1 > v) { v = $1 } END { print v }'
+}
+
+train_summary() {
+    for size in paper wide; do
+        echo "vs_pytorch_$size=$(ratio "$(value pytorch_${size}_ms)" "$(value unbraid_${size}_ms)")"
+    done
+    echo "speedup_2=$(least speedup_2_256 speedup_2_640)"
+    echo "reproducible_sum_overhead=$(most sum_overhead_1_64 sum_overhead_1_256 sum_overhead_1_640)"
+}
+
 peers=yes
 if [ "${1:-}" = --no-peers ]; then
     peers=no
@@ -97,12 +128,12 @@ if [ "${1:-}" = --no-peers ]; then
 fi
 [ $# -gt 0 ] || usage
 for name in "$@"; do
-    case "$name" in ci | farm | journal | neural | rcot) ;; *) usage ;; esac
+    case "$name" in ci | farm | journal | neural | rcot | train) ;; *) usage ;; esac
 done
 cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OFF >&2
 cmake --build build/bench --target benchmarks >&2
 for name in "$@"; do
     "$name" >"$figures"
     cat "$figures"
-    case "$name" in ci | farm) "${name}_summary" ;; esac
+    case "$name" in ci | farm | train) "${name}_summary" ;; esac
 done

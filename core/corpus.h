@@ -26,6 +26,7 @@ typedef struct ub_corpus {
     char (*task_name)[UB_NAME_MAX]; /* M */
     double *states;                 /* count x T x d, row-major */
     double *targets;                /* count x task_offset[M] */
+    int32_t image[3]; /* a state is a picture of height x width x channels = d; 0: it is none */
 
     /* Truth, where the file knows it; for scoring only, never for fitting. */
     uint8_t *truth;           /* T x M, 1 = step belongs to task; replicated; or NULL */

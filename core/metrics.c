@@ -131,17 +131,20 @@ static const double ridge_of[RIDGES] = {1e-2, 1e-1, 1, 1e1, 1e2, 1e3};
 typedef struct judge {
     int64_t n; /* training rows */
     int32_t p, q;
-    double *x;      /* n x p, standardised; then `test` of m x p */
-    double *test;   /* m x p, standardised alike */
-    double *kernel; /* n x n */
-    double *coef;   /* n x q by columns: right-hand sides, then solutions */
-    double *row;    /* n: kernel of one row */
-    double *mean;   /* q: of y over the rows fitted */
-    double *sums;   /* 3 q: room of judge_score */
-    double *r2;     /* q: of the grid point at hand */
-    double *best;   /* q: highest r2 so far (then: on the test rows) ... */
-    int    *choice; /* q: ... and its grid point; -1 if none could be fitted */
-    double  median; /* of the distance */
+    double *x;        /* n x p, standardised; then `test` of m x p */
+    double *test;     /* m x p, standardised alike */
+    double *kernel;   /* n x n; below the diagonal the kernel, then its factor; above, squared
+                         distances */
+    double *coef;     /* n x q by columns: right-hand sides, then solutions */
+    double *kept;     /* n x q by columns: the solutions that guess the test rows */
+    double *row;      /* n: kernel of one row ... */
+    double *distance; /* n: ... and its squared distances, of test rows */
+    double *mean;     /* q: of y over the rows fitted */
+    double *guess;    /* rows judged x q */
+    double *r2;       /* q: of the grid point at hand */
+    double *best;     /* q: highest r2 so far ... */
+    int    *choice;   /* q: ... and its grid point; -1 if none could be fitted */
+    double  median;   /* of the distance */
 } judge;
 
 static void judge_release(judge *j)
@@ -151,8 +154,10 @@ static void judge_release(judge *j)
     ub_free(j->kernel);
     ub_free(j->coef);
     ub_free(j->row);
+    ub_free(j->distance);
+    ub_free(j->kept);
     ub_free(j->mean);
-    ub_free(j->sums);
+    ub_free(j->guess);
     ub_free(j->r2);
     ub_free(j->best);
     ub_free(j->choice);
@@ -206,6 +211,14 @@ static void standardise(judge *j, int64_t m, const double *train, const double *
     }
 }
 
+/* Squared distances between training rows, above the diagonal: (a, b < a) at a n + b. */
+static void fill_distances(judge *j)
+{
+    for (int64_t a = 0; a < j->n; a++)
+        for (int64_t b = 0; b < a; b++)
+            j->kernel[a * j->n + b] = square_distance(j->x + a * j->p, j->x + b * j->p, j->p);
+}
+
 /* Solve (K + n ridge I) coef = y - mean on the first n training rows.  False if K is singular to
  * working precision at this ridge. */
 static bool judge_fit(judge *j, int64_t n, const double *y, double width, double ridge)
@@ -213,9 +226,8 @@ static bool judge_fit(judge *j, int64_t n, const double *y, double width, double
     double gamma = 0.5 / (width * width * j->median * j->median);
     for (int64_t a = 0; a < n; a++) {
         for (int64_t b = 0; b < a; b++)
-            j->kernel[b * n + a] =
-                exp(-gamma * square_distance(j->x + a * j->p, j->x + b * j->p, j->p));
-        j->kernel[a * n + a] = 1 + (double)n * ridge;
+            j->kernel[b * j->n + a] = exp(-gamma * j->kernel[a * j->n + b]);
+        j->kernel[a * j->n + a] = 1 + (double)n * ridge;
     }
     for (int32_t c = 0; c < j->q; c++) {
         j->mean[c] = 0;
@@ -224,39 +236,42 @@ static bool judge_fit(judge *j, int64_t n, const double *y, double width, double
         for (int64_t i = 0; i < n; i++)
             j->coef[c * n + i] = y[i * j->q + c] - j->mean[c];
     }
-    int order = (int)n, info;
-    dpotrf_("L", &order, j->kernel, &order, &info);
+    int order = (int)n, leading = (int)j->n, info;
+    dpotrf_("L", &order, j->kernel, &leading, &info);
     if (info != 0)
         return false;
-    dpotrs_("L", &order, &j->q, j->kernel, &order, j->coef, &order, &info);
+    dpotrs_("L", &order, &j->q, j->kernel, &leading, j->coef, &order, &info);
     return info == 0;
 }
 
-/* 1 - SS_res / SS_tot of each column (0 if it is constant) on m rows, after a fit on the first n
- * training rows. */
-static void judge_score(judge *j, int64_t n, int64_t m, const double *x, const double *y,
-                        double width, double *r2)
+/* Kernel of a row whose squared distances to the first n training rows are given. */
+static void fill_row(judge *j, int64_t n, const double *distance, double width)
 {
-    double  gamma = 0.5 / (width * width * j->median * j->median);
-    double *residual = j->sums, *centre = residual + j->q, *total = centre + j->q;
-    memset(j->sums, 0, 3 * (size_t)j->q * sizeof *j->sums);
-    for (int64_t i = 0; i < m; i++)
-        for (int32_t c = 0; c < j->q; c++)
-            centre[c] += y[i * j->q + c] / (double)m;
-    for (int64_t i = 0; i < m; i++) {
-        for (int64_t t = 0; t < n; t++)
-            j->row[t] = exp(-gamma * square_distance(x + i * j->p, j->x + t * j->p, j->p));
-        for (int32_t c = 0; c < j->q; c++) {
-            double guess = j->mean[c], from_centre = y[i * j->q + c] - centre[c];
-            for (int64_t t = 0; t < n; t++)
-                guess += j->row[t] * j->coef[c * n + t];
-            residual[c] += (y[i * j->q + c] - guess) * (y[i * j->q + c] - guess);
-            total[c] += from_centre * from_centre;
+    double gamma = 0.5 / (width * width * j->median * j->median);
+    for (int64_t t = 0; t < n; t++)
+        j->row[t] = exp(-gamma * distance[t]);
+}
+
+static double guess_of(int64_t n, const double *row, const double *coef, double mean)
+{
+    for (int64_t t = 0; t < n; t++)
+        mean += row[t] * coef[t];
+    return mean;
+}
+
+void ub_r2(int64_t m, int32_t q, const double *y, const double *guess, double *r2)
+{
+    for (int32_t c = 0; c < q; c++) {
+        double centre = 0, residual = 0, total = 0;
+        for (int64_t i = 0; i < m; i++)
+            centre += y[i * q + c] / (double)m;
+        for (int64_t i = 0; i < m; i++) {
+            double from_centre = y[i * q + c] - centre, off = y[i * q + c] - guess[i * q + c];
+            residual += off * off;
+            total += from_centre * from_centre;
         }
+        r2[c] = total > 1e-24 * (double)m * centre * centre ? 1 - residual / total : 0;
     }
-    for (int32_t c = 0; c < j->q; c++)
-        r2[c] =
-            total[c] > 1e-24 * (double)m * centre[c] * centre[c] ? 1 - residual[c] / total[c] : 0;
 }
 
 static ub_status judge_init(judge *j, int64_t m)
@@ -267,7 +282,9 @@ static ub_status judge_init(judge *j, int64_t m)
     UB_TRY(UB_ALLOC(j->coef, j->n * j->q));
     UB_TRY(UB_ALLOC(j->row, j->n));
     UB_TRY(UB_ALLOC(j->mean, j->q));
-    UB_TRY(UB_ALLOC(j->sums, 3 * (int64_t)j->q));
+    UB_TRY(UB_ALLOC(j->kept, j->n * j->q));
+    UB_TRY(UB_ALLOC(j->distance, j->n));
+    UB_TRY(UB_ALLOC(j->guess, (j->n / 5) * j->q));
     UB_TRY(UB_ALLOC(j->r2, j->q));
     UB_TRY(UB_ALLOC(j->best, j->q));
     return UB_ALLOC(j->choice, j->q);
@@ -283,8 +300,13 @@ static void judge_choose(judge *j, const double *y, double ridge)
         double width = width_of[g / RIDGES];
         if (!judge_fit(j, fitted, y, width, ridge * ridge_of[g % RIDGES]))
             continue;
-        judge_score(j, fitted, j->n - fitted, j->x + fitted * j->p, y + fitted * j->q, width,
-                    j->r2);
+        for (int64_t i = fitted; i < j->n; i++) {
+            fill_row(j, fitted, j->kernel + i * j->n, width);
+            for (int32_t c = 0; c < j->q; c++)
+                j->guess[(i - fitted) * j->q + c] =
+                    guess_of(fitted, j->row, j->coef + c * fitted, j->mean[c]);
+        }
+        ub_r2(j->n - fitted, j->q, y + fitted * j->q, j->guess, j->r2);
         for (int32_t c = 0; c < j->q; c++)
             if (j->choice[c] < 0 || j->r2[c] > j->best[c]) {
                 j->choice[c] = g;
@@ -293,9 +315,8 @@ static void judge_choose(judge *j, const double *y, double ridge)
     }
 }
 
-/* Fit each chosen grid point on all training rows, and score its columns on the test rows. */
-static ub_status judge_test(judge *j, int64_t m, const double *y, const double *y_test,
-                            double ridge)
+/* Fit each chosen grid point on all training rows; what belongs to its columns is kept. */
+static ub_status judge_refit(judge *j, const double *y, double ridge)
 {
     for (int g = -1; g < WIDTHS * RIDGES; g++) {
         int32_t columns = 0;
@@ -303,18 +324,36 @@ static ub_status judge_test(judge *j, int64_t m, const double *y, const double *
             columns += j->choice[c] == g;
         if (columns == 0)
             continue;
-        double width = g < 0 ? 1 : width_of[g / RIDGES];
-        if (g < 0 || !judge_fit(j, j->n, y, width, ridge * ridge_of[g % RIDGES]))
+        if (g < 0 || !judge_fit(j, j->n, y, width_of[g / RIDGES], ridge * ridge_of[g % RIDGES]))
             return UB_FAIL(UB_ENUMERIC,
                            "the judge's kernel matrix of %lld rows is singular; raise eval.ridge "
                            "(now %g)",
                            (long long)j->n, ridge);
-        judge_score(j, j->n, m, j->test, y_test, width, j->r2);
         for (int32_t c = 0; c < j->q; c++)
             if (j->choice[c] == g)
-                j->best[c] = j->r2[c];
+                memcpy(j->kept + c * j->n, j->coef + c * j->n, (size_t)j->n * sizeof *j->kept);
     }
     return UB_OK;
+}
+
+/* Guess all columns of the test rows; distances are the dear part, and made once a row. */
+static void judge_test(judge *j, int64_t m, double *guess)
+{
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t t = 0; t < j->n; t++)
+            j->distance[t] = square_distance(j->test + i * j->p, j->x + t * j->p, j->p);
+        for (int w = 0; w < WIDTHS; w++) {
+            bool filled = false;
+            for (int32_t c = 0; c < j->q; c++) {
+                if (j->choice[c] / RIDGES != w)
+                    continue;
+                if (!filled)
+                    fill_row(j, j->n, j->distance, width_of[w]);
+                filled = true;
+                guess[i * j->q + c] = guess_of(j->n, j->row, j->kept + c * j->n, j->mean[c]);
+            }
+        }
+    }
 }
 
 static ub_status check_finite(int64_t rows, int32_t columns, const double *x, const char *what)
@@ -324,6 +363,29 @@ static ub_status check_finite(int64_t rows, int32_t columns, const double *x, co
             return UB_FAIL(UB_ENUMERIC, "the judge's %s row %lld, column %lld is not finite", what,
                            (long long)(i / columns), (long long)(i % columns));
     return UB_OK;
+}
+
+ub_status ub_judge_predict(int64_t n, int64_t m, int32_t p, int32_t q, const double *x_train,
+                           const double *y_train, const double *x_test, double ridge, double *y_hat)
+{
+    if (n < 10 || n > INT_MAX)
+        return UB_FAIL(UB_EARG, "the judge needs at least 10 training rows, not %lld",
+                       (long long)n);
+    UB_TRY(check_finite(n, p, x_train, "training input"));
+    UB_TRY(check_finite(n, q, y_train, "training target"));
+    UB_TRY(check_finite(m, p, x_test, "test input"));
+    ub_status st;
+    judge     j = {.n = n, .p = p, .q = q};
+    UB_TRY_OUT(judge_init(&j, m));
+    standardise(&j, m, x_train, x_test);
+    UB_TRY_OUT(median_distance(&j));
+    fill_distances(&j);
+    judge_choose(&j, y_train, ridge);
+    UB_TRY_OUT(judge_refit(&j, y_train, ridge));
+    judge_test(&j, m, y_hat);
+out:
+    judge_release(&j);
+    return st;
 }
 
 ub_status ub_judge_r2(int64_t n, int64_t m, int32_t p, int32_t q, const double *x_train,
@@ -344,15 +406,12 @@ ub_status ub_judge_r2(int64_t n, int64_t m, int32_t p, int32_t q, const double *
             r2[c] = 0;
         return UB_OK;
     }
-    ub_status st;
-    judge     j = {.n = n, .p = p, .q = q};
-    UB_TRY_OUT(judge_init(&j, m));
-    standardise(&j, m, x_train, x_test);
-    UB_TRY_OUT(median_distance(&j));
-    judge_choose(&j, y_train, ridge);
-    UB_TRY_OUT(judge_test(&j, m, y_train, y_test, ridge));
-    memcpy(r2, j.best, (size_t)q * sizeof *r2);
-out:
-    judge_release(&j);
+    double   *guess = NULL;
+    ub_status st = UB_ALLOC(guess, m * q);
+    if (st == UB_OK)
+        st = ub_judge_predict(n, m, p, q, x_train, y_train, x_test, ridge, guess);
+    if (st == UB_OK)
+        ub_r2(m, q, y_test, guess, r2);
+    ub_free(guess);
     return st;
 }

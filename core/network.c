@@ -1,71 +1,98 @@
 #include "core/network.h"
 
 #include <cblas.h>
-#include <math.h>
+#include <string.h>
 
-static const double leak = 0.01;
+#include "core/internal/simd.h"
+#include "core/internal/vector.h"
 
-void ub_standardise(int32_t n, const double *x, const double *mean, const double *sd, double *out)
+static const ub_real leak = (ub_real)0.01, one = 1;
+
+UB_SIMD void ub_standardise(int32_t n, const double *restrict x, const double *restrict mean,
+                            const double *restrict sd, ub_real *restrict out)
 {
     for (int32_t i = 0; i < n; i++)
-        out[i] = sd[i] > 0 ? (x[i] - mean[i]) / sd[i] : 0.0;
+        out[i] = sd[i] > 0 ? (ub_real)((x[i] - mean[i]) / sd[i]) : 0;
 }
 
-/* One pass over y for bias and activation. */
-static void finish(ub_activation act, int64_t n, int32_t out, const double *restrict bias,
-                   double *restrict y)
+UB_SIMD static void add_bias(int64_t n, int32_t out, const ub_real *restrict bias,
+                             ub_real *restrict y)
 {
     for (int64_t r = 0; r < n; r++, y += out)
-        switch (act) {
-        case UB_ACT_LINEAR:
-            for (int32_t o = 0; o < out; o++)
-                y[o] += bias[o];
-            break;
-        case UB_ACT_LEAKY: /* fmax without its NaN rules: leak < 1 */
-            for (int32_t o = 0; o < out; o++) {
-                double a = y[o] + bias[o], b = leak * a;
-                y[o] = a > b ? a : b;
-            }
-            break;
-        case UB_ACT_TANH:
-            for (int32_t o = 0; o < out; o++)
-                y[o] = tanh(y[o] + bias[o]);
-            break;
+        for (int32_t o = 0; o < out; o++)
+            y[o] += bias[o];
+}
+
+/* One pass for bias and activation: fmax without its NaN rules, leak < 1. */
+UB_SIMD static void add_bias_leaky(int64_t n, int32_t out, const ub_real *restrict bias,
+                                   ub_real *restrict y)
+{
+    for (int64_t r = 0; r < n; r++, y += out)
+        for (int32_t o = 0; o < out; o++) {
+            ub_real a = y[o] + bias[o], b = leak * a;
+            y[o] = a > b ? a : b;
         }
 }
 
-void ub_dense_forward(const ub_layer *layer, ub_activation act, const double *w, int64_t n,
-                      const double *x, double *y)
+void ub_dense_forward(const ub_layer *layer, ub_activation act, const ub_real *w, int64_t n,
+                      const ub_real *x, ub_real *y)
 {
-    const double *weight = w + layer->at, *bias = weight + (int64_t)layer->out * layer->in;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, layer->out, layer->in, 1.0, x,
-                layer->in, weight, layer->in, 0.0, y, layer->out);
-    finish(act, n, layer->out, bias, y);
+    const ub_real *weight = w + layer->at, *bias = weight + (int64_t)layer->out * layer->in;
+    ub_real_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, layer->out, layer->in, 1, x,
+                 layer->in, weight, layer->in, 0, y, layer->out);
+    if (act == UB_ACT_LEAKY)
+        add_bias_leaky(n, layer->out, bias, y);
+    else
+        add_bias(n, layer->out, bias, y);
+    if (act == UB_ACT_TANH)
+        ub_vector_tanh(n * layer->out, y);
 }
 
-void ub_dense_unact(ub_activation act, int64_t count, const double *restrict y, double *restrict dy)
+UB_SIMD void ub_dense_unact(ub_activation act, int64_t count, const ub_real *restrict y,
+                            ub_real *restrict dy)
 {
     if (act == UB_ACT_LEAKY)
         for (int64_t i = 0; i < count; i++) {
-            double slope = y[i] > 0 ? 1.0 : 0.0; /* arithmetic, not a branch: it vectorises */
-            dy[i] *= leak + (1.0 - leak) * slope;
+            ub_real slope = y[i] > 0 ? one : leak;
+            dy[i] *= slope;
         }
     else if (act == UB_ACT_TANH)
         for (int64_t i = 0; i < count; i++)
-            dy[i] *= 1.0 - y[i] * y[i];
+            dy[i] *= one - y[i] * y[i];
 }
 
-void ub_dense_backward(const ub_layer *layer, const double *w, int64_t n, const double *x,
-                       const double *delta, double *grad, double *dx, int accumulate)
+UB_SIMD static void add_rows(int64_t n, int32_t out, const ub_real *restrict delta,
+                             ub_real *restrict bias)
 {
-    double *weight = grad + layer->at, *restrict bias = weight + (int64_t)layer->out * layer->in;
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, layer->out, layer->in, (int)n, 1.0, delta,
-                layer->out, x, layer->in, 1.0, weight, layer->in);
-    for (int64_t r = 0; r < n; r++)
-        for (int32_t o = 0; o < layer->out; o++)
-            bias[o] += delta[r * layer->out + o];
+    for (int64_t r = 0; r < n; r++, delta += out)
+        for (int32_t o = 0; o < out; o++)
+            bias[o] += delta[o];
+}
+
+void ub_dense_below(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *delta,
+                    ub_real *dx, bool add)
+{
+    ub_real_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, layer->in, layer->out, 1, delta,
+                 layer->out, w + layer->at, layer->in, add ? 1 : 0, dx, layer->in);
+}
+
+void ub_dense_gradient(const ub_layer *layer, int64_t n, const ub_real *x, const ub_real *delta,
+                       int32_t first, int32_t count, ub_real *out, bool add)
+{
+    ub_real_gemm(CblasRowMajor, CblasTrans, CblasNoTrans, count, layer->in, (int)n, 1,
+                 delta + first, layer->out, x, layer->in, add ? 1 : 0, out, layer->in);
+    if (first + count < layer->out)
+        return;
+    ub_real *bias = out + (int64_t)count * layer->in;
+    if (!add)
+        memset(bias, 0, (size_t)layer->out * sizeof *bias);
+    add_rows(n, layer->out, delta, bias);
+}
+
+void ub_dense_backward(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *x,
+                       const ub_real *delta, ub_real *grad, ub_real *dx, int add)
+{
+    ub_dense_gradient(layer, n, x, delta, 0, layer->out, grad + layer->at, add & UB_ADD_GRAD);
     if (dx != NULL)
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, layer->in, layer->out, 1.0,
-                    delta, layer->out, w + layer->at, layer->in, accumulate ? 1.0 : 0.0, dx,
-                    layer->in);
+        ub_dense_below(layer, w, n, delta, dx, add & UB_ADD_DX);
 }

@@ -3,9 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/internal/vector.h"
 #include "core/mem.h"
 #include "core/network.h"
 #include "core/rng.h"
+#include "core/shard.h"
 
 /* Layers are stored as encoder 0..n, decoder n+1..2n+1, then two a head (n hidden layers). */
 static int32_t head_layer(const ub_objective *o, int32_t i)
@@ -21,29 +23,75 @@ static ub_activation activation(const ub_objective *o, int32_t l)
     return l % stack == o->shape.layers ? UB_ACT_LINEAR : UB_ACT_LEAKY;
 }
 
-static ub_status alloc_work(ub_objective *o)
+/* A layer in ranges of at most this many numbers, its biases with the last of them. */
+static int32_t cut_layer(const ub_objective *o, int32_t l, ub_objective_range *range, int64_t *at)
 {
-    int64_t rows = o->rows, widest_task = 1, widest = o->shape.hidden;
+    enum { MOST = 32768 };
+    const ub_layer *layer = &o->layer[l];
+    int32_t         rows = MOST / layer->in > 0 ? MOST / layer->in : 1;
+    int32_t         parts = (layer->out + rows - 1) / rows;
+    for (int32_t k = 0; k < parts && range != NULL; k++) {
+        ub_range own = ub_part(layer->out, parts, k);
+        range[k] = (ub_objective_range){l, (int32_t)own.first, (int32_t)own.count};
+        at[k] = layer->at + own.first * layer->in;
+    }
+    return parts;
+}
+
+static ub_status cut_gradient(ub_objective *o)
+{
+    int32_t stacks = head_layer(o, 0), count = 1;
+    for (int32_t l = 0; l < stacks; l++)
+        count += cut_layer(o, l, NULL, NULL);
+    UB_TRY(UB_ALLOC(o->range, count));
+    UB_TRY(UB_ALLOC(o->at, count + 1));
+    for (int32_t l = 0; l < stacks; l++)
+        o->ranges += cut_layer(o, l, o->range + o->ranges, o->at + o->ranges);
+    o->range[o->ranges] = (ub_objective_range){.layer = -1};
+    o->at[o->ranges++] = o->tail_at;
+    o->at[o->ranges] = o->parameters;
+    return UB_OK;
+}
+
+static ub_status alloc_heads(ub_objective *o)
+{
+    int64_t rows = o->rows, widest = 1;
+    int32_t first = head_layer(o, 0);
+    UB_TRY(UB_ALLOC(o->head, o->layers - first));
+    UB_TRY(UB_ALLOC(o->active, o->shape.tasks));
+    UB_TRY(UB_ALLOC(o->delta, o->shape.tasks));
+    for (int32_t l = first; l < o->layers; l++) {
+        o->head[l - first] = o->layer[l];
+        o->head[l - first].at -= o->tail_at;
+    }
     for (int32_t i = 0; i < o->shape.tasks; i++) {
         int64_t width = o->task_offset[i + 1] - o->task_offset[i];
-        widest_task = width > widest_task ? width : widest_task;
+        widest = width > widest ? width : widest;
+        UB_TRY(UB_ALLOC(o->active[i], rows * o->shape.head_hidden));
         UB_TRY(UB_ALLOC(o->delta[i], rows * o->shape.head_hidden));
     }
-    for (int32_t l = 0; l < o->layers; l++) {
-        UB_TRY(UB_ALLOC(o->out[l], rows * o->layer[l].out));
-        widest = o->layer[l].out > widest ? o->layer[l].out : widest;
-        widest = o->layer[l].in > widest ? o->layer[l].in : widest;
-    }
-    for (int32_t i = 0; i < o->shape.tasks; i++)
-        o->active[i] = o->out[head_layer(o, i)];
-    UB_TRY(UB_ALLOC(o->effective, o->parameters));
-    UB_TRY(UB_ALLOC(o->z, rows * o->shape.latents));
-    UB_TRY(UB_ALLOC(o->dz, rows * o->shape.latents));
-    UB_TRY(UB_ALLOC(o->front, rows * widest));
-    UB_TRY(UB_ALLOC(o->back, rows * widest));
+    UB_TRY(UB_ALLOC(o->answer, rows * widest));
+    UB_TRY(UB_ALLOC(o->slope, rows * widest));
     UB_TRY(UB_ALLOC(o->jacobian, rows * o->shape.targets * o->shape.latents));
-    UB_TRY(UB_ALLOC(o->work, 2 * rows * widest_task * o->shape.head_hidden));
-    return UB_OK;
+    return UB_ALLOC(o->work, 2 * rows * widest * o->shape.head_hidden);
+}
+
+static ub_status alloc_slots(ub_objective *o)
+{
+    int64_t all = o->slots * o->rows;
+    UB_TRY(UB_ALLOC(o->out, head_layer(o, 0)));
+    UB_TRY(UB_ALLOC(o->back, head_layer(o, 0)));
+    for (int32_t l = 0; l < head_layer(o, 0); l++) {
+        UB_TRY(UB_ALLOC(o->out[l], all * o->layer[l].out));
+        UB_TRY(UB_ALLOC(o->back[l], all * o->layer[l].out));
+    }
+    UB_TRY(UB_ALLOC(o->n, o->slots));
+    UB_TRY(UB_ALLOC(o->in, all * o->shape.dim));
+    UB_TRY(UB_ALLOC(o->z, all * o->shape.latents));
+    UB_TRY(UB_ALLOC(o->tail, o->slots * (o->parameters - o->tail_at)));
+    UB_TRY(UB_ALLOC(o->effective, o->parameters));
+    UB_TRY(UB_ALLOC(o->dz, o->rows * o->shape.latents));
+    return UB_ALLOC(o->sd, o->rows * o->shape.latents);
 }
 
 static ub_status fill(ub_objective *o, const int32_t *task_offset)
@@ -58,16 +106,18 @@ static ub_status fill(ub_objective *o, const int32_t *task_offset)
     o->parameters = o->weights;
     if (o->penalty->parameters != NULL)
         o->parameters += o->penalty->parameters(&o->shape);
-    UB_TRY(UB_ALLOC(o->out, o->layers));
-    UB_TRY(UB_ALLOC(o->active, o->shape.tasks));
-    UB_TRY(UB_ALLOC(o->delta, o->shape.tasks));
-    return alloc_work(o);
+    o->tail_at = o->layer[head_layer(o, 0)].at;
+    UB_TRY(cut_gradient(o));
+    UB_TRY(alloc_slots(o));
+    return alloc_heads(o);
 }
 
 ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_offset,
-                            const ub_settings *settings, int64_t rows, ub_objective *out)
+                            const ub_settings *settings, int64_t rows, int64_t slots,
+                            ub_objective *out)
 {
-    ub_objective o = {.shape = *shape, .rows = rows, .beta = settings->disentangle.beta};
+    ub_objective o = {
+        .shape = *shape, .rows = rows, .slots = slots, .beta = settings->disentangle.beta};
     o.penalty = ub_penalty_at((size_t)settings->disentangle.penalty);
     if (o.penalty == NULL)
         return UB_FAIL(UB_EARG, "there is no penalty number %d", settings->disentangle.penalty);
@@ -80,8 +130,8 @@ ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_off
                          .latents = shape->latents,
                          .hidden = shape->head_hidden,
                          .offset = o.task_offset,
-                         .layer = o.layer + head_layer(&o, 0),
-                         .extra = o.weights,
+                         .layer = o.head,
+                         .extra = o.weights - o.tail_at,
                          .group = settings->disentangle.group,
                          .active = o.active,
                          .delta = o.delta,
@@ -91,24 +141,28 @@ ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_off
     return UB_OK;
 }
 
+static void free_each(ub_real **block, int32_t count)
+{
+    for (int32_t i = 0; i < count && block != NULL; i++)
+        ub_free(block[i]);
+    ub_free(block);
+}
+
 void ub_objective_release(ub_objective *o)
 {
-    for (int32_t l = 0; l < o->layers && o->out != NULL; l++)
-        ub_free(o->out[l]);
-    for (int32_t i = 0; i < o->shape.tasks && o->delta != NULL; i++)
-        ub_free(o->delta[i]);
-    double *blocks[] = {o->effective, o->z, o->dz, o->front, o->back, o->jacobian, o->work};
+    free_each(o->out, head_layer(o, 0));
+    free_each(o->back, head_layer(o, 0));
+    free_each(o->active, o->shape.tasks);
+    free_each(o->delta, o->shape.tasks);
+    void *blocks[] = {o->effective, o->in,       o->z,     o->dz,         o->sd,    o->tail,
+                      o->answer,    o->slope,    o->work,  o->n,          o->range, o->at,
+                      o->head,      o->jacobian, o->layer, o->task_offset};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         ub_free(blocks[i]);
-    ub_free(o->out);
-    ub_free(o->active);
-    ub_free(o->delta);
-    ub_free(o->layer);
-    ub_free(o->task_offset);
     *o = (ub_objective){0};
 }
 
-void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, double *w)
+void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, ub_real *w)
 {
     for (int32_t l = 0; l < o->layers; l++) {
         const ub_layer *layer = &o->layer[l];
@@ -118,110 +172,140 @@ void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, d
         double          sd = activation(o, l) == UB_ACT_LEAKY ? sqrt(2.0 / layer->in)
                                                               : sqrt(2.0 / (layer->in + layer->out));
         for (int64_t k = 0; k < weights; k++)
-            w[layer->at + k] = sd * ub_rng_normal(&r);
+            w[layer->at + k] = (ub_real)(sd * ub_rng_normal(&r));
         memset(w + layer->at + weights, 0, (size_t)layer->out * sizeof *w);
     }
     for (int64_t k = o->weights; k < o->parameters; k++)
-        w[k] = 1.0;
+        w[k] = 1;
 }
 
-static void forward_stack(ub_objective *o, const double *w, int64_t n, int32_t first,
-                          const double *x)
+/* Rows of a slot in what holds those of all, `width` columns a row. */
+static ub_real *rows_of(const ub_objective *o, ub_real *all, int64_t slot, int64_t width)
 {
-    for (int32_t l = first; l <= first + o->shape.layers; l++) {
-        ub_dense_forward(&o->layer[l], activation(o, l), w, n, x, o->out[l]);
-        x = o->out[l];
-    }
+    return all + slot * o->rows * width;
 }
 
-/* Back through a stack; `delta` is at its output and is overwritten.  Sets dx unless NULL. */
-static void backward_stack(ub_objective *o, const double *w, int64_t n, int32_t first,
-                           const double *x, double *delta, double *grad, double *dx)
+static ub_real *out_of(const ub_objective *o, int64_t slot, int32_t l)
+{
+    return rows_of(o, o->out[l], slot, o->layer[l].out);
+}
+
+static ub_real *back_of(const ub_objective *o, int64_t slot, int32_t l)
+{
+    return rows_of(o, o->back[l], slot, o->layer[l].out);
+}
+
+/* What layer l, of encoder or decoder, got. */
+static ub_real *in_of(const ub_objective *o, int64_t slot, int32_t l)
+{
+    if (l == 0)
+        return rows_of(o, o->in, slot, o->shape.dim);
+    if (l == o->shape.layers + 1)
+        return rows_of(o, o->z, slot, o->shape.latents);
+    return out_of(o, slot, l - 1);
+}
+
+static void forward_stack(ub_objective *o, int64_t slot, const ub_real *w, int64_t n, int32_t first)
+{
+    for (int32_t l = first; l <= first + o->shape.layers; l++)
+        ub_dense_forward(&o->layer[l], activation(o, l), w, n, in_of(o, slot, l),
+                         out_of(o, slot, l));
+}
+
+/* Back through a stack from what stands at its output. */
+static void backward_stack(ub_objective *o, int64_t slot, const ub_real *w, int64_t n,
+                           int32_t first)
 {
     for (int32_t l = first + o->shape.layers; l > first; l--) {
-        double *below = delta == o->front ? o->back : o->front;
-        ub_dense_backward(&o->layer[l], w, n, o->out[l - 1], delta, grad, below, 0);
-        ub_dense_unact(activation(o, l - 1), n * o->layer[l].in, o->out[l - 1], below);
-        delta = below;
+        ub_real *below = back_of(o, slot, l - 1);
+        ub_dense_below(&o->layer[l], w, n, back_of(o, slot, l), below, false);
+        ub_dense_unact(activation(o, l - 1), n * o->layer[l].in, out_of(o, slot, l - 1), below);
     }
-    ub_dense_backward(&o->layer[first], w, n, x, delta, grad, dx, 0);
 }
 
 /* z = mu + exp(v / 2) e; returns the sum of the KL terms. */
-static double sample_latents(ub_objective *o, const ub_batch *b)
+static double sample_latents(ub_objective *o, int64_t slot, const ub_batch *b)
 {
-    int32_t       latents = o->shape.latents;
-    const double *row = o->out[o->shape.layers];
-    double        kl = 0.0;
+    int32_t        latents = o->shape.latents;
+    const ub_real *row = out_of(o, slot, o->shape.layers);
+    ub_real       *z = rows_of(o, o->z, slot, latents);
+    double         kl = 0.0;
+    for (int64_t r = 0; r < b->n; r++)
+        for (int32_t j = 0; j < latents; j++)
+            o->sd[r * latents + j] = row[(2 * r + 1) * latents + j] / 2;
+    ub_vector_exp(b->n * latents, o->sd);
     for (int64_t r = 0; r < b->n; r++, row += 2 * latents)
         for (int32_t j = 0; j < latents; j++) {
-            double  mu = row[j], v = row[latents + j], sd = exp(0.5 * v);
             int64_t at = r * latents + j;
-            o->z[at] = b->noise == NULL ? mu : mu + sd * b->noise[at];
-            kl += 0.5 * (mu * mu + sd * sd - 1.0 - v);
+            ub_real mu = row[j], v = row[latents + j], sd = o->sd[at];
+            z[at] = b->noise == NULL ? mu : mu + sd * b->noise[at];
+            kl += (mu * mu + sd * sd - 1 - v) / 2;
         }
     return kl;
 }
 
 /* dL/d(mu, v) into delta from dL/dz and the KL term. */
-static void latents_gradient(const ub_objective *o, const ub_batch *b, double kl_weight,
-                             double *delta)
+static void latents_gradient(const ub_objective *o, int64_t slot, const ub_batch *b,
+                             ub_real kl_weight)
 {
-    int32_t       latents = o->shape.latents;
-    const double *row = o->out[o->shape.layers];
+    int32_t        latents = o->shape.latents;
+    const ub_real *row = out_of(o, slot, o->shape.layers);
+    ub_real       *delta = back_of(o, slot, o->shape.layers);
     for (int64_t r = 0; r < b->n; r++, row += 2 * latents, delta += 2 * latents)
         for (int32_t j = 0; j < latents; j++) {
             int64_t at = r * latents + j;
-            double  mu = row[j], sd = exp(0.5 * row[latents + j]);
-            delta[j] = o->dz[at] + kl_weight * mu;
-            delta[latents + j] = 0.5 * kl_weight * (sd * sd - 1.0);
+            ub_real sd = o->sd[at];
+            delta[j] = o->dz[at] + kl_weight * row[j];
+            delta[latents + j] = kl_weight * (sd * sd - 1) / 2;
             if (b->noise != NULL)
-                delta[latents + j] += 0.5 * o->dz[at] * sd * b->noise[at];
+                delta[latents + j] += o->dz[at] * sd * b->noise[at] / 2;
         }
 }
 
 /* Squared error of rows of `out` (width columns) against columns of x (given stride), of the
  * rows whose use is not 0; delta = 2 * weight * use * difference. */
-static double squared_error(int64_t n, int32_t width, const double *out, const double *x,
-                            int32_t stride, const double *use, int32_t use_stride, double weight,
-                            double *delta)
+static double squared_error(int64_t n, int32_t width, const ub_real *out, const ub_real *x,
+                            int32_t stride, const ub_real *use, int32_t use_stride, double weight,
+                            ub_real *delta)
 {
     double sum = 0.0;
     for (int64_t r = 0; r < n; r++) {
-        double u = use == NULL ? 1.0 : use[r * use_stride];
+        ub_real u = use == NULL ? 1 : use[r * use_stride], scale = 2 * (ub_real)weight * u;
         for (int32_t c = 0; c < width; c++) {
-            double d = out[r * width + c] - x[r * stride + c];
+            ub_real d = out[r * width + c] - x[r * stride + c];
             sum += u * d * d;
-            delta[r * width + c] = 2.0 * weight * u * d;
+            delta[r * width + c] = scale * d;
         }
     }
     return sum;
 }
 
-/* Forward and, down to the pre-activation of the first layer, backward; returns the task loss. */
-static double run_head(ub_objective *o, const double *w, const ub_batch *b, int32_t i,
-                       double weight, double *grad)
+/* Forward and, down to the pre-activation of the first layer, backward; returns the task loss.
+ * Of the heads, weights and gradient are those from tail_at on. */
+static double run_head(ub_objective *o, const ub_real *w, const ub_real *z, const ub_batch *b,
+                       int32_t i, double weight, ub_real *grad)
 {
-    int32_t   first = head_layer(o, i), hidden = o->shape.head_hidden, at = o->task_offset[i];
-    ub_layer *second = &o->layer[first + 1];
-    ub_dense_forward(&o->layer[first], UB_ACT_TANH, w, b->n, o->z, o->out[first]);
-    ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->out[first], o->out[first + 1]);
-    double loss = squared_error(b->n, second->out, o->out[first + 1], b->target + at,
-                                o->shape.targets, b->use + i, o->shape.tasks, weight, o->front);
+    const ub_layer *first = &o->head[2 * i], *second = first + 1;
+    ub_dense_forward(first, UB_ACT_TANH, w, b->n, z, o->active[i]);
+    ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->active[i], o->answer);
+    double loss = squared_error(b->n, second->out, o->answer, b->target + o->task_offset[i],
+                                o->shape.targets, b->use + i, o->shape.tasks, weight, o->slope);
     if (grad != NULL) {
-        ub_dense_backward(second, w, b->n, o->out[first], o->front, grad, o->delta[i], 0);
-        ub_dense_unact(UB_ACT_TANH, b->n * hidden, o->out[first], o->delta[i]);
+        ub_dense_backward(second, w, b->n, o->active[i], o->slope, grad, o->delta[i], 0);
+        ub_dense_unact(UB_ACT_TANH, b->n * first->out, o->active[i], o->delta[i]);
     }
     return loss;
 }
 
-/* All heads and the penalty; sets terms and dz. */
-static void run_heads(ub_objective *o, const double *w, const ub_batch *b,
-                      const ub_weighting *weighting, double *terms, double *grad)
+/* All heads and the penalty; sets terms and adds to dz. */
+static void run_heads(ub_objective *o, const ub_real *w, const ub_real *z, const ub_batch *b,
+                      const ub_weighting *weighting, double *terms, ub_real *grad)
 {
     double task = 0.0;
+    if (grad != NULL) /* the penalty adds to all of it before the heads' own gradient does */
+        memset(grad, 0, (size_t)(o->parameters - o->tail_at) * sizeof *grad);
     for (int32_t i = 0; i < o->shape.tasks; i++)
-        task += run_head(o, w, b, i, weighting->row, grad);
+        task += run_head(o, w, z, b, i, weighting->row, grad);
     o->heads.n = b->jacobian;
     o->heads.use = b->use;
     terms[UB_TERM_TASK] = weighting->row * task;
@@ -229,48 +313,84 @@ static void run_heads(ub_objective *o, const double *w, const ub_batch *b,
         weighting->penalty *
         o->penalty->value(&o->heads, w, weighting->lambda * weighting->penalty, grad);
     for (int32_t i = 0; i < o->shape.tasks && grad != NULL; i++)
-        ub_dense_backward(&o->layer[head_layer(o, i)], w, b->n, o->z, o->delta[i], grad, o->dz, 1);
+        ub_dense_backward(&o->head[2 * i], w, b->n, z, o->delta[i], grad, o->dz,
+                          UB_ADD_GRAD | UB_ADD_DX);
 }
 
-void ub_objective_batch(ub_objective *o, const double *w, const ub_batch *b,
-                        const ub_weighting *weighting, double terms[UB_TERMS], double *grad)
+/* Terms of a batch; for the gradient, too: what stands before and behind every layer, and all of
+ * the heads'. */
+static void run(ub_objective *o, int64_t slot, const ub_real *w, const ub_batch *b,
+                const ub_weighting *weighting, bool gradient, double *terms)
 {
-    const double *e = w;
-    int32_t       decoder = o->shape.layers + 1, top = decoder + o->shape.layers;
+    const ub_real *e = w;
+    ub_real       *tail = o->tail + slot * (o->parameters - o->tail_at);
+    int32_t        decoder = o->shape.layers + 1, top = decoder + o->shape.layers;
     if (o->penalty->fold != NULL) {
         ub_objective_fold(o, w, o->effective);
         e = o->effective;
     }
-    forward_stack(o, e, b->n, 0, b->obs);
-    terms[UB_TERM_KL] = weighting->row * sample_latents(o, b);
-    forward_stack(o, e, b->n, decoder, o->z);
+    o->n[slot] = b->n;
+    memcpy(in_of(o, slot, 0), b->obs, (size_t)(b->n * o->shape.dim) * sizeof *b->obs);
+    forward_stack(o, slot, e, b->n, 0);
+    terms[UB_TERM_KL] = weighting->row * sample_latents(o, slot, b);
+    forward_stack(o, slot, e, b->n, decoder);
     double mean = weighting->row / o->shape.dim;
-    terms[UB_TERM_RECONSTRUCTION] = mean * squared_error(b->n, o->shape.dim, o->out[top], b->obs,
-                                                         o->shape.dim, NULL, 0, mean, o->front);
-    if (grad != NULL)
-        backward_stack(o, e, b->n, decoder, o->z, o->front, grad, o->dz);
-    run_heads(o, e, b, weighting, terms, grad);
-    if (grad == NULL)
+    terms[UB_TERM_RECONSTRUCTION] =
+        mean * squared_error(b->n, o->shape.dim, out_of(o, slot, top), b->obs, o->shape.dim, NULL,
+                             0, mean, back_of(o, slot, top));
+    if (gradient) {
+        backward_stack(o, slot, e, b->n, decoder);
+        ub_dense_below(&o->layer[decoder], e, b->n, back_of(o, slot, decoder), o->dz, false);
+    }
+    run_heads(o, e + o->tail_at, in_of(o, slot, decoder), b, weighting, terms,
+              gradient ? tail : NULL);
+    if (!gradient)
         return;
-    latents_gradient(o, b, o->beta * weighting->row, o->front);
-    backward_stack(o, e, b->n, 0, b->obs, o->front, grad, NULL);
+    latents_gradient(o, slot, b, (ub_real)(o->beta * weighting->row));
+    backward_stack(o, slot, e, b->n, 0);
     if (o->penalty->unfold != NULL)
-        o->penalty->unfold(&o->heads, w, grad);
+        o->penalty->unfold(&o->heads, w + o->tail_at, tail);
 }
 
-const double *ub_objective_mu(const ub_objective *o)
+void ub_objective_pass(ub_objective *o, int64_t slot, const ub_real *w, const ub_batch *b,
+                       const ub_weighting *weighting, double terms[UB_TERMS])
 {
-    return o->out[o->shape.layers];
+    run(o, slot, w, b, weighting, true, terms);
 }
 
-void ub_objective_strength(const ub_objective *o, const double *w, double *strength)
+void ub_objective_gradient(const ub_objective *o, int64_t slot, int32_t k, ub_real *out)
 {
-    ub_heads_strength(&o->heads, o->penalty->fold == NULL ? w : o->effective, strength);
+    const ub_objective_range *r = &o->range[k];
+    int64_t                   tail = o->parameters - o->tail_at;
+    if (r->layer < 0)
+        memcpy(out, o->tail + slot * tail, (size_t)tail * sizeof *out);
+    else
+        ub_dense_gradient(&o->layer[r->layer], o->n[slot], in_of(o, slot, r->layer),
+                          back_of(o, slot, r->layer), r->first, r->count, out, false);
 }
 
-void ub_objective_fold(const ub_objective *o, const double *w, double *model_w)
+void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
+                        const ub_weighting *weighting, double terms[UB_TERMS], ub_real *grad)
+{
+    run(o, 0, w, b, weighting, grad != NULL, terms);
+    for (int32_t k = 0; k < o->ranges && grad != NULL; k++)
+        ub_objective_gradient(o, 0, k, grad + o->at[k]);
+}
+
+const ub_real *ub_objective_mu(const ub_objective *o, int64_t slot)
+{
+    return out_of(o, slot, o->shape.layers);
+}
+
+void ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength)
+{
+    const ub_real *e = o->penalty->fold == NULL ? w : o->effective;
+    ub_heads_strength(&o->heads, e + o->tail_at, strength);
+}
+
+void ub_objective_fold(const ub_objective *o, const ub_real *w, ub_real *model_w)
 {
     memcpy(model_w, w, (size_t)o->weights * sizeof *w);
     if (o->penalty->fold != NULL)
-        o->penalty->fold(&o->heads, w, model_w);
+        o->penalty->fold(&o->heads, w + o->tail_at, model_w + o->tail_at);
 }

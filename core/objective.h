@@ -16,7 +16,8 @@
  *
  * Kingma and Welling, "Auto-encoding variational Bayes" (ICLR 2014); beta as in Higgins et al.
  *
- * Layer: core.  The workspace is allocated once; calls allocate nothing.
+ * Layer: core.  The workspace is allocated once; calls allocate nothing.  Compiled for double and
+ * for float (core/real.h); terms are sums in double.
  */
 #ifndef UB_CORE_OBJECTIVE_H
 #define UB_CORE_OBJECTIVE_H
@@ -29,12 +30,12 @@ enum { UB_TERM_RECONSTRUCTION, UB_TERM_KL, UB_TERM_TASK, UB_TERM_PENALTY, UB_TER
 
 /* Standardised rows; all borrowed. */
 typedef struct ub_batch {
-    int64_t       n;        /* rows */
-    int64_t       jacobian; /* the first so many enter the penalty */
-    const double *obs;      /* n x dim */
-    const double *target;   /* n x targets */
-    const double *use;      /* n x tasks: 1 = the task's loss counts in this row, else 0 */
-    const double *noise;    /* n x latents; NULL: z = mu */
+    int64_t        n;        /* rows */
+    int64_t        jacobian; /* the first so many enter the penalty */
+    const ub_real *obs;      /* n x dim */
+    const ub_real *target;   /* n x targets */
+    const ub_real *use;      /* n x tasks: 1 = the task's loss counts in this row, else 0 */
+    const ub_real *noise;    /* n x latents; NULL: z = mu */
 } ub_batch;
 
 /* How the terms are weighted: they are summed over rows and multiplied by `row`; the penalty
@@ -44,43 +45,67 @@ typedef struct ub_weighting {
     double row, penalty, lambda;
 } ub_weighting;
 
+/* Outputs first .. first + count - 1 of a layer; layer -1: all heads and the penalty. */
+typedef struct ub_objective_range {
+    int32_t layer, first, count;
+} ub_objective_range;
+
 typedef struct ub_objective {
-    ub_model_shape    shape;
-    int32_t          *task_offset;
-    int32_t           layers; /* encoder, decoder, heads: see ub_model_layers */
-    ub_layer         *layer;
-    const ub_penalty *penalty;
-    double            beta;
-    int64_t           weights;         /* of the model */
-    int64_t           parameters;      /* weights and the penalty's own */
-    int64_t           rows;            /* capacity */
-    double          **out;             /* of every layer: rows x layer->out */
-    double          **active, **delta; /* of every head: its hidden layer, see ub_heads */
-    double           *effective, *z, *dz, *front, *back, *jacobian, *work;
-    ub_heads          heads;
+    ub_model_shape      shape;
+    int32_t            *task_offset;
+    int32_t             layers; /* encoder, decoder, heads: see ub_model_layers */
+    ub_layer           *layer;
+    const ub_penalty   *penalty;
+    double              beta;
+    int64_t             weights;     /* of the model */
+    int64_t             parameters;  /* weights and the penalty's own */
+    int64_t             rows, slots; /* capacity: rows of a batch, batches kept */
+    ub_real           **out;         /* of encoder, decoder: slots x rows x layer->out */
+    ub_real           **back;        /* the same: dL/d(pre-activation) */
+    ub_real            *in, *z;      /* slots x rows x dim, latents */
+    ub_real            *tail;        /* slots x (parameters - tail_at): gradient of the heads */
+    int64_t            *n;           /* of the slots: rows */
+    int64_t             tail_at;     /* heads and penalty begin here in the parameters */
+    int32_t             ranges;      /* of the gradient, see below */
+    ub_objective_range *range;
+    int64_t            *at;              /* ranges + 1: where they begin */
+    ub_real           **active, **delta; /* of every head: its hidden layer, see ub_heads */
+    ub_layer           *head;            /* layers of the heads, counted from tail_at on */
+    ub_real            *effective, *dz, *sd, *answer, *slope, *jacobian, *work;
+    ub_heads            heads;
 } ub_objective;
 
-/* Make one for batches of up to `rows` rows.  UB_ESHAPE, UB_ENOMEM. */
+/* Make one for batches of up to `rows` rows, `slots` (>= 1) of which can wait for their gradient.
+ * UB_ESHAPE, UB_ENOMEM. */
 UB_NODISCARD ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_offset,
-                                         const ub_settings *settings, int64_t rows,
+                                         const ub_settings *settings, int64_t rows, int64_t slots,
                                          ub_objective *out);
 void                   ub_objective_release(ub_objective *o);
 
 /* Starting weights of one initialisation: normal, He et al. (2015) before leaky ReLU, Glorot and
  * Bengio (2010) before tanh and linear outputs; biases 0; the penalty's parameters 1. */
-void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, double *w);
+void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, ub_real *w);
 
 /* Terms of a batch (UB_TERMS, set) and, unless grad is NULL, the gradient of the objective with
- * respect to the `parameters` numbers w, added to grad (zero before the first batch). */
-void ub_objective_batch(ub_objective *o, const double *w, const ub_batch *b,
-                        const ub_weighting *weighting, double terms[UB_TERMS], double *grad);
+ * respect to the `parameters` numbers w (set). */
+void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
+                        const ub_weighting *weighting, double terms[UB_TERMS], ub_real *grad);
 
-/* After ub_objective_batch, of the same rows: mu (stride 2 * latents), and sums of |dg/dz| over the
- * rows that entered the penalty added to strength (see ub_heads_strength). */
-const double *ub_objective_mu(const ub_objective *o);
-void          ub_objective_strength(const ub_objective *o, const double *w, double *strength);
+/* The same in two steps, for a gradient that is wanted range by range, of several batches in turn:
+ * terms and all that the gradient needs, kept in a slot; then the numbers o->at[k] .. o->at[k + 1]
+ * - 1 of the gradient (set).  A range has about 32,768 numbers at most (but the heads are one):
+ * those of a few batches stay in the cache of a core while they are added up. */
+void ub_objective_pass(ub_objective *o, int64_t slot, const ub_real *w, const ub_batch *b,
+                       const ub_weighting *weighting, double terms[UB_TERMS]);
+void ub_objective_gradient(const ub_objective *o, int64_t slot, int32_t k, ub_real *out);
+
+/* After ub_objective_pass, or ub_objective_batch without gradient (slot 0), of the same rows: mu
+ * (stride 2 * latents), and sums of |dg/dz| over the rows that entered the penalty added to
+ * strength (see ub_heads_strength). */
+const ub_real *ub_objective_mu(const ub_objective *o, int64_t slot);
+void           ub_objective_strength(const ub_objective *o, const ub_real *w, double *strength);
 
 /* w as a model without a penalty has it (the mask multiplied in): `weights` numbers. */
-void ub_objective_fold(const ub_objective *o, const double *w, double *model_w);
+void ub_objective_fold(const ub_objective *o, const ub_real *w, ub_real *model_w);
 
 #endif /* UB_CORE_OBJECTIVE_H */

@@ -12,6 +12,10 @@
     {                                                                                              \
         key, UB_FIELD_REAL, AT(member), preset, min, max, NULL, NULL, unit, flags, help            \
     }
+#define BOOL(key, member, preset, flags, help)                                                     \
+    {                                                                                              \
+        key, UB_FIELD_BOOL, AT(member), preset, 0, 0, NULL, NULL, "", flags, help                  \
+    }
 #define CHOICE(key, member, preset, choices, flags, help)                                          \
     {                                                                                              \
         key, UB_FIELD_CHOICE, AT(member), preset, 0, 0, choices, NULL, "", flags, help             \
@@ -203,6 +207,8 @@ static const ub_field rehearse[] = {
 static const ub_field disentangle[] = {
     CHOICE("penalty", disentangle.penalty, "jacobian_group", "none|mask|jacobian|jacobian_group", 0,
            "sparsity between tasks and latents"),
+    CHOICE("precision", disentangle.precision, "single", "single|double", 0,
+           "numbers of the training: float or double"),
     INT("latents", disentangle.latents, "0", 0, 4096, "", 0,
         "latent dimensions; 0: as many as the truth says, else as an observation has"),
     INT("hidden", disentangle.hidden, "64", 1, 65536, "units", 0,
@@ -221,14 +227,33 @@ static const ub_field disentangle[] = {
          "lambda grows linearly over this part of the training"),
     INT("jacobian_samples", disentangle.jacobian_samples, "64", 1, 1000000, "samples a batch", 0,
         "samples on which the task Jacobian is penalised"),
-    REAL("learning_rate", disentangle.learning_rate, "0.003", 1e-9, 10, "", 0, "Adam's step"),
+    CHOICE("optimizer", disentangle.optimizer, "adam", "adam|adamw|sgd", 0,
+           "how weights follow the gradient; 'unbraid list optimizer'"),
+    REAL("learning_rate", disentangle.learning_rate, "0.003", 1e-9, 10, "", 0, "size of a step"),
+    REAL("warmup", disentangle.warmup, "0", 0, 1, "of the steps", 0,
+         "the rate grows linearly over this part of the training"),
+    CHOICE("schedule", disentangle.schedule, "linear", "linear|cosine|step", 0,
+           "how the rate falls from decay_from on"),
     REAL("decay_from", disentangle.decay_from, "0.7", 0, 1, "of the steps", 0,
-         "constant until here, then linear"),
+         "the rate is constant until here"),
     REAL("decay_to", disentangle.decay_to, "0.01", 0, 1, "of the rate", 0, "where it ends"),
+    INT("drops", disentangle.drops, "3", 1, 1000, "", 0, "schedule step: in how many drops"),
+    REAL("weight_decay", disentangle.weight_decay, "0.01", 0, 100, "", 0,
+         "adamw: part of a weight that goes in a step, times the rate"),
+    REAL("momentum", disentangle.momentum, "0.9", 0, 0.999999, "", 0,
+         "sgd: part of the last step in the next one"),
+    BOOL("nesterov", disentangle.nesterov, "false", 0, "sgd: look ahead along the momentum"),
+    REAL("clip", disentangle.clip, "0", 0, 1e12, "", 0,
+         "longest gradient of a step, longer ones are shortened to it; 0: any"),
+    INT("patience", disentangle.patience, "0", 0, 1000000, "epochs", 0,
+        "an initialisation ends when its held-out objective has not fallen for so long, with the "
+        "weights of its best epoch; 0: never early"),
     INT("batch", disentangle.batch, "256", 1, 1000000, "samples", 0, "samples of a gradient step"),
     INT("epochs", disentangle.epochs, "120", 1, 1000000, "", 0, "passes over the data"),
     INT("restarts", disentangle.restarts, "3", 1, 1000, "", 0,
         "initialisations; the lowest held-out objective is kept"),
+    INT("teams", disentangle.teams, "0", 0, 1000, "", UB_FIELD_FREE,
+        "teams of ranks, each on initialisations of its own; 0: chosen, as many as end soonest"),
     INT("shards", disentangle.shards, "8", 1, 65536, "groups of episodes", 0,
         "virtual shards of a batch; more ranks than this idle in the training"),
     REAL("holdout", disentangle.holdout, "0.1", 0.01, 0.9, "of the episodes", 0,
@@ -244,8 +269,9 @@ static const ub_field disentangle[] = {
 };
 
 static const ub_field synth[] = {
-    CHOICE("kind", synth.kind, "chain", "chain|latent", 0,
-           "chain: steps and tasks for stage 1; latent: mixed latents for stage 2"),
+    CHOICE("kind", synth.kind, "chain", "chain|latent|sprites", 0,
+           "chain: steps and tasks for stage 1; latent: mixed latents for stage 2; sprites: "
+           "pictures of a face with hat, glasses, colour, ..."),
     INT("steps", synth.steps, "20", 1, 10000000, "steps", 0, "T (chain)"),
     INT("tasks", synth.tasks, "4", 1, 100000, "", 0, "M"),
     INT("samples", synth.samples, "10000", 2, 9e15, "episodes", 0, "N"),
@@ -257,10 +283,17 @@ static const ub_field synth[] = {
     REAL("edge", synth.edge, "0.7", 0, 1, "", 0, "probability of a temporal edge (chain)"),
     REAL("membership", synth.membership, "0.5", 0, 1, "", 0,
          "probability that a segment belongs to a task (chain)"),
-    INT("relevant", synth.relevant, "3", 1, 4096, "", 0, "latents some task needs (latent)"),
-    INT("irrelevant", synth.irrelevant, "3", 0, 4096, "", 0, "latents no task needs (latent)"),
-    INT("task_dim", synth.task_dim, "4", 1, 4096, "", 0, "width of a task variable (latent)"),
+    INT("relevant", synth.relevant, "3", 1, 4096, "", 0,
+        "latents some task needs (latent, sprites)"),
+    INT("irrelevant", synth.irrelevant, "3", 0, 4096, "", 0,
+        "latents no task needs (latent, sprites)"),
+    INT("task_dim", synth.task_dim, "4", 1, 4096, "", 0,
+        "width of a task variable (latent, sprites)"),
     INT("obs_dim", synth.obs_dim, "12", 1, 65536, "", 0, "width of an observation (latent)"),
+    INT("image_side", synth.image_side, "16", 4, 256, "pixels", 0,
+        "height and width of a picture (sprites)"),
+    INT("image_channels", synth.image_channels, "1", 1, 3, "", 0,
+        "1: grey, 3: red, green, blue (sprites)"),
 };
 
 static const ub_field eval[] = {

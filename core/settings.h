@@ -37,8 +37,11 @@ enum { UB_CRITIC_INFONCE, UB_CRITIC_MINE };
 enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
 enum { UB_FORM_PRODUCT, UB_FORM_INTERACTION };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
+enum { UB_OPTIMIZER_ADAM, UB_OPTIMIZER_ADAMW, UB_OPTIMIZER_SGD };
+enum { UB_SCHEDULE_LINEAR, UB_SCHEDULE_COSINE, UB_SCHEDULE_STEP };
+enum { UB_PRECISION_SINGLE, UB_PRECISION_DOUBLE };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
-enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT };
+enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT, UB_SYNTH_SPRITES };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
 enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE };
 enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
@@ -116,14 +119,20 @@ typedef struct ub_settings {
         double  detect_s, preempt_s, restart_s;
     } rehearse;
     struct {
-        int     penalty;
+        int     penalty, precision;
         int64_t latents, hidden, layers, head_hidden;
         double  beta, lambda, group, ramp;
         int64_t lambdas; /* candidates lambda, lambda / 2, ...: see core/lambda.h */
         double  tolerance;
         int64_t jacobian_samples;
-        double  learning_rate, decay_from, decay_to;
+        int     optimizer, schedule;
+        double  learning_rate, warmup, decay_from, decay_to;
+        int64_t drops;
+        double  weight_decay, momentum, clip;
+        bool    nesterov;
+        int64_t patience; /* epochs; 0 = never stop early */
         int64_t batch, epochs, restarts, shards;
+        int64_t teams; /* 0 = chosen */
         double  holdout, keep;
         int     steps;
         int64_t checkpoint_steps, keep_checkpoints;
@@ -135,6 +144,7 @@ typedef struct ub_settings {
         double  edge;       /* probability of a temporal edge */
         double  membership; /* probability of a link segment - task */
         int64_t relevant, irrelevant, task_dim, obs_dim;
+        int64_t image_side, image_channels;
     } synth;
     struct {
         int64_t train, test; /* samples for the judge */

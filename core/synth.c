@@ -4,6 +4,7 @@
 
 #include "core/mem.h"
 #include "core/rng.h"
+#include "core/sprites.h"
 
 /* Independent draws that define a corpus; each has streams of its own (part, index), so that one
  * setting does not move the draws of another. */
@@ -19,7 +20,8 @@ enum {
 };
 
 static const double noise_action = 0.5, noise_task = 0.5;          /* chain */
-static const double noise_vector = 0.05, noise_observation = 0.01; /* latent */
+static const double noise_vector = 0.05, noise_observation = 0.01; /* latent; sprites: the first */
+static const double noise_pixel = 0.01;                            /* sprites */
 
 static ub_rng graph_stream(const ub_settings *s, int part, int64_t index)
 {
@@ -296,22 +298,28 @@ static ub_status task_draw(const ub_settings *s, int32_t i, vector_task *t)
     return UB_OK;
 }
 
-static ub_status mixer_draw(const ub_settings *s, mixer *m)
+/* Draw the tasks of a mixer, and room for a hidden layer of them or of `widest` units. */
+static ub_status tasks_draw(const ub_settings *s, int32_t widest, mixer *m)
 {
+    int32_t tasks = (int32_t)s->synth.tasks;
     m->relevant = (int32_t)s->synth.relevant;
     m->latents = (int32_t)(s->synth.relevant + s->synth.irrelevant);
-    int32_t tasks = (int32_t)s->synth.tasks, seen = (int32_t)s->synth.obs_dim;
-    int32_t hidden = 2 * m->latents < seen ? 2 * m->latents : seen;
     UB_TRY(UB_ALLOC(m->task, tasks));
     m->tasks = tasks;
-    int32_t widest = hidden > m->latents ? hidden : m->latents;
     for (int32_t i = 0; i < tasks; i++) {
         UB_TRY(task_draw(s, i, &m->task[i]));
         widest = m->task[i].hidden.rows > widest ? m->task[i].hidden.rows : widest;
     }
-    UB_TRY(map_draw(&m->in, graph_stream(s, DRAW_MIX, 0), hidden, m->latents));
-    UB_TRY(map_draw(&m->out, graph_stream(s, DRAW_MIX, 1), seen, hidden));
     return UB_ALLOC(m->layer, widest);
+}
+
+static ub_status mixer_draw(const ub_settings *s, mixer *m)
+{
+    int32_t latents = (int32_t)(s->synth.relevant + s->synth.irrelevant);
+    int32_t seen = (int32_t)s->synth.obs_dim, hidden = 2 * latents < seen ? 2 * latents : seen;
+    UB_TRY(tasks_draw(s, hidden, m));
+    UB_TRY(map_draw(&m->in, graph_stream(s, DRAW_MIX, 0), hidden, latents));
+    return map_draw(&m->out, graph_stream(s, DRAW_MIX, 1), seen, hidden);
 }
 
 /* Smooth leaky rectifier, increasing: slope .2 far left, 1 far right. */
@@ -344,12 +352,33 @@ static void mixer_episode(const mixer *m, ub_rng r, double *needed, double *z, d
         mixer_task(m, &m->task[i], z, needed, &r, targets + (int64_t)i * m->task[i].out.rows);
 }
 
+/* ---- sprites ---- */
+
+/* Factors, then pixel noise, then the tasks: from u sqrt(3), which has variance 1. */
+static void sprite_episode(const mixer *m, const ub_corpus *c, ub_rng r, double *needed, double *u,
+                           double *o, double *targets)
+{
+    double factor[UB_SPRITE_FACTORS] = {0};
+    for (int32_t j = 0; j < m->latents; j++)
+        factor[j] = u[j] = 2 * ub_rng_uniform(&r) - 1;
+    ub_sprite_draw(factor, c->image[0], c->image[2], o);
+    for (int32_t j = 0; j < c->dim; j++)
+        o[j] += noise_pixel * ub_rng_normal(&r);
+    for (int32_t j = 0; j < m->latents; j++)
+        factor[j] *= sqrt(3);
+    for (int32_t i = 0; i < m->tasks; i++)
+        mixer_task(m, &m->task[i], factor, needed, &r, targets + (int64_t)i * m->task[i].out.rows);
+}
+
+/* ---- both with latents ---- */
+
 static ub_status latent_fill(const ub_settings *s, ub_corpus *out)
 {
     ub_status st;
     mixer     m = {0};
     double   *needed = NULL;
-    UB_TRY_OUT(mixer_draw(s, &m));
+    bool      sprites = s->synth.kind == UB_SYNTH_SPRITES;
+    UB_TRY_OUT(sprites ? tasks_draw(s, 1, &m) : mixer_draw(s, &m));
     UB_TRY_OUT(UB_ALLOC(needed, m.relevant));
     out->latent_dim = m.latents;
     UB_TRY_OUT(UB_ALLOC(out->latents, out->count * m.latents));
@@ -361,19 +390,23 @@ static ub_status latent_fill(const ub_settings *s, ub_corpus *out)
             out->latent_relevant[latent * m.tasks + i] = 1;
         }
     }
-    for (int64_t n = 0; n < out->count; n++)
-        mixer_episode(
-            &m,
-            ub_rng_make((uint64_t)s->run.seed, UB_RNG_SYNTH_EPISODE, (uint64_t)(out->first + n)),
-            needed, out->latents + n * m.latents, out->states + n * out->dim,
-            out->targets + n * out->task_offset[out->tasks]);
+    for (int64_t n = 0; n < out->count; n++) {
+        ub_rng r =
+            ub_rng_make((uint64_t)s->run.seed, UB_RNG_SYNTH_EPISODE, (uint64_t)(out->first + n));
+        double *z = out->latents + n * m.latents, *o = out->states + n * out->dim;
+        double *targets = out->targets + n * out->task_offset[out->tasks];
+        if (sprites)
+            sprite_episode(&m, out, r, needed, z, o, targets);
+        else
+            mixer_episode(&m, r, needed, z, o, targets);
+    }
 out:
     ub_free(needed);
     mixer_release(&m);
     return st;
 }
 
-/* ---- both ---- */
+/* ---- all ---- */
 
 static ub_status check(const ub_settings *s, int64_t first, int64_t count)
 {
@@ -388,6 +421,13 @@ static ub_status check(const ub_settings *s, int64_t first, int64_t count)
                        "synth.obs_dim = %lld is less than the %lld latents (synth.relevant + "
                        "synth.irrelevant): the mixture could not be undone",
                        (long long)s->synth.obs_dim, (long long)latents);
+    if (s->synth.kind == UB_SYNTH_SPRITES && latents > UB_SPRITE_FACTORS)
+        return UB_FAIL(UB_ERANGE,
+                       "sprites have %d factors, fewer than the %lld of synth.relevant + "
+                       "synth.irrelevant",
+                       UB_SPRITE_FACTORS, (long long)latents);
+    if (s->synth.kind == UB_SYNTH_SPRITES && s->synth.image_channels == 2)
+        return UB_FAIL(UB_ERANGE, "synth.image_channels = 2: 1 (grey) or 3 (red, green, blue)");
     if (s->synth.kind == UB_SYNTH_CHAIN && steps % length != 0)
         return UB_FAIL(UB_ERANGE,
                        "synth.steps = %lld is not a multiple of synth.segment_length = %lld",
@@ -401,26 +441,42 @@ static ub_status check(const ub_settings *s, int64_t first, int64_t count)
     return UB_OK;
 }
 
+/* What the corpus looks like; its episodes are to be made. */
+static ub_corpus shape_of(const ub_settings *s, int64_t first, int64_t count)
+{
+    ub_corpus c = {.episodes = s->synth.samples,
+                   .first = first,
+                   .count = count,
+                   .steps = 1,
+                   .dim = 1,
+                   .tasks = (int32_t)s->synth.tasks,
+                   .segment = 1};
+    int32_t   side = (int32_t)s->synth.image_side, channels = (int32_t)s->synth.image_channels;
+    if (s->synth.kind == UB_SYNTH_CHAIN) {
+        c.steps = (int32_t)s->synth.steps;
+        c.segment = (int32_t)s->synth.segment_length;
+    } else if (s->synth.kind == UB_SYNTH_LATENT) {
+        c.dim = (int32_t)s->synth.obs_dim;
+    } else {
+        c.image[0] = c.image[1] = side;
+        c.image[2] = channels;
+        c.dim = side * side * channels;
+    }
+    return c;
+}
+
 ub_status ub_synth(const ub_settings *settings, int64_t first, int64_t count, ub_corpus *out)
 {
     UB_TRY(check(settings, first, count));
-    bool      latent = settings->synth.kind == UB_SYNTH_LATENT;
+    bool      steps = settings->synth.kind == UB_SYNTH_CHAIN;
     ub_status st;
-    ub_corpus c = {
-        .episodes = settings->synth.samples,
-        .first = first,
-        .count = count,
-        .steps = latent ? 1 : (int32_t)settings->synth.steps,
-        .dim = latent ? (int32_t)settings->synth.obs_dim : 1,
-        .tasks = (int32_t)settings->synth.tasks,
-        .segment = latent ? 1 : (int32_t)settings->synth.segment_length,
-    };
+    ub_corpus c = shape_of(settings, first, count);
     UB_TRY_OUT(UB_ALLOC(c.task_offset, c.tasks + 1));
     for (int32_t i = 0; i <= c.tasks; i++)
-        c.task_offset[i] = i * (latent ? (int32_t)settings->synth.task_dim : 1);
+        c.task_offset[i] = i * (steps ? 1 : (int32_t)settings->synth.task_dim);
     UB_TRY_OUT(ub_corpus_alloc(&c));
     UB_TRY_OUT(UB_ALLOC(c.truth, (int64_t)c.steps * c.tasks));
-    UB_TRY_OUT(latent ? latent_fill(settings, &c) : chain_fill(settings, &c));
+    UB_TRY_OUT(steps ? chain_fill(settings, &c) : latent_fill(settings, &c));
     *out = c;
     return UB_OK;
 out:

@@ -15,6 +15,11 @@
  * scalar task can be told from one latent).  Observation o = B f(A z) + .01 N in R^obs_dim, A and
  * B orthogonal, f an increasing smooth leaky rectifier (slopes .2 to 1): it can be undone.
  *
+ * `sprites` (stage 2, pictures), T = L = 1: factors u uniform on [-1, 1] in the order of
+ * core/sprites.h (hat, glasses, colour, x, y, size, rotation): the first synth.relevant, tasks of
+ * them as in `latent` with z = sqrt(3) u, then synth.irrelevant more; those left over stay 0.
+ * Observation: the picture of synth.image_side squared pixels, + .01 N; truth: u.
+ *
  * Every episode has a random stream of its own: the same corpus whoever makes which part.
  *
  * Layer: core (no MPI, no files).
@@ -28,8 +33,9 @@
 /* Make episodes first .. first + count - 1 of the corpus that `settings` describes (sections
  * synth and run.seed), with truth.  *out is owned by the caller; digest not set.
  * Errors: UB_ERANGE with a sentence (steps not a multiple of segment_length, fewer than two
- * segments, obs_dim < relevant + irrelevant), UB_EARG (episodes beyond synth.samples).
- * Cost: count * T * M, or count * obs_dim * n. */
+ * segments, obs_dim < relevant + irrelevant, more factors than sprites have, two channels), UB_EARG
+ * (episodes beyond synth.samples).
+ * Cost: count * T * M, or count * obs_dim * n, or 30 exponentials a pixel. */
 UB_NODISCARD ub_status ub_synth(const ub_settings *settings, int64_t first, int64_t count,
                                 ub_corpus *out);
 

@@ -1,8 +1,8 @@
 /* core/trainer.h - stage 2: training of the sparse disentangled representation.
  *
  * Encoder o -> (mu, log var), decoder, one head per task; loss = reconstruction
- * + beta KL + task loss + sparsity (core/penalty.h), minibatch Adam with a
- * learning rate schedule, several initialisations, the one with the lowest
+ * + beta KL + task loss + sparsity (core/penalty.h), minibatches, an optimiser
+ * and a schedule (core/optimizer.h), several initialisations, the one with the lowest
  * held-out objective kept.
  *
  * Data parallel without knowing of ranks: the samples are cut into `shards`
@@ -15,9 +15,9 @@
  *       ub_trainer_apply(t, sum);
  *   }
  *
- * A phase is a gradient step or, at the end of an initialisation, an evaluation
- * of the held-out objective; the caller need not know which.  All copies of the
- * trainer stay equal to the bit.
+ * A phase is a gradient step or an evaluation of the held-out objective, at the
+ * end of an initialisation or, with disentangle.patience, of every epoch; the
+ * caller need not know which.  All copies of the trainer stay equal to the bit.
  *
  * Layer: core (no MPI, no files).
  */
@@ -25,6 +25,7 @@
 #define UB_CORE_TRAINER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/corpus.h"
@@ -51,16 +52,52 @@ UB_NODISCARD ub_status ub_trainer_create(const ub_corpus *corpus, ub_range own, 
                                          ub_trainer **out);
 void                   ub_trainer_destroy(ub_trainer **t);
 
-/* Length of the vector that shards add up: gradient plus a few loss terms. */
+/* A trainer of initialisation number `restart` alone: the same numbers as in a trainer of all. */
+UB_NODISCARD ub_status ub_trainer_create_one(const ub_corpus *corpus, ub_range own,
+                                             const uint8_t *use, const double *norm,
+                                             const ub_settings *settings, int64_t restart,
+                                             ub_trainer **out);
+/* Take the next initialisation over from a trainer that has finished it (UB_ESTATE: it has not, or
+ * it is another), as if it had been trained here; all of them, in their order, make t done. */
+UB_NODISCARD ub_status ub_trainer_adopt(ub_trainer *t, const ub_trainer *one);
+
+/* Length of the vector that shards add up: gradient plus a few loss terms; and bytes of each of its
+ * numbers: those of float or of double, as disentangle.precision says. */
 int64_t ub_trainer_width(const ub_trainer *t);
+size_t  ub_trainer_number(const ub_trainer *t);
 /* This phase's contribution of shard s (one of `own`) into part (width, set not added).
  * Depends on the data of the shard and the state only. */
-UB_NODISCARD ub_status ub_trainer_shard(ub_trainer *t, int64_t s, double *part);
+UB_NODISCARD ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part);
 /* End the phase with the sum over all shards.  UB_ENUMERIC if it is not finite. */
-UB_NODISCARD ub_status ub_trainer_apply(ub_trainer *t, const double *sum);
+UB_NODISCARD ub_status ub_trainer_apply(ub_trainer *t, const void *sum);
+
+/* A gradient step in ranges, which is what mpi/training.h does: the vector above, from at[k] on to
+ * at[k + 1] - 1, of all ranges; the same numbers, whoever updates which range.
+ *
+ *   ub_trainer_pass(t);                                 forward and back, with all own shards
+ *   for every range k: sum over shards s, in tree order, of ub_trainer_part(t, s, k, part);
+ *   ub_trainer_update(t, k, sum);                       once a range, on any copy
+ *   give the range of the first of ub_trainer_vectors() to all copies;
+ *   add up ub_trainer_tail() over the copies (0 where a copy has updated nothing);
+ *   ub_trainer_step(t);                                 on all copies
+ *
+ * UB_ENUMERIC from ub_trainer_step: the sums are not finite, and the weights are lost. */
+bool                   ub_trainer_evaluates(const ub_trainer *t); /* no step: use shard and apply */
+int32_t                ub_trainer_ranges(const ub_trainer *t, const int64_t **at);
+void                   ub_trainer_pass(ub_trainer *t);
+void                   ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part);
+void                   ub_trainer_update(ub_trainer *t, int32_t k, const void *sum);
+double                *ub_trainer_tail(ub_trainer *t, int64_t *count);
+UB_NODISCARD ub_status ub_trainer_step(ub_trainer *t);
+/* Weights (where gradients are clipped: the gradient, with which every copy updates all weights in
+ * ub_trainer_step), then what the optimiser keeps, each a vector in those ranges.  The others than
+ * the first need to be whole only for ub_trainer_state_get. */
+enum { UB_TRAINER_VECTORS = 3 };
+void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS]);
 
 bool ub_trainer_done(const ub_trainer *t);
-/* Phases passed and in all, over all initialisations. */
+/* Phases passed and in all, over all initialisations; one that ends early passes the rest at once.
+ */
 int64_t ub_trainer_phase(const ub_trainer *t);
 int64_t ub_trainer_phases(const ub_trainer *t);
 
@@ -92,7 +129,7 @@ ub_trainer_history ub_trainer_past(const ub_trainer *t);
 const ub_restarts *ub_trainer_restarts(const ub_trainer *t);
 
 /* Everything needed to go on, as one flat vector of doubles whose layout depends
- * on the settings and shapes only (weights, Adam moments, best weights so far,
+ * on the settings and shapes only (weights, the optimiser's memory, best weights so far,
  * log rows, ends of initialisations, counters). */
 int64_t                ub_trainer_state_width(const ub_trainer *t);
 void                   ub_trainer_state_get(const ub_trainer *t, double *state);

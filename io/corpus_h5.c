@@ -124,6 +124,7 @@ static ub_status prepare(const ub_comm *c, ub_plan *p, int64_t shards, ub_corpus
     out->count = mine.count;
     out->steps = p->head.steps;
     out->dim = p->head.dim;
+    memcpy(out->image, p->head.image, sizeof out->image);
     out->segment = p->head.segment;
     out->tasks = p->head.tasks;
     out->latent_dim = p->head.latent_dim;

@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "io/corpus_h5.h"
 #include "io/file.h"
+#include "io/internal/format.h"
 #include "io/internal/h5.h"
 #include "io/internal/h5read.h"
 
@@ -247,6 +248,8 @@ static ub_status write_header(hid_t file, const char *path, const ub_corpus *x, 
     UB_TRY(ub_h5_put_int(file, "version", 1));
     UB_TRY(ub_h5_put_int(file, "segment_length", x->segment));
     UB_TRY(ub_h5_put_text(file, "corpus", name));
+    for (int i = 0; i < 3 && x->image[0] > 0; i++)
+        UB_TRY(ub_h5_put_int(file, ub_image_attribute[i], x->image[i]));
     return ub_h5_put_text(file, "origin", origin);
 }
 

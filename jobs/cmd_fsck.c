@@ -62,26 +62,20 @@ static ub_status check_results(const char *folder, finding *f)
     return UB_OK;
 }
 
-/* Those of candidate k of lambda; sets *there. */
-static ub_status check_checkpoints(const ub_comm *self, const char *folder, int64_t k, bool *there,
-                                   finding *f)
+/* The checkpoints in a folder, and in its folders of the initialisations. */
+static ub_status check_checkpoints(const ub_comm *self, const char *dir, finding *f)
 {
-    char dir[2 * UB_TEXT_MAX];
-    if (k == 0)
-        (void)snprintf(dir, sizeof dir, "%s/checkpoints", folder);
-    else
-        (void)snprintf(dir, sizeof dir, "%s/checkpoints.%lld", folder, (long long)k);
-    DIR      *d = opendir(dir);
-    ub_status st = UB_OK;
-    *there = d != NULL;
+    DIR *d = opendir(dir);
     if (d == NULL)
-        return UB_OK; /* the training with it has not begun */
+        return UB_OK; /* stage 2 has not begun */
+    ub_status st = UB_OK;
     for (struct dirent *e = readdir(d); e != NULL && st == UB_OK; e = readdir(d)) {
         char path[4 * UB_TEXT_MAX];
-        if (strncmp(e->d_name, "ckpt-", 5) != 0)
-            continue;
         (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        st = note(f, ub_ckpt_verify(self, path), e->d_name);
+        if (strncmp(e->d_name, "ckpt-", 5) == 0)
+            st = note(f, ub_ckpt_verify(self, path), e->d_name);
+        else if (strncmp(e->d_name, "init-", 5) == 0)
+            st = check_checkpoints(self, path, f);
     }
     (void)closedir(d);
     return st;
@@ -105,10 +99,8 @@ static ub_status inspect(const ub_comm *self, const char *folder, finding *f)
     if (ub_file_exists(path))
         UB_TRY(note(f, ub_journal_verify(path), "structure.journal"));
     UB_TRY(check_results(folder, f));
-    bool more = true;
-    for (int64_t k = 0; more; k++)
-        UB_TRY(check_checkpoints(self, folder, k, &more, f));
-    return UB_OK;
+    (void)snprintf(path, sizeof path, "%s/checkpoints", folder);
+    return check_checkpoints(self, path, f);
 }
 
 static ub_status tell(const ub_context *ctx, finding *f)

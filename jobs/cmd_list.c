@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ci_test.h"
+#include "core/optimizer.h"
 #include "core/penalty.h"
 #include "io/corpus_h5.h"
 #include "jobs/command.h"
@@ -59,14 +60,19 @@ static void list_penalty(void)
         (void)printf("%-14s %s\n", ub_penalty_at(i)->name, ub_penalty_at(i)->summary);
 }
 
+static void list_optimizer(void)
+{
+    for (size_t i = 0; ub_optimizer_at(i) != NULL; i++)
+        (void)printf("%-14s %s\n%-14s %s\n", ub_optimizer_at(i)->name, ub_optimizer_at(i)->summary,
+                     "", ub_optimizer_at(i)->reference);
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
-} lists[] = {{"ci", list_ci},
-             {"rule", list_rule},
-             {"penalty", list_penalty},
-             {"format", list_format},
-             {"command", list_command}};
+} lists[] = {{"ci", list_ci},           {"rule", list_rule},
+             {"penalty", list_penalty}, {"optimizer", list_optimizer},
+             {"format", list_format},   {"command", list_command}};
 
 static ub_status run(ub_context *ctx)
 {
@@ -76,13 +82,15 @@ static ub_status run(ub_context *ctx)
                 lists[i].print();
             return UB_OK;
         }
-    return UB_FAIL(UB_EARG, "nothing is called '%s'; unbraid list ci|rule|penalty|format|command",
+    return UB_FAIL(UB_EARG,
+                   "nothing is called '%s'; unbraid list "
+                   "ci|rule|penalty|optimizer|format|command",
                    ctx->word[0]);
 }
 
 const ub_command ub_cmd_list = {
     .name = "list",
-    .usage = "ci|rule|penalty|format|command",
+    .usage = "ci|rule|penalty|optimizer|format|command",
     .summary = "Names and one-line summaries of what there is",
     .sections = "",
     .details = "",

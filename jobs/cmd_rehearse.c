@@ -31,7 +31,7 @@ static ub_status count_items(const ub_context *ctx, int ranks, int64_t *items)
     if (*items == 0 && ctx->settings.corpus.path[0] != '\0') {
         ub_corpus     corpus = {0};
         ub_structure *plan = NULL;
-        UB_TRY(ub_study_corpus(ctx, ctx->settings.run.shards, &corpus));
+        UB_TRY(ub_study_corpus(&ctx->world, ctx, ctx->settings.run.shards, &corpus));
         ub_status st = ub_structure_create(&corpus, &ctx->settings, false, &plan);
         if (st == UB_OK)
             *items = ub_structure_items(plan);

@@ -37,21 +37,43 @@ static ub_status check(const ub_context *ctx, const ub_corpus *corpus, int which
     return ub_trainer_check(corpus, settings);
 }
 
-static ub_status second_stage(ub_study *s, const uint8_t *found)
+/* Stage 2 by the teams of ranks, each of which reads the corpus. */
+static ub_status train(ub_study *s, ub_team *team, const uint8_t *found)
 {
-    ub_corpus corpus = {0};
-    ub_beacon_stage(s->beacon, "disentangle", "steps", 1);
-    UB_TRY(ub_study_phase(s, "reading the corpus"));
-    UB_TRY(ub_study_corpus(s->ctx, s->ctx->settings.disentangle.shards, &corpus));
-    const uint8_t *use = steps_in_use(&s->ctx->settings, &corpus, found);
+    const ub_settings *settings = &s->ctx->settings;
+    const ub_comm     *all = &s->ctx->world;
+    ub_corpus          corpus = {0};
+    ub_status          st = ub_comm_agree(
+                 all, ub_study_corpus(&team->comm, s->ctx, settings->disentangle.shards, &corpus));
+    const uint8_t *use = steps_in_use(settings, &corpus, found);
     size_t         cells = (size_t)corpus.steps * (size_t)corpus.tasks;
-    ub_status      st = ub_study_same_corpus(s, &corpus);
+    if (st == UB_OK)
+        st = ub_study_same_corpus(s, &corpus);
     if (st == UB_OK && use != NULL && memchr(use, 1, cells) == NULL)
         ub_log0_warn("stage-skipped", "stage=disentangle why='no step belongs to any task, so no "
                                       "latent can be told relevant; disentangle.steps: all would'");
     else if (st == UB_OK)
-        st = ub_stage_disentangle(s, &corpus, use);
+        st = ub_stage_disentangle(s, team, &corpus, use);
     ub_corpus_release(&corpus);
+    return st;
+}
+
+static ub_status second_stage(ub_study *s, const uint8_t *found)
+{
+    const ub_settings *settings = &s->ctx->settings;
+    const ub_comm     *all = &s->ctx->world;
+    ub_team            team;
+    int64_t            teams = settings->disentangle.teams;
+    int64_t            jobs = settings->disentangle.lambdas * settings->disentangle.restarts;
+    ub_beacon_stage(s->beacon, "disentangle", "steps", 1);
+    UB_TRY(ub_study_phase(s, "reading the corpus"));
+    if (teams == 0)
+        teams = ub_team_count(all->size, jobs, settings->disentangle.shards);
+    teams = teams < jobs ? teams : jobs;
+    ub_status st = ub_team_join(all, (int)(teams < all->size ? teams : all->size), &team);
+    if (st == UB_OK)
+        st = train(s, &team, found);
+    ub_team_leave(&team);
     return st;
 }
 
@@ -126,7 +148,7 @@ ub_status ub_study_run(ub_context *ctx, const ub_command *command, int which)
     ub_study  s = {0};
     int64_t   shards =
         which & UB_STAGE_STRUCTURE ? ctx->settings.run.shards : ctx->settings.disentangle.shards;
-    UB_TRY(ub_study_corpus(ctx, shards, &corpus));
+    UB_TRY(ub_study_corpus(&ctx->world, ctx, shards, &corpus));
     ub_status st = UB_OK;
     if (ctx->dry_run) {
         st = ub_study_preview(ctx, command, &corpus);

@@ -14,12 +14,12 @@
 #include "io/file.h"
 #include "io/mpiio.h"
 
-ub_status ub_study_corpus(const ub_context *ctx, int64_t shards, ub_corpus *out)
+ub_status ub_study_corpus(const ub_comm *c, const ub_context *ctx, int64_t shards, ub_corpus *out)
 {
     if (ctx->settings.corpus.path[0] == '\0')
         return UB_FAIL(UB_EINPUT, "corpus.path is empty; give --set corpus.path=FILE or a "
                                   "configuration with -c");
-    return ub_corpus_read(&ctx->world, &ctx->settings, shards, out);
+    return ub_corpus_read(c, &ctx->settings, shards, out);
 }
 
 /* Rank 0: the status file begins. */

@@ -15,6 +15,7 @@
 #include "io/results.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
+#include "mpi/team.h"
 
 typedef struct ub_study {
     ub_context *ctx;
@@ -34,9 +35,10 @@ typedef struct ub_verdicts {
     char (*task_name)[UB_NAME_MAX]; /* tasks; owned */
 } ub_verdicts;
 
-/* Read the corpus of the settings, in `shards` data blocks; complains if no path is given. */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_context *ctx, int64_t shards,
-                                                     ub_corpus *out);
+/* Read the corpus of the settings, in `shards` data blocks shared out to the ranks of c; complains
+ * if no path is given. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_study_corpus(const ub_comm *c, const ub_context *ctx,
+                                                     int64_t shards, ub_corpus *out);
 /* Make or enter the run folder of a command. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_command *command,
                                                     const ub_corpus *corpus, ub_study *out);
@@ -63,9 +65,11 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_preview(const ub_context *ctx,
 /* Stage 1.  use: out, T x M membership on every rank; owned by the caller.  May be NULL. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus,
                                                         uint8_t **use);
-/* Stage 2.  corpus: read in disentangle.shards blocks; use: T x M or NULL (all). */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, const ub_corpus *corpus,
-                                                          const uint8_t *use);
+/* Stage 2.  corpus: read by the ranks of the team in disentangle.shards blocks; use: T x M or NULL
+ * (all). */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, ub_team *team,
+                                                          const ub_corpus *corpus,
+                                                          const uint8_t   *use);
 /* Scores of what lies in a run folder.  run: the settings it was made with; judge: sections
  * eval and run of these.  out: ub_verdicts_release. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_eval(const ub_comm *c, const char *folder,

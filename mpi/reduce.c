@@ -7,7 +7,7 @@
 #include "core/mem.h"
 #include "core/shard.h"
 
-enum { TAG = 1, PIECE = 1 << 26 /* doubles in one message */, LEVELS = 64, SENTENCE = 1024 };
+enum { TAG = 1, PIECE = 1 << 26 /* numbers in one message */, LEVELS = 64, SENTENCE = 1024 };
 
 /* A failed part of the tree travels as an empty message and this one. */
 struct failure {
@@ -16,14 +16,17 @@ struct failure {
 };
 
 typedef struct tree {
-    const ub_comm *c;
-    int64_t        leaves, count;
-    ub_range       own;
-    ub_leaf        leaf;
-    void          *self;
-    double        *buffer[LEVELS]; /* allocated when first needed */
-    double        *junk;           /* the result: where messages go once something failed */
-    struct failure failed;         /* the first in leaf order; nothing is added from then on */
+    const ub_comm  *c;
+    int64_t         leaves, count;
+    ub_range        own;
+    ub_number       type;
+    MPI_Datatype    mpi;
+    size_t          size; /* bytes of a number */
+    ub_leaf_numbers leaf;
+    void           *self;
+    void           *buffer[LEVELS]; /* allocated when first needed */
+    void           *junk;           /* the result: where messages go once something failed */
+    struct failure  failed;         /* the first in leaf order; nothing is added from then on */
 } tree;
 
 /* The rank that holds a leaf: the last one whose leaves begin at or before it. */
@@ -53,35 +56,39 @@ static void note(tree *t, ub_status st)
     (void)snprintf(t->failed.sentence, sizeof t->failed.sentence, "%s", ub_err_message());
 }
 
-static double *room(tree *t, int held)
+static void *room(tree *t, int held)
 {
-    if (t->buffer[held] == NULL)
-        note(t, UB_ALLOC(t->buffer[held], t->count));
+    if (t->buffer[held] == NULL) {
+        t->buffer[held] = ub_alloc((size_t)t->count, t->size);
+        note(t, ub_mem_check(t->buffer[held], (size_t)t->count, t->size, "a sum"));
+    }
     return t->failed.status == UB_OK ? t->buffer[held] : t->junk;
 }
 
 /* Errors of these two are those of MPI. */
-static ub_status send_sum(const tree *t, const double *sum, int to)
+static ub_status send_sum(const tree *t, const void *sum, int to)
 {
     if (t->failed.status != UB_OK) {
-        UB_TRY_MPI(MPI_Send(NULL, 0, MPI_DOUBLE, to, TAG, t->c->mpi));
+        UB_TRY_MPI(MPI_Send(NULL, 0, t->mpi, to, TAG, t->c->mpi));
         UB_TRY_MPI(MPI_Send(&t->failed, (int)sizeof t->failed, MPI_BYTE, to, TAG, t->c->mpi));
         return UB_OK;
     }
     for (int64_t at = 0; at < t->count; at += PIECE) {
         int n = (int)(t->count - at < PIECE ? t->count - at : PIECE);
-        UB_TRY_MPI(MPI_Send(sum + at, n, MPI_DOUBLE, to, TAG, t->c->mpi));
+        UB_TRY_MPI(
+            MPI_Send((const char *)sum + (size_t)at * t->size, n, t->mpi, to, TAG, t->c->mpi));
     }
     return UB_OK;
 }
 
-static ub_status receive_sum(tree *t, double *sum, int from)
+static ub_status receive_sum(tree *t, void *sum, int from)
 {
     for (int64_t at = 0; at < t->count; at += PIECE) {
         MPI_Status got;
         int        n = (int)(t->count - at < PIECE ? t->count - at : PIECE), came = 0;
-        UB_TRY_MPI(MPI_Recv(sum + at, n, MPI_DOUBLE, from, TAG, t->c->mpi, &got));
-        UB_TRY_MPI(MPI_Get_count(&got, MPI_DOUBLE, &came));
+        UB_TRY_MPI(
+            MPI_Recv((char *)sum + (size_t)at * t->size, n, t->mpi, from, TAG, t->c->mpi, &got));
+        UB_TRY_MPI(MPI_Get_count(&got, t->mpi, &came));
         if (came == 0) {
             struct failure f;
             UB_TRY_MPI(
@@ -94,10 +101,25 @@ static ub_status receive_sum(tree *t, double *sum, int from)
     return UB_OK;
 }
 
+static void add(const tree *t, void *out, const void *other)
+{
+    if (t->type == UB_NUMBER_FLOAT) {
+        float       *a = out;
+        const float *b = other;
+        for (int64_t i = 0; i < t->count; i++)
+            a[i] += b[i];
+    } else {
+        double       *a = out;
+        const double *b = other;
+        for (int64_t i = 0; i < t->count; i++)
+            a[i] += b[i];
+    }
+}
+
 /* Sum of the leaves [a, b), of which this rank holds some, into out on the owner of leaf a.
  * `held` buffers are in use above.  All ranks visit the nodes in the same depth-first order and
  * sums go to lower ranks only, so the blocking messages always meet. */
-static ub_status sum_node(tree *t, int64_t a, int64_t b, double *out, int held)
+static ub_status sum_node(tree *t, int64_t a, int64_t b, void *out, int held)
 {
     if (b - a == 1) {
         if (t->failed.status == UB_OK)
@@ -112,7 +134,7 @@ static ub_status sum_node(tree *t, int64_t a, int64_t b, double *out, int held)
     if (holds(t, a, m))
         UB_TRY(sum_node(t, a, m, out, held));
     /* Only the owner of leaf a must keep what is in out. */
-    double *other = rank == left ? room(t, held) : out;
+    void *other = rank == left ? room(t, held) : out;
     if (holds(t, m, b))
         UB_TRY(sum_node(t, m, b, other, held + (rank == left)));
     if (rank == right && left != right)
@@ -120,13 +142,12 @@ static ub_status sum_node(tree *t, int64_t a, int64_t b, double *out, int held)
     if (rank == left && left != right)
         UB_TRY(receive_sum(t, other, right));
     if (rank == left && t->failed.status == UB_OK)
-        for (int64_t i = 0; i < t->count; i++)
-            out[i] += other[i];
+        add(t, out, other);
     return UB_OK;
 }
 
 /* The verdict and the sum from the root to all. */
-static ub_status spread(tree *t, int root, double *result)
+static ub_status spread(tree *t, int root, void *result)
 {
     int code = (int)t->failed.status;
     UB_TRY_MPI(MPI_Bcast(&code, 1, MPI_INT, root, t->c->mpi));
@@ -136,17 +157,25 @@ static ub_status spread(tree *t, int root, double *result)
     }
     for (int64_t at = 0; at < t->count; at += PIECE) {
         int n = (int)(t->count - at < PIECE ? t->count - at : PIECE);
-        UB_TRY_MPI(MPI_Bcast(result + at, n, MPI_DOUBLE, root, t->c->mpi));
+        UB_TRY_MPI(MPI_Bcast((char *)result + (size_t)at * t->size, n, t->mpi, root, t->c->mpi));
     }
     return UB_OK;
 }
 
-ub_status ub_reduce_leaves(const ub_comm *c, int64_t leaves, int64_t count, ub_leaf leaf,
-                           void *self, double *result)
+ub_status ub_reduce_numbers(const ub_comm *c, ub_number type, int64_t leaves, int64_t count,
+                            ub_leaf_numbers leaf, void *self, void *result)
 {
     if (leaves < 1 || count < 1)
         return UB_FAIL(UB_EARG, "%lld leaves of %lld values", (long long)leaves, (long long)count);
-    tree t = {.c = c, .leaves = leaves, .count = count, .leaf = leaf, .self = self, .junk = result};
+    tree t = {.c = c,
+              .leaves = leaves,
+              .count = count,
+              .type = type,
+              .mpi = type == UB_NUMBER_FLOAT ? MPI_FLOAT : MPI_DOUBLE,
+              .size = type == UB_NUMBER_FLOAT ? sizeof(float) : sizeof(double),
+              .leaf = leaf,
+              .self = self,
+              .junk = result};
     t.own = ub_part(leaves, c->size, c->rank);
     ub_status st = t.own.count > 0 ? sum_node(&t, 0, leaves, result, 0) : UB_OK;
     if (st == UB_OK)
@@ -154,4 +183,22 @@ ub_status ub_reduce_leaves(const ub_comm *c, int64_t leaves, int64_t count, ub_l
     for (int i = 0; i < LEVELS; i++)
         ub_free(t.buffer[i]);
     return st;
+}
+
+struct doubles {
+    ub_leaf leaf;
+    void   *self;
+};
+
+static ub_status leaf_of_doubles(void *self, int64_t leaf, void *out)
+{
+    struct doubles *d = self;
+    return d->leaf(d->self, leaf, out);
+}
+
+ub_status ub_reduce_leaves(const ub_comm *c, int64_t leaves, int64_t count, ub_leaf leaf,
+                           void *self, double *result)
+{
+    struct doubles d = {leaf, self};
+    return ub_reduce_numbers(c, UB_NUMBER_DOUBLE, leaves, count, leaf_of_doubles, &d, result);
 }

@@ -26,4 +26,12 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_reduce_leaves(const ub_comm *c, int64_t 
                                                       int64_t count, ub_leaf leaf, void *self,
                                                       double *result);
 
+/* The same for numbers of another kind: what `leaf` and `result` point to is `type`. */
+typedef enum ub_number { UB_NUMBER_DOUBLE, UB_NUMBER_FLOAT } ub_number;
+typedef ub_status (*ub_leaf_numbers)(void *self, int64_t leaf, void *out);
+UB_COLLECTIVE UB_NODISCARD ub_status ub_reduce_numbers(const ub_comm *c, ub_number type,
+                                                       int64_t leaves, int64_t count,
+                                                       ub_leaf_numbers leaf, void *self,
+                                                       void *result);
+
 #endif /* UB_MPI_REDUCE_H */

@@ -17,7 +17,7 @@ STANDARD = {
 FOREIGN = {
     "core": {"cblas.h"},
     "mpi": {"mpi.h", "cblas.h"},
-    "io": {"mpi.h", "hdf5.h", "yaml.h", "zip.h", "zlib.h"},
+    "io": {"mpi.h", "hdf5.h", "yaml.h", "zip.h", "zlib.h", "png.h"},
     "jobs": {"mpi.h"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

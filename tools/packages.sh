@@ -3,7 +3,8 @@
 
 # What building and running needs, and what testing needs on top.
 UB_BUILD_PACKAGES="gcc libc6-dev make cmake pkg-config openmpi-bin libopenmpi-dev
-  libhdf5-openmpi-dev libscalapack-openmpi-dev libopenblas-dev libyaml-dev libzip-dev zlib1g-dev"
+  libhdf5-openmpi-dev libscalapack-openmpi-dev libopenblas-dev libyaml-dev libzip-dev zlib1g-dev
+  libpng-dev"
 UB_TEST_PACKAGES="libcunit1-dev python3 cppcheck clang-tidy clang-format
   shellcheck libxml2-utils valgrind"
 

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
+#include "core/internal/adam.h"
 #include "core/internal/poly.h"
 #include "core/internal/scores.h"
 #include "core/mem.h"
@@ -144,11 +144,11 @@ static void update(mlp *p, const ub_layer *layer, int64_t count, int64_t t, doub
     ub_dense_forward(&layer[1], UB_ACT_LINEAR, p->w, count, p->hidden, p->made);
     for (int64_t i = 0; i < count; i++)
         p->made[i] = (p->made[i] - p->batch_out[i]) / (double)count;
-    memset(p->grad, 0, (size_t)all * sizeof *p->grad);
     ub_dense_backward(&layer[1], p->w, count, p->hidden, p->made, p->grad, p->delta_hidden, 0);
     ub_dense_unact(UB_ACT_TANH, count * layer[0].out, p->hidden, p->delta_hidden);
     ub_dense_backward(&layer[0], p->w, count, p->batch_in, p->delta_hidden, p->grad, NULL, 0);
-    ub_adam_update(all, t, step, p->grad, p->w, p->m1, p->m2);
+    ub_adam_update(&(ub_update){.number = t, .rate = step, .scale = 1.0}, 1.0, all, p->grad, p->w,
+                   p->m1, p->m2);
 }
 
 /* Train on all folds but one. */

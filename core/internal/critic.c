@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/adam.h"
+#include "core/internal/adam.h"
 #include "core/mem.h"
 #include "core/network.h"
 #include "core/settings.h"
@@ -208,13 +208,13 @@ static void step(ub_critic *s, int64_t cells, double shrink, double *f)
         m = s->first[c + 1] - s->first[c];
         unscore_cell(s, s->first[c], m, f + at);
     }
-    memset(s->grad, 0, (size_t)s->weights * sizeof *s->grad);
     backward(s, &s->side[0], n);
     backward(s, &s->side[1], n);
     s->steps++;
     for (int64_t i = 0; i < s->weights; i++)
         s->w[i] -= shrink * s->w[i];
-    ub_adam_update(s->weights, s->steps, s->o.rate, s->grad, s->w, s->m, s->v);
+    ub_adam_update(&(ub_update){.number = s->steps, .rate = s->o.rate, .scale = 1.0}, 1.0,
+                   s->weights, s->grad, s->w, s->m, s->v);
 }
 
 ub_status ub_critic_train(ub_critic *s, const ub_critic_rows *data, int64_t cells, int64_t batch,

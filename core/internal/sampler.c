@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/internal/vector.h"
 #include "core/mem.h"
 #include "core/network.h"
 #include "core/rng.h"
@@ -50,7 +51,7 @@ static ub_status alloc(ub_sampler *p, const uint8_t *use, const double *norm, in
     memcpy(p->norm, norm, (size_t)columns * sizeof *norm);
     UB_TRY(UB_ALLOC(p->use, cells));
     for (int64_t k = 0; k < cells; k++)
-        p->use[k] = use == NULL || use[k] != 0 ? 1.0 : 0.0;
+        p->use[k] = use == NULL || use[k] != 0 ? 1 : 0;
     UB_TRY(UB_ALLOC(p->epoch, p->own.count));
     UB_TRY(UB_ALLOC(p->order, p->own.count));
     for (int64_t k = 0; k < p->own.count; k++) {
@@ -120,7 +121,7 @@ static void put_row(ub_sampler *p, int64_t first, int64_t sample, int64_t r)
     memcpy(p->row_use + r * c->tasks, p->use + step * c->tasks, (size_t)c->tasks * sizeof *p->use);
 }
 
-static ub_batch batch_of(const ub_sampler *p, int64_t n, int64_t jacobian, const double *noise)
+static ub_batch batch_of(const ub_sampler *p, int64_t n, int64_t jacobian, const ub_real *noise)
 {
     return (ub_batch){.n = n,
                       .jacobian = jacobian < n ? jacobian : n,
@@ -145,8 +146,7 @@ ub_batch ub_sampler_train(ub_sampler *p, int64_t s, int64_t epoch, int64_t step,
         put_row(p, episodes.first, p->order[k][(step * n + r) % samples], r);
     /* One stream a phase and shard: a sample that comes twice in a batch gets fresh noise. */
     ub_rng noise = ub_rng_make(p->seed, UB_RNG_LATENT_NOISE, (uint64_t)(phase * p->shards + s));
-    for (int64_t i = 0; i < n * latents; i++)
-        p->noise[i] = ub_rng_normal(&noise);
+    ub_vector_normal(noise, n * latents, p->noise);
     return batch_of(p, n, ub_part(p->jacobian, p->shards, s).count, p->noise);
 }
 

@@ -7,7 +7,7 @@
  * fewer than average starts its permutation again, one with more leaves a rest that the next
  * epoch's permutation mixes in.
  *
- * Layer: core.
+ * Layer: core.  Compiled for double and for float (core/real.h).
  */
 #ifndef UB_CORE_INTERNAL_SAMPLER_H
 #define UB_CORE_INTERNAL_SAMPLER_H
@@ -23,12 +23,12 @@ typedef struct ub_sampler {
     uint64_t         seed;
     double           holdout;
     double          *norm;  /* 2 * (dim + targets): means, standard deviations; owned */
-    double          *use;   /* T x M, 0 or 1; owned */
+    ub_real         *use;   /* T x M, 0 or 1; owned */
     int64_t        **order; /* of every own shard: its current permutation; owned */
     int64_t         *epoch; /* of every own shard: what its permutation is of, -1 = none; owned */
     int64_t          train, held;                    /* samples of all shards */
     int64_t          rows;                           /* of the largest batch of a shard */
-    double          *obs, *target, *row_use, *noise; /* a batch; owned */
+    ub_real         *obs, *target, *row_use, *noise; /* a batch; owned */
 } ub_sampler;
 
 /* Errors: UB_EINPUT (fewer episodes than shards, batch smaller than shards, nothing held out). */

@@ -14,20 +14,23 @@ static const double smooth = 1e-6;
 /* Value; and, if `weight` is not 0, J replaced by U = weight * dP/dJ. */
 static double column(const ub_heads *h, int32_t j, int64_t rows, double weight)
 {
-    double l1 = 0.0, l2 = 0.0, n = (double)h->n, *jac = h->jacobian + j;
+    double   l1 = 0.0, l2 = 0.0, n = (double)h->n;
+    ub_real *jac = h->jacobian + j;
     for (int64_t r = 0; r < rows; r++) {
-        l1 += fabs(jac[r * h->latents]);
-        l2 += jac[r * h->latents] * jac[r * h->latents];
+        double x = jac[r * h->latents];
+        l1 += fabs(x);
+        l2 += x * x;
     }
     double root = sqrt(l2 / n + smooth), pull = h->group / root;
     for (int64_t r = 0; r < rows && weight != 0.0; r++) {
-        double *x = &jac[r * h->latents];
-        *x = weight / n * ((double)(*x > 0) - (double)(*x < 0) + pull * *x);
+        double x = jac[r * h->latents];
+        jac[r * h->latents] =
+            (ub_real)(weight / n * ((double)(x > 0) - (double)(x < 0) + pull * x));
     }
     return l1 / n + h->group * root;
 }
 
-static double value(const ub_heads *h, const double *effective, double weight, double *grad)
+static double value(const ub_heads *h, const ub_real *effective, double weight, ub_real *grad)
 {
     if (h->n == 0)
         return 0.0;
@@ -40,7 +43,7 @@ static double value(const ub_heads *h, const double *effective, double weight, d
     return sum;
 }
 
-const ub_penalty ub_penalty_jacobian = {
+const ub_penalty UB_REAL_NAME(ub_penalty_jacobian) = {
     .name = "jacobian",
     .summary = "l1 on d(task)/d(latent) and a group term across tasks",
     .value = value,

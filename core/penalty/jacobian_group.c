@@ -18,11 +18,13 @@ static const double smooth = 1e-6;
 /* n G_ij. */
 static double square(const ub_heads *h, int32_t i, int32_t j)
 {
-    const double *jac = h->jacobian + h->n * h->offset[i] * h->latents + j;
-    int64_t       rows = h->n * (h->offset[i + 1] - h->offset[i]);
-    double        sum = 0.0;
-    for (int64_t r = 0; r < rows; r++)
-        sum += jac[r * h->latents] * jac[r * h->latents];
+    const ub_real *jac = h->jacobian + h->n * h->offset[i] * h->latents + j;
+    int64_t        rows = h->n * (h->offset[i + 1] - h->offset[i]);
+    double         sum = 0.0;
+    for (int64_t r = 0; r < rows; r++) {
+        double x = jac[r * h->latents];
+        sum += x * x;
+    }
     return sum;
 }
 
@@ -34,17 +36,17 @@ static double latent(const ub_heads *h, int32_t j, double weight)
         all += square(h, i, j);
     all = sqrt(all / n + smooth);
     for (int32_t i = 0; i < h->tasks; i++) {
-        int32_t width = h->offset[i + 1] - h->offset[i];
-        double *jac = h->jacobian + h->n * h->offset[i] * h->latents + j;
-        double  root = sqrt(square(h, i, j) / n + smooth), scale = sqrt((double)width);
+        int32_t  width = h->offset[i + 1] - h->offset[i];
+        ub_real *jac = h->jacobian + h->n * h->offset[i] * h->latents + j;
+        double   root = sqrt(square(h, i, j) / n + smooth), scale = sqrt((double)width);
         value += scale * root;
         for (int64_t r = 0; r < h->n * width && weight != 0.0; r++)
-            jac[r * h->latents] *= weight / n * (scale / root + h->group / all);
+            jac[r * h->latents] *= (ub_real)(weight / n * (scale / root + h->group / all));
     }
     return value + h->group * all;
 }
 
-static double value(const ub_heads *h, const double *effective, double weight, double *grad)
+static double value(const ub_heads *h, const ub_real *effective, double weight, ub_real *grad)
 {
     double sum = 0.0;
     if (h->n == 0)
@@ -57,7 +59,7 @@ static double value(const ub_heads *h, const double *effective, double weight, d
     return sum;
 }
 
-const ub_penalty ub_penalty_jacobian_group = {
+const ub_penalty UB_REAL_NAME(ub_penalty_jacobian_group) = {
     .name = "jacobian_group",
     .summary = "group lasso on d(task)/d(latent): a group for every task and latent",
     .value = value,

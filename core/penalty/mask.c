@@ -17,22 +17,23 @@ static int64_t parameters(const ub_model_shape *shape)
     return (int64_t)shape->tasks * shape->latents;
 }
 
-static void fold(const ub_heads *h, const double *w, double *effective)
+static void fold(const ub_heads *h, const ub_real *w, ub_real *effective)
 {
     for (int32_t i = 0; i < h->tasks; i++) {
-        const double *mask = w + h->extra + (int64_t)i * h->latents;
-        double       *w1 = effective + h->layer[2 * i].at;
+        const ub_real *mask = w + h->extra + (int64_t)i * h->latents;
+        ub_real       *w1 = effective + h->layer[2 * i].at;
         for (int32_t k = 0; k < h->hidden; k++, w1 += h->latents)
             for (int32_t j = 0; j < h->latents; j++)
                 w1[j] *= mask[j];
     }
 }
 
-static void unfold(const ub_heads *h, const double *w, double *grad)
+static void unfold(const ub_heads *h, const ub_real *w, ub_real *grad)
 {
     for (int32_t i = 0; i < h->tasks; i++) {
-        const double *mask = w + h->extra + (int64_t)i * h->latents, *w1 = w + h->layer[2 * i].at;
-        double *dmask = grad + h->extra + (int64_t)i * h->latents, *dw1 = grad + h->layer[2 * i].at;
+        const ub_real *mask = w + h->extra + (int64_t)i * h->latents, *w1 = w + h->layer[2 * i].at;
+        ub_real       *dmask = grad + h->extra + (int64_t)i * h->latents,
+                *dw1 = grad + h->layer[2 * i].at;
         for (int32_t k = 0; k < h->hidden; k++, w1 += h->latents, dw1 += h->latents)
             for (int32_t j = 0; j < h->latents; j++) {
                 dmask[j] += dw1[j] * w1[j];
@@ -41,25 +42,27 @@ static void unfold(const ub_heads *h, const double *w, double *grad)
     }
 }
 
-static double value(const ub_heads *h, const double *effective, double weight, double *grad)
+static double value(const ub_heads *h, const ub_real *effective, double weight, ub_real *grad)
 {
     double sum = 0.0;
     for (int32_t i = 0; i < h->tasks; i++)
         for (int32_t j = 0; j < h->latents; j++) {
-            const double *column = effective + h->layer[2 * i].at + j;
-            double        norm = smooth;
-            for (int32_t k = 0; k < h->hidden; k++)
-                norm += column[k * h->latents] * column[k * h->latents];
+            const ub_real *column = effective + h->layer[2 * i].at + j;
+            double         norm = smooth;
+            for (int32_t k = 0; k < h->hidden; k++) {
+                double x = column[k * h->latents];
+                norm += x * x;
+            }
             norm = sqrt(norm);
             sum += norm;
             for (int32_t k = 0; k < h->hidden && grad != NULL; k++)
                 grad[h->layer[2 * i].at + j + k * h->latents] +=
-                    weight * column[k * h->latents] / norm;
+                    (ub_real)(weight * column[k * h->latents] / norm);
         }
     return sum;
 }
 
-const ub_penalty ub_penalty_mask = {
+const ub_penalty UB_REAL_NAME(ub_penalty_mask) = {
     .name = "mask",
     .summary = "l1 on a learned task-latent mask (group lasso on the first layer of the heads)",
     .parameters = parameters,

@@ -1,4 +1,5 @@
 /* One tensor: /states N x T x d, task variables /tasks/NAME N x q; docs/formats/corpus.md. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,30 @@ static ub_status survey_steps(hid_t file, const ub_settings *s, const ub_h5_rows
     plan->head.steps = (int32_t)states->dims[1];
     plan->head.dim = (int32_t)states->dims[2];
     plan->head.segment = (int32_t)segment;
+    return UB_OK;
+}
+
+/* Pictures: height x width x channels columns. */
+static ub_status survey_image(hid_t file, ub_plan *plan)
+{
+    double size[3] = {0};
+    bool   found = false;
+    for (int i = 0; i < 3; i++)
+        UB_TRY(ub_h5_number(file, "/", ub_image_attribute[i], &found, &size[i]));
+    if (size[0] == 0 && size[1] == 0 && size[2] == 0)
+        return UB_OK;
+    int64_t values = 1;
+    for (int i = 0; i < 3; i++) {
+        bool whole = size[i] >= 1 && size[i] <= plan->head.dim && size[i] == floor(size[i]);
+        plan->head.image[i] = whole ? (int32_t)size[i] : 0;
+        values *= plan->head.image[i];
+    }
+    if (values != plan->head.dim || plan->head.image[2] == 2 || plan->head.image[2] > 3)
+        return ub_format_refuse(file,
+                                "attributes image_height, image_width, image_channels: %g x %g "
+                                "pixels of %g values (1: grey, 3: colour) are not the %d columns "
+                                "of 'states'",
+                                size[0], size[1], size[2], (int)plan->head.dim);
     return UB_OK;
 }
 
@@ -218,6 +243,7 @@ static ub_status survey(hid_t file, const ub_settings *s, ub_plan *plan)
     UB_TRY(st);
     UB_TRY(ub_plan_episodes(plan, file, s, states.rows));
     UB_TRY(survey_steps(file, s, &states, plan));
+    UB_TRY(survey_image(file, plan));
     UB_TRY(ub_plan_add(file, plan, "states", plan->head.dim, -1, UB_TAKE_WHOLE));
     return survey_tasks(file, s, states.rows, plan);
 }

@@ -23,6 +23,8 @@ const ub_format *ub_format_at(size_t i)
     return i < sizeof all / sizeof all[0] ? all[i] : NULL;
 }
 
+const char *const ub_image_attribute[3] = {"image_height", "image_width", "image_channels"};
+
 void ub_plan_release(ub_plan *p)
 {
     ub_free(p->column);

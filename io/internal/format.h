@@ -44,6 +44,7 @@ typedef struct ub_plan {
         int32_t steps;      /* T */
         int32_t segment;    /* L */
         int32_t dim;        /* d */
+        int32_t image[3];   /* height, width, channels of a state; 0: no picture */
         int32_t tasks;      /* M */
         int32_t latent_dim; /* n */
         int32_t extra;      /* rows of an episode's observations beyond its steps */
@@ -59,6 +60,9 @@ typedef struct ub_plan {
     uint8_t   *truth;    /* T x M, or NULL */
     uint8_t   *relevant; /* n x M, or NULL */
 } ub_plan;
+
+/* Attributes of the root that make states pictures: image_height, image_width, image_channels. */
+extern const char *const ub_image_attribute[3];
 
 UB_LOCAL void ub_plan_release(ub_plan *p);
 /* Add a column. */

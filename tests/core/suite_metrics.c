@@ -153,6 +153,29 @@ static void judge_finds_what_is_there(void)
     ub_free(s);
 }
 
+/* What it predicts is what its R^2 is of. */
+static void judge_predicts(void)
+{
+    enum { ROWS = 60 };
+    double x[ROWS], y[ROWS], guess[20], r2, centre = 0, residual = 0, total = 0;
+    ub_rng r = ub_rng_make(2, UB_RNG_TEST, 0);
+    for (int i = 0; i < ROWS; i++) {
+        x[i] = ub_rng_normal(&r);
+        y[i] = sin(2 * x[i]) + 0.1 * ub_rng_normal(&r);
+    }
+    UB_CHECK(ub_judge_predict(40, 20, 1, 1, x, y, x + 40, 1e-3, guess));
+    UB_CHECK(ub_judge_r2(40, 20, 1, 1, x, y, x + 40, y + 40, 1e-3, &r2));
+    for (int i = 0; i < 20; i++)
+        centre += y[40 + i] / 20;
+    for (int i = 0; i < 20; i++) {
+        residual += (y[40 + i] - guess[i]) * (y[40 + i] - guess[i]);
+        total += (y[40 + i] - centre) * (y[40 + i] - centre);
+    }
+    UB_CHECK_CLOSE(r2, 1 - residual / total, 1e-12);
+    CU_ASSERT(r2 > 0.8);
+    UB_CHECK_FAILS(ub_judge_predict(9, 20, 1, 1, x, y, x, 1e-3, guess), UB_EARG, "not 9");
+}
+
 static void judge_edges(void)
 {
     double x[40], r2 = 9;
@@ -176,4 +199,5 @@ UB_SUITE("metrics", {"accuracy and MCC are those of scikit-learn", decisions},
          {"average precision takes ties as one cut-off", average_precision},
          {"adjusted Rand index is that of scikit-learn", adjusted_rand},
          {"the judge finds what is there and nothing else", judge_finds_what_is_there},
+         {"the judge's R^2 is that of its predictions", judge_predicts},
          {"the judge refuses what it cannot judge", judge_edges})

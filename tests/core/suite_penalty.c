@@ -41,7 +41,7 @@ static ub_status setup(problem *p, int penalty)
     s.disentangle.group = group;
     s.disentangle.penalty = penalty;
     *p = (problem){0};
-    UB_TRY(ub_objective_init(&shape, offset, &s, ROWS, &p->o));
+    UB_TRY(ub_objective_init(&shape, offset, &s, ROWS, 1, &p->o));
     CU_ASSERT(p->o.parameters <= 1000);
     ub_objective_start(&p->o, 3, 1, p->w);
     for (int64_t k = 0; k < p->o.parameters; k++) { /* biases and masks away from 0 and 1 */
@@ -115,6 +115,20 @@ static void gradient_group(void)
     check_gradient(UB_PENALTY_JACOBIAN_GROUP);
 }
 
+/* Output o of head i at z. */
+static double head(const problem *p, int i, int o, const double *z)
+{
+    const ub_layer *l1 = &p->o.layer[6 + 2 * i], *l2 = l1 + 1;
+    double          sum = p->w[l2->at + (int64_t)l2->in * l2->out + o];
+    for (int k = 0; k < HIDDEN; k++) {
+        double a = p->w[l1->at + (int64_t)HIDDEN * LATENTS + k];
+        for (int j = 0; j < LATENTS; j++)
+            a += p->w[l1->at + (int64_t)k * LATENTS + j] * z[j];
+        sum += p->w[l2->at + (int64_t)o * HIDDEN + k] * tanh(a);
+    }
+    return sum;
+}
+
 /* All terms by their definitions, from the layers' outputs. */
 static void terms_are_the_formulas(void)
 {
@@ -131,31 +145,15 @@ static void terms_are_the_formulas(void)
             UB_CHECK_CLOSE(p.o.z[r * 3 + j], mu + exp(v / 2) * p.noise[r * 3 + j], 1e-14);
         }
         for (int i = 0; i < TASKS; i++)
-            for (int c = offset[i]; c < offset[i + 1]; c++) {
-                int width = offset[i + 1] - offset[i];
+            for (int c = offset[i]; c < offset[i + 1]; c++)
                 task += p.use[r * TASKS + i] *
-                        pow(p.o.out[7 + 2 * i][r * width + c - offset[i]] - p.target[r * 5 + c], 2);
-            }
+                        pow(head(&p, i, c - offset[i], p.o.z + r * 3) - p.target[r * 5 + c], 2);
     }
     UB_CHECK_CLOSE(t[UB_TERM_RECONSTRUCTION], weighting.row * reconstruction, 1e-13);
     UB_CHECK_CLOSE(t[UB_TERM_KL], weighting.row * kl, 1e-13);
     UB_CHECK_CLOSE(t[UB_TERM_TASK], weighting.row * task, 1e-13);
     CU_ASSERT_EQUAL(t[UB_TERM_PENALTY], 0);
     ub_objective_release(&p.o);
-}
-
-/* Output o of head i at z. */
-static double head(const problem *p, int i, int o, const double *z)
-{
-    const ub_layer *l1 = &p->o.layer[6 + 2 * i], *l2 = l1 + 1;
-    double          sum = p->w[l2->at + (int64_t)l2->in * l2->out + o];
-    for (int k = 0; k < HIDDEN; k++) {
-        double a = p->w[l1->at + (int64_t)HIDDEN * LATENTS + k];
-        for (int j = 0; j < LATENTS; j++)
-            a += p->w[l1->at + (int64_t)k * LATENTS + j] * z[j];
-        sum += p->w[l2->at + (int64_t)o * HIDDEN + k] * tanh(a);
-    }
-    return sum;
 }
 
 static double head_slope(const problem *p, int i, int o, int r, int j)

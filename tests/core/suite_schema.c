@@ -296,6 +296,7 @@ static void choices_are_their_enumerators(void)
         ROW(disentangle, steps, "all", UB_STEPS_ALL),
         ROW(disentangle, steps, "truth", UB_STEPS_TRUTH),
         ROW(synth, kind, "latent", UB_SYNTH_LATENT),
+        ROW(synth, kind, "sprites", UB_SYNTH_SPRITES),
         ROW(synth, link, "quadratic", UB_LINK_QUADRATIC),
         ROW(synth, link, "tanh", UB_LINK_TANH),
         ROW(synth, link, "squared_sum", UB_LINK_SQUARED_SUM),

@@ -55,7 +55,7 @@ static void compare_part(const ub_corpus *all, const ub_corpus *part)
 static void any_split(void)
 {
     static const int64_t cuts[] = {0, 1, 1, 18, 30, 31}; /* an empty part among them */
-    for (int kind = UB_SYNTH_CHAIN; kind <= UB_SYNTH_LATENT; kind++) {
+    for (int kind = UB_SYNTH_CHAIN; kind <= UB_SYNTH_SPRITES; kind++) {
         ub_settings s = settings_of(kind);
         ub_corpus   all = {0}, part = {0};
         s.synth.samples = 31;

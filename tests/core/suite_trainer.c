@@ -4,92 +4,9 @@
 #include <string.h>
 
 #include "core/internal/sampler.h"
-#include "core/objective.h"
 #include "core/rng.h"
-#include "core/trainer.h"
+#include "tests/core/training.h"
 #include "tests/support/suite.h"
-
-enum { SHARDS = 4, STEPS = 2, DIM = 5, TASKS = 2, TARGETS = 3, LATENTS = 3 };
-
-/* Episodes first .. first + count - 1 of `episodes`; each from a stream of its own. */
-static ub_corpus make_corpus(int64_t episodes, int64_t first, int64_t count)
-{
-    ub_corpus c = {.episodes = episodes,
-                   .first = first,
-                   .count = count,
-                   .steps = STEPS,
-                   .dim = DIM,
-                   .tasks = TASKS,
-                   .segment = 1};
-    UB_CHECK(UB_ALLOC(c.task_offset, TASKS + 1));
-    c.task_offset[1] = 2;
-    c.task_offset[2] = TARGETS;
-    UB_CHECK(ub_corpus_alloc(&c));
-    for (int64_t e = 0; e < count; e++) {
-        ub_rng  r = ub_rng_make(21, UB_RNG_TEST, (uint64_t)(first + e));
-        double *g = c.targets + e * TARGETS;
-        for (int t = 0; t < STEPS; t++) {
-            double *x = c.states + (e * STEPS + t) * DIM, a = ub_rng_normal(&r);
-            double  b = ub_rng_normal(&r);
-            for (int k = 0; k < DIM; k++)
-                x[k] = a * cos(k) + b * sin(k + 1) + tanh(a - b) + 0.1 * ub_rng_normal(&r);
-            g[0] += a;
-            g[1] += tanh(a + 1);
-            g[2] += b;
-        }
-    }
-    return c;
-}
-
-static ub_settings make_settings(void)
-{
-    ub_settings s;
-    UB_CHECK(ub_schema_defaults(ub_settings_schema(), &s));
-    s.disentangle.latents = LATENTS;
-    s.disentangle.hidden = 8;
-    s.disentangle.head_hidden = 6;
-    s.disentangle.batch = 22; /* no multiple of the shards */
-    s.disentangle.jacobian_samples = 10;
-    s.disentangle.shards = SHARDS;
-    s.disentangle.epochs = 3;
-    s.disentangle.restarts = 2;
-    s.disentangle.learning_rate = 0.01;
-    s.disentangle.beta = 0.01;
-    return s;
-}
-
-static const double norm[] = {0, 0, 0, 0, 0, .5, 1, 0, 1, 1.5, 1, 1, 1, 1.4, 1, 1.4};
-
-static ub_trainer *make(const ub_corpus *c, ub_range own, const ub_settings *s)
-{
-    ub_trainer *t = NULL;
-    UB_CHECK(ub_trainer_create(c, own, NULL, norm, s, &t));
-    return t;
-}
-
-/* One phase of a trainer that holds every shard. */
-static void phase(ub_trainer *t, double *part, double *sum)
-{
-    int64_t width = ub_trainer_width(t);
-    memset(sum, 0, (size_t)width * sizeof *sum);
-    for (int64_t s = 0; s < SHARDS; s++) {
-        UB_CHECK(ub_trainer_shard(t, s, part));
-        for (int64_t k = 0; k < width; k++)
-            sum[k] += part[k];
-    }
-    UB_CHECK(ub_trainer_apply(t, sum));
-}
-
-static void train_until(ub_trainer *t, int64_t stop)
-{
-    double *part, *sum;
-    UB_CHECK(UB_ALLOC(part, ub_trainer_width(t)));
-    UB_CHECK(UB_ALLOC(sum, ub_trainer_width(t)));
-    while (!ub_trainer_done(t) && ub_trainer_phase(t) < stop)
-        phase(t, part, sum);
-    ub_free(part);
-    ub_free(sum);
-}
 
 static void objective_falls(void)
 {
@@ -99,6 +16,7 @@ static void objective_falls(void)
     s.disentangle.ramp = 0;
     for (int penalty = UB_PENALTY_NONE; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision = penalty % 2 ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer           *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t               rows;
         const ub_trainer_row *row = ub_trainer_log(t, &rows);
@@ -201,9 +119,10 @@ static void log_is_the_mean_of_the_steps(void)
 }
 
 /* Two trainers with half of the shards and half of the data each, and one with everything. */
-static void ownership_does_not_matter(void)
+static void check_ownership(int precision)
 {
     ub_settings s = make_settings();
+    s.disentangle.precision = precision;
     ub_range    low = {0, 1}, high = {1, 3};
     int64_t     cut = ub_part(203, SHARDS, 1).first;
     ub_corpus   all = make_corpus(203, 0, 203), a = make_corpus(203, 0, cut);
@@ -211,19 +130,19 @@ static void ownership_does_not_matter(void)
     ub_trainer *whole = make(&all, (ub_range){0, SHARDS}, &s), *one = make(&a, low, &s);
     ub_trainer *two = make(&b, high, &s);
     int64_t     width = ub_trainer_width(whole);
-    double     *part, *other, *sum;
+    size_t      bytes = bytes_of(whole);
+    double     *part, *other, *sum; /* room enough */
     UB_CHECK(UB_ALLOC(part, width));
     UB_CHECK(UB_ALLOC(other, width));
     UB_CHECK(UB_ALLOC(sum, width));
     while (!ub_trainer_done(whole)) {
-        memset(sum, 0, (size_t)width * sizeof *sum);
+        memset(sum, 0, bytes);
         for (int64_t k = 0; k < SHARDS; k++) {
             int64_t shard = SHARDS - 1 - k; /* nor does the order */
             UB_CHECK(ub_trainer_shard(whole, shard, part));
             UB_CHECK(ub_trainer_shard(shard < 1 ? one : two, shard, other));
-            CU_ASSERT_EQUAL(memcmp(part, other, (size_t)width * sizeof *part), 0);
-            for (int64_t i = 0; i < width; i++)
-                sum[i] += part[i];
+            CU_ASSERT_EQUAL(memcmp(part, other, bytes), 0);
+            add(whole, sum, part);
         }
         UB_CHECK(ub_trainer_apply(whole, sum));
         UB_CHECK(ub_trainer_apply(one, sum));
@@ -247,6 +166,12 @@ static void ownership_does_not_matter(void)
     ub_free(sum);
 }
 
+static void ownership_does_not_matter(void)
+{
+    check_ownership(UB_PRECISION_DOUBLE);
+    check_ownership(UB_PRECISION_SINGLE);
+}
+
 /* Stopped at any phase and continued in a new trainer: the same bits to the end. */
 static void state_round_trip(void)
 {
@@ -254,6 +179,8 @@ static void state_round_trip(void)
     ub_settings s = make_settings();
     for (int penalty = UB_PENALTY_MASK; penalty <= UB_PENALTY_JACOBIAN_GROUP; penalty++) {
         s.disentangle.penalty = penalty;
+        s.disentangle.precision =
+            penalty == UB_PENALTY_JACOBIAN ? UB_PRECISION_SINGLE : UB_PRECISION_DOUBLE;
         ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
         int64_t     width = ub_trainer_state_width(t), last = ub_trainer_phases(t);
         double     *state, *end, *want;
@@ -397,53 +324,6 @@ static void epochs_visit_the_samples(void)
     }
     ub_sampler_release(&p);
     ub_corpus_release(&c);
-}
-
-/* Output o of head i at z, by its definition. */
-static double head(const ub_model *m, int i, int o, const double *z)
-{
-    ub_layer l[10];
-    (void)ub_model_layers(&m->shape, m->task_offset, l);
-    const ub_layer *l1 = &l[6 + 2 * i], *l2 = l1 + 1;
-    double          sum = m->w[l2->at + (int64_t)l2->in * l2->out + o];
-    for (int k = 0; k < l1->out; k++) {
-        double a = m->w[l1->at + (int64_t)l1->out * l1->in + k];
-        for (int j = 0; j < l1->in; j++)
-            a += m->w[l1->at + (int64_t)k * l1->in + j] * z[j];
-        sum += m->w[l2->at + (int64_t)o * l2->in + k] * tanh(a);
-    }
-    return sum;
-}
-
-/* E|J| of task i and latent j over the held-out samples by differences, times the latent's sd;
- * task 1 counts at the second step only. */
-static double strength_of(const ub_model *m, const ub_corpus *c, int i, int j)
-{
-    double s0 = 0, s1 = 0, s2 = 0, sum = 0, count = 0;
-    for (int64_t s = 0; s < SHARDS; s++) {
-        ub_range r = ub_part(c->episodes, SHARDS, s);
-        int64_t  held = llround(0.1 * (double)r.count);
-        for (int64_t row = (r.first + r.count - held) * STEPS; row < (r.first + r.count) * STEPS;
-             row++) {
-            double z[LATENTS], up, h = 1e-5;
-            UB_CHECK(ub_model_encode(m, 1, c->states + row * DIM, z));
-            s0 += 1;
-            s1 += z[j];
-            s2 += z[j] * z[j];
-            if (i == 1 && row % STEPS == 0)
-                continue;
-            count++;
-            z[j] += h;
-            int width = m->task_offset[i + 1] - m->task_offset[i];
-            for (int o = 0; o < width; o++) {
-                up = head(m, i, o, z);
-                z[j] -= 2 * h;
-                sum += fabs(up - head(m, i, o, z)) / (2 * h) / width;
-                z[j] += 2 * h;
-            }
-        }
-    }
-    return sum / count * sqrt(s2 / s0 - s1 / s0 * s1 / s0);
 }
 
 /* An initialisation has just ended with these sums. */

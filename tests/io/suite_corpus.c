@@ -40,6 +40,7 @@ static void compare(const ub_corpus *b, const ub_corpus *a, int single)
                           {b->segment, a->segment},
                           {b->latent_dim, a->latent_dim}};
     int     differ = b->episodes != a->episodes || b->first != a->first || b->count != a->count;
+    differ += memcmp(b->image, a->image, sizeof a->image) != 0;
     for (int i = 0; i < 5; i++)
         differ += shape[i][0] != shape[i][1];
     CU_ASSERT_EQUAL(differ, 0);
@@ -101,6 +102,45 @@ static void latent_trips(void)
     s.synth.tasks = 2;
     round_trip(&s, 50, 0);
     round_trip(&s, 50, 1);
+}
+
+/* What pictures are made of comes back, and a shape that does not fit the columns is refused. */
+static void picture_trips(void)
+{
+    static const struct {
+        int32_t     height, width, channels;
+        const char *what; /* part of the sentence; NULL: it is read */
+    } table[] = {{6, 2, 1, NULL},
+                 {2, 2, 3, NULL},
+                 {12, 1, 1, NULL},
+                 {3, 2, 2, "of 2 values"},
+                 {4, 4, 1, "4 x 4 pixels of 1 values"},
+                 {5, 2, 1, "the 12 columns"}};
+    ub_settings s;
+    ub_corpus   a = {0}, b = {0};
+    settings_for(&s, file_named("picture.h5"), 10, 0);
+    s.synth.kind = UB_SYNTH_SPRITES;
+    s.synth.tasks = 2;
+    s.synth.image_side = 5;
+    s.synth.image_channels = 3;
+    round_trip(&s, 20, 0);
+    s.synth.kind = UB_SYNTH_LATENT; /* 12 columns */
+    s.synth.samples = 20;
+    synthesize(&s, &a);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        a.image[0] = table[i].height;
+        a.image[1] = table[i].width;
+        a.image[2] = table[i].channels;
+        UB_CHECK(ub_corpus_write(ub_world, s.corpus.path, &a, 0, "made by a test"));
+        if (table[i].what != NULL) {
+            UB_CHECK_FAILS(ub_corpus_read(ub_world, &s, SHARDS, &b), UB_EINPUT, table[i].what);
+            continue;
+        }
+        UB_CHECK(ub_corpus_read(ub_world, &s, SHARDS, &b));
+        compare(&b, &a, 0);
+        ub_corpus_release(&b);
+    }
+    ub_corpus_release(&a);
 }
 
 static void long_episodes_trip(void)
@@ -416,6 +456,7 @@ static void choices_are_layouts(void)
 UB_SUITE("corpus", {"a corpus written as float64 reads back bit by bit", double_trips},
          {"a corpus written as float32 reads back rounded", single_trips},
          {"latents and what they are needed for come back", latent_trips},
+         {"pictures keep their shape, and it must fit the columns", picture_trips},
          {"an episode may be larger than a chunk", long_episodes_trip},
          {"the digest is the same on any number of ranks", digest_forgets_ranks},
          {"a file is the same bytes whoever writes it", bytes_forget_ranks},

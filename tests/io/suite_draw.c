@@ -1,4 +1,5 @@
 /* Drawings: what they show, and that they are sound at every size. */
+#include "io/draw_leakage.h"
 #include "io/internal/svg.h"
 #include "tests/io/export_fixture.h"
 
@@ -195,6 +196,37 @@ static void extremes(void)
     }
 }
 
+/* Two tasks and three factors, two models: what is meant to move is framed, the rest is not. */
+static void leakages(void)
+{
+    static char          names[2][UB_NAME_MAX] = {"first <&>", "second"};
+    static const uint8_t needed[] = {1, 0, 1, 1, 0, 0};
+    double               change[] = {.5, .1, 1, .2, 0, .01, .7, .03, .9, 1.2};
+    ub_leak              task[2] = {{.leakage = .1}, {.leakage = .3}};
+    ub_leakage           l = {2, 3, task, change, NULL, .2}, none = l;
+    ub_leakage_panel     panel[] = {{"with 'it'", &l}, {"without", &none}};
+    ub_bytes             b = {0};
+    none.overall = NAN;
+    UB_CHECK(ub_draw_leakage(panel, 1, names, needed, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_EQUAL(count(text(&b), "class='keep'"), 2 + 3);     /* predictions, needed factors */
+    CU_ASSERT_EQUAL(count(text(&b), "<rect fill='#0072b2'"), 5); /* blue: they move */
+    CU_ASSERT_EQUAL(count(text(&b), "fill-opacity='1.000'"), 2); /* 1 and 1.2 */
+    CU_ASSERT_EQUAL(count(text(&b), "leakage 0.200"), 1);
+    CU_ASSERT(count(text(&b), "first &lt;&amp;&gt;") >= 2); /* a row and a column */
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_draw_leakage(panel, 2, names, needed, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_EQUAL(count(text(&b), "class='keep'"), 10);
+    CU_ASSERT_EQUAL(count(text(&b), "leakage 0.200"), 1); /* the other has none */
+    l.factors = none.factors = 0;
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_draw_leakage(panel, 2, names, NULL, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_EQUAL(count(text(&b), "true factor"), 0);
+    ub_bytes_release(&b);
+}
+
 UB_SUITE("draw", {"the XML checker finds what is wrong", the_checker_checks},
          {"colours differ and ticks are round", colors},
          {"the time line marks what is wrong against the truth", time_line},
@@ -202,4 +234,5 @@ UB_SUITE("draw", {"the XML checker finds what is wrong", the_checker_checks},
          {"the pair matrix is symmetric and shaded by evidence", pair_matrix},
          {"curves survive one row, no row and numbers that are none", curves},
          {"latents are relative to the task's largest, kept ones framed", latents},
-         {"very small and very large results are drawn", extremes})
+         {"very small and very large results are drawn", extremes},
+         {"leakage is drawn with what is meant to move framed", leakages})

@@ -11,7 +11,8 @@
 
 typedef struct source {
     int64_t  count, leaves, calls, strangers;
-    uint64_t bad; /* bit l: leaf l fails */
+    uint64_t bad;  /* bit l: leaf l fails */
+    double  *wide; /* scratch of float_leaf */
 } source;
 
 /* Values of all sizes and signs, so that another order gives other bytes. */
@@ -66,6 +67,43 @@ static void check_sum(int64_t leaves, int64_t count)
     CU_ASSERT_EQUAL(s.strangers, 0);
     ub_free(got);
     ub_free(want);
+}
+
+/* Floats are added as floats, in the same tree. */
+static ub_status float_leaf(void *self, int64_t l, void *out)
+{
+    source *s = self;
+    float  *x = out;
+    fill(l, s->count, s->wide);
+    for (int64_t i = 0; i < s->count; i++)
+        x[i] = (float)s->wide[i];
+    return UB_OK;
+}
+
+static float float_sum(int64_t a, int64_t b, int64_t i, int64_t count, double *wide)
+{
+    if (b - a == 1) {
+        fill(a, count, wide);
+        return (float)wide[i];
+    }
+    int64_t m = a + 1;
+    while (m + (m - a) < b)
+        m += m - a;
+    float left = float_sum(a, m, i, count, wide);
+    return left + float_sum(m, b, i, count, wide);
+}
+
+static void floats_too(void)
+{
+    enum { COUNT = 5 };
+    double wide[COUNT];
+    float  got[COUNT];
+    for (int64_t leaves = 1; leaves <= 20; leaves++) {
+        source s = {.count = COUNT, .leaves = leaves, .wide = wide};
+        UB_CHECK(ub_reduce_numbers(ub_world, UB_NUMBER_FLOAT, leaves, COUNT, float_leaf, &s, got));
+        for (int64_t i = 0; i < COUNT; i++)
+            CU_ASSERT_EQUAL(got[i], float_sum(0, leaves, i, COUNT, wide));
+    }
 }
 
 static void tree_bytes(void)
@@ -128,6 +166,7 @@ static void nothing_is_refused(void)
 
 UB_SUITE("reduce", {"the sum has the bytes of the documented tree", tree_bytes},
          {"long vectors too", long_vectors},
+         {"floats are added as floats in the same tree", floats_too},
          {"a leaf that fails gives its sentence to all and nobody hangs", rotten_leaf},
          {"of several bad leaves the lowest is told", lowest_leaf_speaks},
          {"no leaves or no values are refused", nothing_is_refused})
