@@ -1,6 +1,6 @@
 #!/bin/sh
 # disentangle.lambdas: candidates one after another, the choice by held-out R2, the same bytes at
-# any number of ranks and after kill -9 between two of them.
+# any number of ranks and after kill -9 in the middle.
 . "$(dirname "$0")/lib.sh"
 
 "$UNBRAID" synth --set synth.kind=latent --set synth.samples=1200 --set synth.relevant=2 \
@@ -38,7 +38,7 @@ cmp single/training.csv at-1/training.csv || fail "the training is not that with
 $MPIRUN -n 1 "$UNBRAID" disentangle $study --out killed >/dev/null 2>log-killed &
 job=$!
 tries=0
-until [ "$(tried log-killed)" -ge 2 ] || [ "$tries" -gt 600 ]; do
+until [ -d killed/checkpoints/init-3 ] || [ "$tries" -gt 3000 ]; do
     tries=$((tries + 1))
     sleep 0.02
 done
@@ -50,6 +50,6 @@ wait "$job" 2>/dev/null || true
 [ ! -e killed/model.h5 ] || fail "it had finished before it was killed"
 # shellcheck disable=SC2086
 on 3 disentangle $study --out killed >/dev/null 2>log-again || fail "$(cat log-again)"
-at_least "checkpoints read after the kill" "$(grep -c ' checkpoint-read ' log-again)" 3
+at_least "checkpoints read after the kill" "$(grep -c ' checkpoint-read ' log-again)" 1
 same "the choice after a kill" "$(digest at-1)" "$(digest killed)"
 finish
