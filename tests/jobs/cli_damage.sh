@@ -19,7 +19,7 @@ for place in 'stage2 rename.*ckpt-0000000016' 'stage1 write.*structure.journal';
 done
 steps=${DAMAGE_STEPS:-12}
 for file in done/structure.h5 done/model.h5 done/STATE done/config.yaml done/status.json \
-    stage2/structure.h5 stage2/STATE stage2/checkpoints/*.h5 stage2/provenance.json \
+    stage2/structure.h5 stage2/STATE stage2/checkpoints/*/*.h5 stage2/provenance.json \
     stage1/structure.journal stage1/config.yaml; do
     [ -s "$file" ] || fail "$file is not there"
     size=$(wc -c <"$file")

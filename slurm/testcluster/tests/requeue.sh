@@ -8,7 +8,7 @@ wait_for 120 "stage 1 is at work" at_work "$run" 1
 cluster scontrol requeue "$job"
 hurry "$job"
 in_training() {
-    ls "$run"/checkpoints/ckpt-*
+    ls "$run"/checkpoints/init-*/ckpt-*
 }
 wait_for 180 "stage 2 is at work" in_training
 cluster scontrol requeue "$job"
