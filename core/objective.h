@@ -10,7 +10,7 @@
  *   penalty         core/penalty.h, on the first rows of the batch
  *   objective     = reconstruction + beta kl + task + lambda penalty
  *
- * The scales are those at which beta = .01 and lambda = .2 work: the penalty sums |dg/dz| over
+ * The scales are those at which beta = .003 and lambda = .2 work: the penalty sums |dg/dz| over
  * task columns, so the task loss must too (as a mean over 4 columns, lambda = .2 closes whole
  * tasks: relevant R^2 .65); reconstruction summed over components shrinks the noise of z and slows
  * the training (relevant R^2 .97 instead of .99 at 60 epochs).

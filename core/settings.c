@@ -213,7 +213,7 @@ static const ub_field rehearse[] = {
 };
 
 static const ub_field disentangle[] = {
-    CHOICE("penalty", disentangle.penalty, "jacobian", "none|mask|jacobian|jacobian_group", 0,
+    CHOICE("penalty", disentangle.penalty, "jacobian_group", "none|mask|jacobian|jacobian_group", 0,
            "sparsity between tasks and latents"),
     CHOICE("precision", disentangle.precision, "single", "single|double", 0,
            "numbers of the training: float or double"),
@@ -225,8 +225,12 @@ static const ub_field disentangle[] = {
     CHOICE("activation", disentangle.activation, "leaky", "leaky|tanh|elu", 0,
            "of the hidden layers of encoder and decoder; leaky: slope .01 below 0"),
     INT("head_hidden", disentangle.head_hidden, "32", 1, 65536, "units", 0, "width of task heads"),
-    REAL("beta", disentangle.beta, "0.01", 0, 1000, "", 0, "weight of the KL term"),
+    REAL("beta", disentangle.beta, "0.003", 0, 1000, "", 0, "weight of the KL term"),
     REAL("lambda", disentangle.lambda, "0.2", 0, 1000, "", 0, "weight of the sparsity penalty"),
+    INT("lambdas", disentangle.lambdas, "1", 1, 16, "", 0,
+        "weights tried: lambda, lambda / 2, ...; kept: the largest that costs no task its R2"),
+    REAL("tolerance", disentangle.tolerance, "0.01", 0, 1, "of R2", 0,
+         "what a task may lose of its best held-out R2 when lambda is chosen"),
     REAL("group", disentangle.group, "1", 0, 1000, "", 0,
          "weight of the group term across tasks, relative to lambda"),
     REAL("ramp", disentangle.ramp, "0.2", 0, 1, "of the steps", 0,
@@ -235,7 +239,7 @@ static const ub_field disentangle[] = {
         "samples on which the task Jacobian is penalised"),
     CHOICE("optimizer", disentangle.optimizer, "adam", "adam|adamw|sgd", 0,
            "how weights follow the gradient; 'unbraid list optimizer'"),
-    REAL("learning_rate", disentangle.learning_rate, "0.001", 1e-9, 10, "", 0, "size of a step"),
+    REAL("learning_rate", disentangle.learning_rate, "0.003", 1e-9, 10, "", 0, "size of a step"),
     REAL("warmup", disentangle.warmup, "0", 0, 1, "of the steps", 0,
          "the rate grows linearly over this part of the training"),
     CHOICE("schedule", disentangle.schedule, "linear", "linear|cosine|step", 0,
@@ -255,7 +259,7 @@ static const ub_field disentangle[] = {
         "an initialisation ends when its held-out objective has not fallen for so long, with the "
         "weights of its best epoch; 0: never early"),
     INT("batch", disentangle.batch, "256", 1, 1000000, "samples", 0, "samples of a gradient step"),
-    INT("epochs", disentangle.epochs, "60", 1, 1000000, "", 0, "passes over the data"),
+    INT("epochs", disentangle.epochs, "120", 1, 1000000, "", 0, "passes over the data"),
     INT("restarts", disentangle.restarts, "3", 1, 1000, "", 0,
         "initialisations; the lowest held-out objective is kept"),
     INT("teams", disentangle.teams, "0", 0, 1000, "", UB_FIELD_FREE,

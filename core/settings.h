@@ -128,6 +128,8 @@ typedef struct ub_settings {
         char    classes[UB_TEXT_MAX]; /* "task=number ..." */
         int64_t latents, hidden, layers, head_hidden;
         double  beta, lambda, group, ramp;
+        int64_t lambdas; /* candidates lambda, lambda / 2, ...: see core/lambda.h */
+        double  tolerance;
         int64_t jacobian_samples;
         int     optimizer, schedule;
         double  learning_rate, warmup, decay_from, decay_to;

@@ -64,7 +64,8 @@ static ub_status second_stage(ub_study *s, const uint8_t *found)
     const ub_settings *settings = &s->ctx->settings;
     const ub_comm     *all = &s->ctx->world;
     ub_team            team;
-    int64_t            teams = settings->disentangle.teams, jobs = settings->disentangle.restarts;
+    int64_t            teams = settings->disentangle.teams;
+    int64_t            jobs = settings->disentangle.lambdas * settings->disentangle.restarts;
     ub_beacon_stage(s->beacon, "disentangle", "steps", 1);
     UB_TRY(ub_study_phase(s, "reading the corpus"));
     if (teams == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/evidence.h"
+#include "core/lambda.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/shard.h"
@@ -82,13 +83,28 @@ typedef struct training {
     ub_progress      progress;
 } training;
 
-/* The checkpoints of an initialisation are a folder of their own, whoever trains it. */
-static void name_folder(training *t, int64_t restart)
+/* Trainings of the stage, numbered: the initialisations with the first candidate of lambda, then
+ * those with the second, ... */
+static int64_t trainings(const training *t)
+{
+    const ub_settings *s = &t->study->ctx->settings;
+    return s->disentangle.lambdas * s->disentangle.restarts;
+}
+
+static ub_settings with_candidate(const training *t, int64_t k)
+{
+    ub_settings s = t->study->ctx->settings;
+    s.disentangle.lambda = ub_lambda_candidate(s.disentangle.lambda, k);
+    return s;
+}
+
+/* The checkpoints of a training are a folder of their own, whoever does it. */
+static void name_folder(training *t, int64_t number)
 {
     char all[UB_TEXT_MAX];
     (void)snprintf(t->folder, sizeof t->folder, "%s/init-%lld",
                    ub_rundir_file(&t->study->dir, "checkpoints", all, sizeof all),
-                   (long long)restart);
+                   (long long)number);
 }
 
 static ub_status save(training *t)
@@ -112,12 +128,14 @@ static ub_status save(training *t)
     return UB_OK;
 }
 
-/* Make the trainer of an initialisation of which `own` shards are here. */
-static ub_status make_trainer(training *t, int64_t restart, ub_range own)
+/* Make the trainer of a training of which `own` shards are here. */
+static ub_status make_trainer(training *t, int64_t number, ub_range own)
 {
+    int64_t     restarts = t->study->ctx->settings.disentangle.restarts;
+    ub_settings settings = with_candidate(t, number / restarts);
     t->saved = -1;
-    name_folder(t, restart);
-    UB_TRY(ub_trainer_create_one(t->corpus, own, t->use, t->norm, &t->study->ctx->settings, restart,
+    name_folder(t, number);
+    UB_TRY(ub_trainer_create_one(t->corpus, own, t->use, t->norm, &settings, number % restarts,
                                  &t->trainer));
     return UB_ALLOC(t->state, ub_trainer_state_width(t->trainer));
 }
@@ -140,17 +158,17 @@ static ub_status resume(training *t, const ub_comm *c)
     return ub_comm_agree(c, ub_trainer_state_set(t->trainer, t->state));
 }
 
-static ub_status start(training *t, int64_t restart)
+static ub_status start(training *t, int64_t number)
 {
     const ub_comm *c = &t->team->comm;
     int64_t        shards = t->study->ctx->settings.disentangle.shards;
-    ub_status      st = make_trainer(t, restart, ub_part(shards, c->size, c->rank));
+    ub_status      st = make_trainer(t, number, ub_part(shards, c->size, c->rank));
     if (st == UB_OK)
         st = ub_training_init(c, t->trainer, shards, &t->parallel);
     UB_TRY(ub_comm_agree(c, st));
     UB_TRY(resume(t, c));
     if (t->saved >= 0)
-        ub_log0_info("checkpoint-read", "initialisation=%lld step=%lld of=%lld", (long long)restart,
+        ub_log0_info("checkpoint-read", "initialisation=%lld step=%lld of=%lld", (long long)number,
                      (long long)t->saved, (long long)ub_trainer_phases(t->trainer));
     return UB_OK;
 }
@@ -158,8 +176,8 @@ static ub_status start(training *t, int64_t restart)
 /* All of this team's; the first team has the most, so its steps tell when the stage ends. */
 static int64_t total_phases(const training *t)
 {
-    int64_t restarts = t->study->ctx->settings.disentangle.restarts, teams = t->team->count;
-    return (restarts - t->team->index + teams - 1) / teams * ub_trainer_phases(t->trainer);
+    int64_t teams = t->team->count;
+    return (trainings(t) - t->team->index + teams - 1) / teams * ub_trainer_phases(t->trainer);
 }
 
 static ub_status train_one(training *t)
@@ -190,16 +208,15 @@ static ub_status train_one(training *t)
     return save(t);
 }
 
-/* This team's initialisations, one after another. */
+/* This team's trainings, one after another. */
 static ub_status train(training *t)
 {
     const ub_study *s = t->study;
-    int64_t         restarts = s->ctx->settings.disentangle.restarts;
     ub_status       st = UB_OK;
     t->progress =
         ub_progress_begin(s->beacon, "disentangle", "steps", 1, s->ctx->settings.run.progress_s);
-    for (int64_t r = t->team->index; r < restarts && st == UB_OK; r += t->team->count) {
-        st = start(t, r);
+    for (int64_t i = t->team->index; i < trainings(t) && st == UB_OK; i += t->team->count) {
+        st = start(t, i);
         if (st == UB_OK)
             st = train_one(t);
         drop_trainer(t);
@@ -209,14 +226,15 @@ static ub_status train(training *t)
     return st;
 }
 
-/* Collect what the teams have left in their last checkpoints, in the order of initialisations. */
-static ub_status collect(training *t, ub_trainer *all)
+/* Collect what the teams have left in their last checkpoints of the trainings with candidate k of
+ * lambda, in the order of initialisations. */
+static ub_status collect(training *t, int64_t k, ub_trainer *all)
 {
     ub_comm   self;
     int64_t   restarts = t->study->ctx->settings.disentangle.restarts;
     ub_status st = ub_comm_init(&self, MPI_COMM_SELF);
     for (int64_t r = 0; r < restarts && st == UB_OK; r++) {
-        st = make_trainer(t, r, (ub_range){0, 0});
+        st = make_trainer(t, k * restarts + r, (ub_range){0, 0});
         if (st == UB_OK)
             st = resume(t, &self);
         if (st == UB_OK && t->saved < 0)
@@ -319,22 +337,81 @@ static ub_status share(const ub_comm *c, ub_trainer *all)
     return st;
 }
 
+/* All initialisations with candidate k of lambda, their model and what held-out samples say of it;
+ * the same on all ranks.  The caller's to release, after an error too. */
+static ub_status assemble(training *t, int64_t k, ub_trainer **all, ub_model *model, ub_evidence *e)
+{
+    const ub_comm *c = &t->study->ctx->world;
+    ub_settings    settings = with_candidate(t, k);
+    ub_status st = ub_trainer_create(t->corpus, (ub_range){0, 0}, t->use, t->norm, &settings, all);
+    if (st == UB_OK && c->rank == 0)
+        st = collect(t, k, *all);
+    UB_TRY(ub_comm_agree(c, st));
+    UB_TRY(share(c, *all));
+    st = ub_trainer_model(*all, model);
+    UB_TRY(ub_comm_agree(c, st));
+    st = look(t, model, e);
+    return ub_comm_agree(c, st);
+}
+
+/* Held-out R^2 of every task with candidate k. */
+static ub_status try_lambda(training *t, int64_t k, double *r2)
+{
+    ub_trainer *all = NULL;
+    ub_model    model = {0};
+    ub_evidence e = {0};
+    double      least = INFINITY;
+    ub_status   st = assemble(t, k, &all, &model, &e);
+    if (st == UB_OK && e.latents == 0)
+        st = UB_FAIL(UB_EINPUT,
+                     "disentangle.lambdas = %lld: with %d latents (more than %d) no weight can be "
+                     "chosen; set disentangle.lambdas to 1",
+                     (long long)t->study->ctx->settings.disentangle.lambdas,
+                     (int)model.shape.latents, UB_EVIDENCE_LATENTS);
+    for (int32_t i = 0; i < t->corpus->tasks && st == UB_OK; i++) {
+        r2[i] = e.task_r2[i];
+        least = fmin(least, r2[i]);
+    }
+    if (st == UB_OK)
+        ub_log0_info("lambda-tried", "lambda=%g least_task_r2=%.4f",
+                     with_candidate(t, k).disentangle.lambda, least);
+    ub_evidence_release(&e);
+    ub_model_release(&model);
+    ub_trainer_destroy(&all);
+    return st;
+}
+
+/* Which candidate, by the rule of core/lambda.h. */
+static ub_status choose_lambda(training *t, int64_t *chosen)
+{
+    const ub_settings *settings = &t->study->ctx->settings;
+    int64_t            candidates = settings->disentangle.lambdas, tasks = t->corpus->tasks;
+    double            *r2 = NULL;
+    ub_status          st = UB_OK;
+    *chosen = 0;
+    if (candidates == 1)
+        return UB_OK;
+    UB_TRY_OUT(ub_comm_agree(&t->study->ctx->world, UB_ALLOC(r2, candidates * tasks)));
+    for (int64_t k = 0; k < candidates; k++)
+        UB_TRY_OUT(try_lambda(t, k, r2 + k * tasks));
+    *chosen = ub_lambda_choose(candidates, (int32_t)tasks, r2, settings->disentangle.tolerance);
+    ub_log0_info("lambda-chosen", "lambda=%g tolerance=%g",
+                 with_candidate(t, *chosen).disentangle.lambda, settings->disentangle.tolerance);
+out:
+    ub_free(r2);
+    return st;
+}
+
 static ub_status conclude(training *t)
 {
     const ub_comm *c = &t->study->ctx->world;
     ub_trainer    *all = NULL;
     ub_model       model = {0};
     ub_evidence    e = {0};
-    ub_status      st = ub_trainer_create(t->corpus, (ub_range){0, 0}, t->use, t->norm,
-                                          &t->study->ctx->settings, &all);
-    if (st == UB_OK && c->rank == 0)
-        st = collect(t, all);
-    UB_TRY_OUT(ub_comm_agree(c, st));
-    UB_TRY_OUT(share(c, all));
-    st = ub_trainer_model(all, &model);
-    UB_TRY_OUT(ub_comm_agree(c, st));
-    st = look(t, &model, &e);
-    UB_TRY_OUT(ub_comm_agree(c, st));
+    int64_t        chosen;
+    ub_status      st = UB_OK;
+    UB_TRY_OUT(choose_lambda(t, &chosen));
+    UB_TRY_OUT(assemble(t, chosen, &all, &model, &e));
     if (c->rank == 0)
         st = write_results(t->study, all, &model, &e, t->corpus);
     st = ub_comm_agree(c, st);
@@ -378,7 +455,7 @@ ub_status ub_stage_disentangle(ub_study *s, ub_team *team, const ub_corpus *corp
     UB_TRY(ub_study_phase(s, "the training"));
     if (team->count > 1)
         ub_log0_info("teams", "count=%d ranks=%d initialisations=%lld", team->count, c->size,
-                     (long long)s->ctx->settings.disentangle.restarts);
+                     (long long)trainings(&t));
     UB_TRY_OUT(train_all(&t));
     UB_TRY_OUT(conclude(&t));
     UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));

@@ -55,6 +55,7 @@ static inline ub_settings make_settings(void)
     s.disentangle.epochs = 3;
     s.disentangle.restarts = 2;
     s.disentangle.learning_rate = 0.01;
+    s.disentangle.beta = 0.01;
     s.disentangle.precision = UB_PRECISION_DOUBLE;
     return s;
 }
