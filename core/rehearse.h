@@ -31,8 +31,8 @@ typedef struct ub_rehearsal {
     int                    ranks;
     const ub_sched_policy *policy;
     int64_t                floor;
-    int                    group; /* ranks of a sub-master, itself among them; 0, 1: one master */
-    bool                   works; /* one master: rank 0 does items, too */
+    int                    group;   /* ranks of a sub-master, itself among them; 0, 1: one master */
+    bool                   works;   /* one master: rank 0 does items, too */
     int                    retry;   /* see ub_sched_config */
     double                 overdue; /* the same */
     /* The world, in seconds. */
