@@ -50,7 +50,7 @@ while [ "$pair" -lt "$pairs" ]; do
         without=$(one without)
     fi
     echo "$with $without"
-done | tee /dev/stderr | awk '
+done | tee -a /dev/stderr | awk '
     function median(a, n,   i, j, t) {
         for (i = 2; i <= n; i++)
             for (j = i; j > 1 && a[j - 1] > a[j]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
