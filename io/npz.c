@@ -21,9 +21,9 @@ typedef struct entry {
 } entry;
 
 struct ub_npz {
-    char    path[UB_PATH_MAX];
-    entry **entry;
-    size_t  count, room;
+    char   path[UB_PATH_MAX];
+    entry *entry;
+    size_t count, room;
 };
 
 ub_status ub_npz_begin(const char *path, ub_npz **out)
@@ -37,10 +37,8 @@ ub_status ub_npz_begin(const char *path, ub_npz **out)
 
 static void release(ub_npz **z)
 {
-    for (size_t i = 0; i < (*z)->count; i++) {
-        ub_bytes_release(&(*z)->entry[i]->content);
-        ub_free((*z)->entry[i]);
-    }
+    for (size_t i = 0; i < (*z)->count; i++)
+        ub_bytes_release(&(*z)->entry[i].content);
     ub_free((*z)->entry);
     ub_free(*z);
     *z = NULL;
@@ -49,8 +47,8 @@ static void release(ub_npz **z)
 static ub_status new_entry(ub_npz *z, entry **out)
 {
     if (z->count == z->room) {
-        entry **more;
-        size_t  room = z->room == 0 ? 64 : 2 * z->room;
+        entry *more;
+        size_t room = z->room == 0 ? 64 : 2 * z->room;
         UB_TRY(UB_ALLOC(more, room));
         if (z->count > 0)
             memcpy(more, z->entry, z->count * sizeof *more);
@@ -58,8 +56,7 @@ static ub_status new_entry(ub_npz *z, entry **out)
         z->entry = more;
         z->room = room;
     }
-    UB_TRY(UB_ALLOC(z->entry[z->count], 1));
-    *out = z->entry[z->count++];
+    *out = &z->entry[z->count++];
     return UB_OK;
 }
 
@@ -135,7 +132,7 @@ static ub_status write_zip(const ub_npz *z, const char *temp)
     }
     ub_status st = UB_OK;
     for (size_t i = 0; i < z->count && st == UB_OK; i++)
-        st = add_entry(z, zip, z->entry[i]);
+        st = add_entry(z, zip, &z->entry[i]);
     if (st == UB_OK && zip_close(zip) == 0)
         return UB_OK;
     if (st == UB_OK)

@@ -141,6 +141,18 @@ static void initialisations_are_compared(void)
     UB_CHECK_CLOSE(e.agreement[0], 2. / 3, 1e-6);
     CU_ASSERT(e.agreement[1] < 2. / 3 - 0.02 && e.agreement[1] > 1. / 3);
     ub_evidence_release(&e);
+    /* Of the first two: who keeps more says all that the other does, but not the other way round.
+     */
+    m.restarts.count = 2;
+    keep(m.restarts.relevant, "0101", "1101");
+    e = look(&m, &c, NULL);
+    UB_CHECK_CLOSE(e.agreement[0], 1, 1e-6);
+    CU_ASSERT(e.agreement[1] > 0.5 && e.agreement[1] < 0.99);
+    ub_evidence_release(&e);
+    keep(m.restarts.relevant, "0101", "0100");
+    e = look(&m, &c, NULL);
+    CU_ASSERT(e.agreement[1] > 0.3 && e.agreement[1] < 0.99);
+    ub_evidence_release(&e);
     ub_model_release(&m);
     ub_corpus_release(&c);
 }
