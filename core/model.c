@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "core/network.h"
+#include "core/settings.h"
 
 /* Rows of a pass of a network: always this many (the last block is padded), so that
  * a row's bits do not depend on how many rows go with it. */
@@ -62,6 +63,9 @@ static ub_status check_shape(const ub_model_shape *s, const int32_t *task_offset
                        "head_hidden %d, tasks %d",
                        (int)s->dim, (int)s->latents, (int)s->hidden, (int)s->layers,
                        (int)s->head_hidden, (int)s->tasks);
+    if (s->activation < UB_HIDDEN_LEAKY || s->activation > UB_HIDDEN_ELU)
+        return UB_FAIL(UB_ESHAPE, "a model of activation number %d, which is none of 0 .. %d",
+                       (int)s->activation, (int)UB_HIDDEN_ELU);
     for (int32_t i = 0; i < s->tasks; i++)
         if (task_offset[i + 1] <= task_offset[i])
             return UB_FAIL(UB_ESHAPE, "task %d of the model has no columns", (int)i);
@@ -198,7 +202,7 @@ out:
 ub_status ub_model_encode(const ub_model *m, int64_t n, const double *obs, double *mu)
 {
     const ub_model_shape *s = &m->shape;
-    net                   encoder = {.count = s->layers + 1, .act = UB_ACT_LEAKY, .mean = m->norm};
+    net encoder = {.count = s->layers + 1, .act = ub_hidden_activation(s), .mean = m->norm};
     encoder.sd = m->norm + s->dim + s->targets;
     encoder.keep = encoder.stride = s->latents; /* the means come first */
     return net_run(m, &encoder, n, obs, mu);
@@ -207,7 +211,7 @@ ub_status ub_model_encode(const ub_model *m, int64_t n, const double *obs, doubl
 ub_status ub_model_posterior(const ub_model *m, int64_t n, const double *obs, double *both)
 {
     const ub_model_shape *s = &m->shape;
-    net                   encoder = {.count = s->layers + 1, .act = UB_ACT_LEAKY, .mean = m->norm};
+    net encoder = {.count = s->layers + 1, .act = ub_hidden_activation(s), .mean = m->norm};
     encoder.sd = m->norm + s->dim + s->targets;
     encoder.keep = encoder.stride = 2 * s->latents;
     return net_run(m, &encoder, n, obs, both);
@@ -216,7 +220,7 @@ ub_status ub_model_posterior(const ub_model *m, int64_t n, const double *obs, do
 ub_status ub_model_decode(const ub_model *m, int64_t n, const double *z, double *obs)
 {
     const ub_model_shape *s = &m->shape;
-    net decoder = {.first = s->layers + 1, .count = s->layers + 1, .act = UB_ACT_LEAKY};
+    net decoder = {.first = s->layers + 1, .count = s->layers + 1, .act = ub_hidden_activation(s)};
     decoder.shift = m->norm;
     decoder.size = m->norm + s->dim + s->targets;
     decoder.keep = decoder.stride = s->dim;

@@ -1,7 +1,7 @@
 /* core/model.h - encoder, decoder and task heads: shapes, weights, forward.
  *
  * Encoder dim -> hidden^layers -> 2 * latents (mean, log variance), decoder
- * latents -> hidden^layers -> dim, both leaky ReLU (.01); head i: latents ->
+ * latents -> hidden^layers -> dim, both with the same activation; head i: latents ->
  * head_hidden (tanh) -> width of task i.  Inputs and targets are standardised
  * with `norm`, which belongs to the model.
  *
@@ -16,7 +16,8 @@
 
 typedef struct ub_model_shape {
     int32_t dim, latents, hidden, layers, head_hidden, tasks;
-    int32_t targets; /* columns of all tasks */
+    int32_t targets; /* outputs of all heads: columns of the tasks; classes, of a categorical one */
+    int32_t activation; /* disentangle.activation: of the hidden layers of encoder and decoder */
 } ub_model_shape;
 
 /* How initialisations ended, one after another: where they agree, the kept one can be trusted. */

@@ -5,8 +5,17 @@
 
 #include "core/internal/simd.h"
 #include "core/internal/vector.h"
+#include "core/settings.h"
 
 static const ub_real leak = (ub_real)0.01, one = 1;
+
+ub_activation ub_hidden_activation(const ub_model_shape *shape)
+{
+    static const ub_activation of[] = {[UB_HIDDEN_LEAKY] = UB_ACT_LEAKY,
+                                       [UB_HIDDEN_TANH] = UB_ACT_TANH,
+                                       [UB_HIDDEN_ELU] = UB_ACT_ELU};
+    return of[shape->activation];
+}
 
 UB_SIMD void ub_standardise(int32_t n, const double *restrict x, const double *restrict mean,
                             const double *restrict sd, ub_real *restrict out)
@@ -46,6 +55,8 @@ void ub_dense_forward(const ub_layer *layer, ub_activation act, const ub_real *w
         add_bias(n, layer->out, bias, y);
     if (act == UB_ACT_TANH)
         ub_vector_tanh(n * layer->out, y);
+    if (act == UB_ACT_ELU)
+        ub_vector_elu(n * layer->out, y);
 }
 
 UB_SIMD void ub_dense_unact(ub_activation act, int64_t count, const ub_real *restrict y,
@@ -59,6 +70,11 @@ UB_SIMD void ub_dense_unact(ub_activation act, int64_t count, const ub_real *res
     else if (act == UB_ACT_TANH)
         for (int64_t i = 0; i < count; i++)
             dy[i] *= one - y[i] * y[i];
+    else if (act == UB_ACT_ELU)
+        for (int64_t i = 0; i < count; i++) {
+            ub_real slope = y[i] > 0 ? one : y[i] + one;
+            dy[i] *= slope;
+        }
 }
 
 UB_SIMD static void add_rows(int64_t n, int32_t out, const ub_real *restrict delta,

@@ -18,8 +18,12 @@
 typedef enum ub_activation {
     UB_ACT_LINEAR,
     UB_ACT_LEAKY, /* x > 0 ? x : .01 x */
-    UB_ACT_TANH
+    UB_ACT_TANH,
+    UB_ACT_ELU /* x > 0 ? x : exp(x) - 1 (Clevert et al., ICLR 2016) */
 } ub_activation;
+
+/* Of the hidden layers of encoder and decoder. */
+ub_activation ub_hidden_activation(const ub_model_shape *shape);
 
 /* out = (x - mean) / sd; a column without variance (sd <= 0) becomes 0. */
 void ub_standardise(int32_t n, const double *x, const double *mean, const double *sd, ub_real *out);

@@ -20,7 +20,7 @@ static ub_activation activation(const ub_objective *o, int32_t l)
     int32_t stack = o->shape.layers + 1;
     if (l >= 2 * stack)
         return (l - 2 * stack) % 2 == 0 ? UB_ACT_TANH : UB_ACT_LINEAR;
-    return l % stack == o->shape.layers ? UB_ACT_LINEAR : UB_ACT_LEAKY;
+    return l % stack == o->shape.layers ? UB_ACT_LINEAR : ub_hidden_activation(&o->shape);
 }
 
 /* A layer in ranges of at most this many numbers, its biases with the last of them. */
@@ -113,15 +113,19 @@ static ub_status fill(ub_objective *o, const int32_t *task_offset)
 }
 
 ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_offset,
-                            const ub_settings *settings, int64_t rows, int64_t slots,
-                            ub_objective *out)
+                            const int32_t *classes, const ub_settings *settings, int64_t rows,
+                            int64_t slots, ub_objective *out)
 {
     ub_objective o = {
         .shape = *shape, .rows = rows, .slots = slots, .beta = settings->disentangle.beta};
     o.penalty = ub_penalty_at((size_t)settings->disentangle.penalty);
     if (o.penalty == NULL)
         return UB_FAIL(UB_EARG, "there is no penalty number %d", settings->disentangle.penalty);
-    ub_status st = fill(&o, task_offset);
+    ub_status st = UB_ALLOC(o.classes, shape->tasks);
+    for (int32_t i = 0; st == UB_OK && classes != NULL && i < shape->tasks; i++)
+        o.classes[i] = classes[i];
+    if (st == UB_OK)
+        st = fill(&o, task_offset);
     if (st != UB_OK) {
         ub_objective_release(&o);
         return st;
@@ -154,9 +158,9 @@ void ub_objective_release(ub_objective *o)
     free_each(o->back, head_layer(o, 0));
     free_each(o->active, o->shape.tasks);
     free_each(o->delta, o->shape.tasks);
-    void *blocks[] = {o->effective, o->in,       o->z,     o->dz,         o->sd,    o->tail,
-                      o->answer,    o->slope,    o->work,  o->n,          o->range, o->at,
-                      o->head,      o->jacobian, o->layer, o->task_offset};
+    void *blocks[] = {o->classes, o->effective, o->in,       o->z,     o->dz,         o->sd,
+                      o->tail,    o->answer,    o->slope,    o->work,  o->n,          o->range,
+                      o->at,      o->head,      o->jacobian, o->layer, o->task_offset};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         ub_free(blocks[i]);
     *o = (ub_objective){0};
@@ -169,8 +173,8 @@ void ub_objective_start(const ub_objective *o, uint64_t seed, int64_t restart, u
         int64_t         weights = (int64_t)layer->in * layer->out;
         uint64_t        item = (uint64_t)restart * (uint64_t)o->layers + (uint64_t)l;
         ub_rng          r = ub_rng_make(seed, UB_RNG_INIT, item);
-        double          sd = activation(o, l) == UB_ACT_LEAKY ? sqrt(2.0 / layer->in)
-                                                              : sqrt(2.0 / (layer->in + layer->out));
+        bool   rectifies = activation(o, l) == UB_ACT_LEAKY || activation(o, l) == UB_ACT_ELU;
+        double sd = rectifies ? sqrt(2.0 / layer->in) : sqrt(2.0 / (layer->in + layer->out));
         for (int64_t k = 0; k < weights; k++)
             w[layer->at + k] = (ub_real)(sd * ub_rng_normal(&r));
         memset(w + layer->at + weights, 0, (size_t)layer->out * sizeof *w);
@@ -280,6 +284,32 @@ static double squared_error(int64_t n, int32_t width, const ub_real *out, const 
     return sum;
 }
 
+/* Cross-entropy of the softmax of rows of logits against one-hot targets, as squared_error;
+ * delta = weight * use * (softmax - target).  The largest logit is taken off first. */
+static double cross_entropy(int64_t n, int32_t width, ub_real *logit, const ub_real *x,
+                            int32_t stride, const ub_real *use, int32_t use_stride, double weight,
+                            ub_real *delta)
+{
+    double sum = 0.0;
+    for (int64_t r = 0; r < n; r++, logit += width, x += stride, delta += width) {
+        ub_real u = use[r * use_stride], most = logit[0], scale = (ub_real)weight * u;
+        double  total = 0.0, wanted = 0.0;
+        for (int32_t c = 1; c < width; c++)
+            most = logit[c] > most ? logit[c] : most;
+        for (int32_t c = 0; c < width; c++) {
+            delta[c] = logit[c] - most;
+            wanted += x[c] * delta[c];
+        }
+        ub_vector_exp(width, delta);
+        for (int32_t c = 0; c < width; c++)
+            total += delta[c];
+        for (int32_t c = 0; c < width; c++)
+            delta[c] = scale * (delta[c] / (ub_real)total - x[c]);
+        sum += u * (log(total < 1.0 ? 1.0 : total) - wanted); /* the largest adds 1 */
+    }
+    return sum;
+}
+
 /* Forward and, down to the pre-activation of the first layer, backward; returns the task loss.
  * Of the heads, weights and gradient are those from tail_at on. */
 static double run_head(ub_objective *o, const ub_real *w, const ub_real *z, const ub_batch *b,
@@ -288,8 +318,12 @@ static double run_head(ub_objective *o, const ub_real *w, const ub_real *z, cons
     const ub_layer *first = &o->head[2 * i], *second = first + 1;
     ub_dense_forward(first, UB_ACT_TANH, w, b->n, z, o->active[i]);
     ub_dense_forward(second, UB_ACT_LINEAR, w, b->n, o->active[i], o->answer);
-    double loss = squared_error(b->n, second->out, o->answer, b->target + o->task_offset[i],
-                                o->shape.targets, b->use + i, o->shape.tasks, weight, o->slope);
+    const ub_real *target = b->target + o->task_offset[i], *use = b->use + i;
+    double         loss = o->classes[i] > 0
+                              ? cross_entropy(b->n, second->out, o->answer, target, o->shape.targets, use,
+                                              o->shape.tasks, weight, o->slope)
+                              : squared_error(b->n, second->out, o->answer, target, o->shape.targets, use,
+                                              o->shape.tasks, weight, o->slope);
     if (grad != NULL) {
         ub_dense_backward(second, w, b->n, o->active[i], o->slope, grad, o->delta[i], 0);
         ub_dense_unact(UB_ACT_TANH, b->n * first->out, o->active[i], o->delta[i]);

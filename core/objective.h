@@ -6,6 +6,7 @@
  *   reconstruction  |decoder(z) - x|^2 / D, the mean over the components
  *   kl              sum_j (mu_j^2 + exp(v_j) - 1 - v_j) / 2        (to N(0, I))
  *   task            sum over the tasks that count of |head_i(z) - g_i|^2, summed over columns
+ *                   or, of a categorical task, -log softmax(head_i(z)) of its class
  *   penalty         core/penalty.h, on the first rows of the batch
  *   objective     = reconstruction + beta kl + task + lambda penalty
  *
@@ -33,7 +34,7 @@ typedef struct ub_batch {
     int64_t        n;        /* rows */
     int64_t        jacobian; /* the first so many enter the penalty */
     const ub_real *obs;      /* n x dim */
-    const ub_real *target;   /* n x targets */
+    const ub_real *target;   /* n x targets; of a categorical task: 1 in the column of its class */
     const ub_real *use;      /* n x tasks: 1 = the task's loss counts in this row, else 0 */
     const ub_real *noise;    /* n x latents; NULL: z = mu */
 } ub_batch;
@@ -52,7 +53,7 @@ typedef struct ub_objective_range {
 
 typedef struct ub_objective {
     ub_model_shape      shape;
-    int32_t            *task_offset;
+    int32_t            *task_offset, *classes;
     int32_t             layers; /* encoder, decoder, heads: see ub_model_layers */
     ub_layer           *layer;
     const ub_penalty   *penalty;
@@ -75,11 +76,12 @@ typedef struct ub_objective {
     ub_heads            heads;
 } ub_objective;
 
-/* Make one for batches of up to `rows` rows, `slots` (>= 1) of which can wait for their gradient.
+/* classes: tasks; not 0 = the task is categorical, with a class an output; NULL: none is.
+ * Make one for batches of up to `rows` rows, `slots` (>= 1) of which can wait for their gradient.
  * UB_ESHAPE, UB_ENOMEM. */
 UB_NODISCARD ub_status ub_objective_init(const ub_model_shape *shape, const int32_t *task_offset,
-                                         const ub_settings *settings, int64_t rows, int64_t slots,
-                                         ub_objective *out);
+                                         const int32_t *classes, const ub_settings *settings,
+                                         int64_t rows, int64_t slots, ub_objective *out);
 void                   ub_objective_release(ub_objective *o);
 
 /* Starting weights of one initialisation: normal, He et al. (2015) before leaky ReLU, Glorot and

@@ -23,8 +23,10 @@ typedef float ub_real;
 #define ub_dense_forward ub_dense_forward_single
 #define ub_dense_gradient ub_dense_gradient_single
 #define ub_dense_unact ub_dense_unact_single
+#define ub_hidden_activation ub_hidden_activation_single
 #define ub_standardise ub_standardise_single
 
+#define ub_vector_elu ub_vector_elu_single
 #define ub_vector_exp ub_vector_exp_single
 #define ub_vector_normal ub_vector_normal_single
 #define ub_vector_tanh ub_vector_tanh_single

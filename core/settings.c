@@ -214,6 +214,8 @@ static const ub_field disentangle[] = {
     INT("hidden", disentangle.hidden, "64", 1, 65536, "units", 0,
         "width of encoder and decoder layers"),
     INT("layers", disentangle.layers, "2", 1, 16, "", 0, "hidden layers of encoder and decoder"),
+    CHOICE("activation", disentangle.activation, "leaky", "leaky|tanh|elu", 0,
+           "of the hidden layers of encoder and decoder; leaky: slope .01 below 0"),
     INT("head_hidden", disentangle.head_hidden, "32", 1, 65536, "units", 0, "width of task heads"),
     REAL("beta", disentangle.beta, "0.01", 0, 1000, "", 0, "weight of the KL term"),
     REAL("lambda", disentangle.lambda, "0.2", 0, 1000, "", 0, "weight of the sparsity penalty"),
@@ -256,6 +258,9 @@ static const ub_field disentangle[] = {
          "never trained on; choose the initialisation"),
     REAL("keep", disentangle.keep, "0.1", 0, 1, "of the maximum", 0,
          "a task keeps latents whose mean |J| is above this part of its largest"),
+    TEXT("classes", disentangle.classes, "", 0,
+         "categorical tasks and how many classes each has, as in 'colour=4 shape=3'; their one "
+         "column holds labels from 0 on"),
     CHOICE("steps", disentangle.steps, "structure", "structure|all|truth", 0,
            "steps at which a task's loss counts: where stage 1 found it, all, or the truth"),
     INT("checkpoint_steps", disentangle.checkpoint_steps, "500", 1, 1e12, "gradient steps",

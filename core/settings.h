@@ -39,6 +39,7 @@ enum { UB_FORM_PRODUCT, UB_FORM_INTERACTION };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
 enum { UB_OPTIMIZER_ADAM, UB_OPTIMIZER_ADAMW, UB_OPTIMIZER_SGD };
 enum { UB_SCHEDULE_LINEAR, UB_SCHEDULE_COSINE, UB_SCHEDULE_STEP };
+enum { UB_HIDDEN_LEAKY, UB_HIDDEN_TANH, UB_HIDDEN_ELU };
 enum { UB_PRECISION_SINGLE, UB_PRECISION_DOUBLE };
 enum { UB_STEPS_STRUCTURE, UB_STEPS_ALL, UB_STEPS_TRUTH };
 enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT, UB_SYNTH_SPRITES };
@@ -119,7 +120,8 @@ typedef struct ub_settings {
         double  detect_s, preempt_s, restart_s;
     } rehearse;
     struct {
-        int     penalty, precision;
+        int     penalty, precision, activation;
+        char    classes[UB_TEXT_MAX]; /* "task=number ..." */
         int64_t latents, hidden, layers, head_hidden;
         double  beta, lambda, group, ramp;
         int64_t jacobian_samples;

@@ -61,13 +61,14 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
                             .layers = (int32_t)settings->disentangle.layers,
                             .head_hidden = (int32_t)settings->disentangle.head_hidden,
                             .tasks = c->tasks,
-                            .targets = c->task_offset[c->tasks]};
+                            .targets = t->targets.offset[c->tasks],
+                            .activation = settings->disentangle.activation};
     UB_TRY(check_use(c, use));
     t->api = settings->disentangle.precision == UB_PRECISION_DOUBLE ? &ub_learner_double
                                                                     : &ub_learner_single;
-    UB_TRY(t->api->create(c, own, use, norm, settings, &shape, &t->learner));
+    UB_TRY(t->api->create(c, &t->targets, own, use, norm, settings, &shape, &t->learner));
     t->facts = t->api->facts(t->learner);
-    UB_TRY(ub_model_alloc(&shape, c->task_offset, &t->best));
+    UB_TRY(ub_model_alloc(&shape, t->targets.offset, &t->best));
     UB_TRY(ub_restarts_alloc(&t->best, t->restarts, &t->ends));
     t->ends.count = 0;
     memcpy(t->best.norm, norm, 2 * (size_t)(shape.dim + shape.targets) * sizeof *norm);
@@ -92,11 +93,17 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
 
 ub_status ub_trainer_check(const ub_corpus *corpus, const ub_settings *settings)
 {
-    double    *norm; /* of no matter: no episode is copied */
+    double    *norm = NULL; /* of no matter: no episode is copied */
     ub_sampler sampler = {0};
-    UB_TRY(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + corpus->task_offset[corpus->tasks])));
-    ub_status st = ub_sampler_init(corpus, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler);
+    ub_targets targets = {0};
+    ub_status  st = UB_OK;
+    UB_TRY_OUT(ub_targets_init(corpus, settings, &targets));
+    UB_TRY_OUT(UB_ALLOC(norm, 2 * ((int64_t)corpus->dim + targets.offset[corpus->tasks])));
+    UB_TRY_OUT(
+        ub_sampler_init(corpus, &targets, (ub_range){0, 0}, NULL, norm, settings, 1, &sampler));
+out:
     ub_sampler_release(&sampler);
+    ub_targets_release(&targets);
     ub_free(norm);
     return st;
 }
@@ -113,7 +120,13 @@ static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *us
     t->settings = *settings;
     t->every = settings->disentangle.patience > 0 ? 1 : t->epochs;
     t->own = own;
-    ub_status st = fill(t, corpus, own, use, norm, settings);
+    double   *own_norm = NULL;
+    ub_status st = ub_targets_init(corpus, settings, &t->targets);
+    if (st == UB_OK)
+        st = ub_targets_norm(&t->targets, corpus, norm, &own_norm);
+    if (st == UB_OK)
+        st = fill(t, corpus, own, use, own_norm, settings);
+    ub_free(own_norm);
     if (st != UB_OK)
         ub_trainer_destroy(&t);
     else
@@ -139,6 +152,7 @@ void ub_trainer_destroy(ub_trainer **t)
 {
     if (*t == NULL)
         return;
+    ub_targets_release(&(*t)->targets);
     ub_model_release(&(*t)->best);
     ub_restarts_release(&(*t)->ends);
     if ((*t)->api != NULL)

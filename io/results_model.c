@@ -21,6 +21,7 @@ static const struct {
     {"hidden", offsetof(ub_model_shape, hidden)},
     {"layers", offsetof(ub_model_shape, layers)},
     {"head_hidden", offsetof(ub_model_shape, head_hidden)},
+    {"activation", offsetof(ub_model_shape, activation)},
     {"tasks", offsetof(ub_model_shape, tasks)},
     {"targets", offsetof(ub_model_shape, targets)},
 };

@@ -38,8 +38,8 @@ static void destroy(ub_learner **l)
     *l = NULL;
 }
 
-static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                        const double *norm, const ub_settings *settings,
+static ub_status create(const ub_corpus *corpus, const ub_targets *targets, ub_range own,
+                        const uint8_t *use, const double *norm, const ub_settings *settings,
                         const ub_model_shape *shape, ub_learner **out)
 {
     ub_learner *l = NULL;
@@ -49,10 +49,11 @@ static ub_status create(const ub_corpus *corpus, ub_range own, const uint8_t *us
     if (l->optimizer == NULL)
         UB_TRY_OUT(
             UB_FAIL(UB_EARG, "there is no optimiser number %d", settings->disentangle.optimizer));
-    UB_TRY_OUT(ub_sampler_init(corpus, own, use, norm, settings, shape->latents, &l->sampler));
+    UB_TRY_OUT(
+        ub_sampler_init(corpus, targets, own, use, norm, settings, shape->latents, &l->sampler));
     int64_t slots = own.count > 0 ? own.count : 1;
-    UB_TRY_OUT(ub_objective_init(shape, corpus->task_offset, settings, l->sampler.rows, slots,
-                                 &l->objective));
+    UB_TRY_OUT(ub_objective_init(shape, targets->offset, targets->classes, settings,
+                                 l->sampler.rows, slots, &l->objective));
     const ub_objective *o = &l->objective;
     l->width = o->parameters + terms_of(shape);
     for (int i = 0; i < UB_LEARNER_VECTORS; i++)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "core/corpus.h"
+#include "core/internal/targets.h"
 #include "core/model.h"
 #include "core/optimizer.h"
 #include "core/settings.h"
@@ -39,8 +40,8 @@ enum { UB_LEARNER_VECTORS = 3 };
 /* Vectors of numbers of this precision are `void`; those of `double` are doubles always. */
 typedef struct ub_learner_api {
     size_t size; /* bytes of a number */
-    ub_status (*create)(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                        const double *norm, const ub_settings *settings,
+    ub_status (*create)(const ub_corpus *corpus, const ub_targets *targets, ub_range own,
+                        const uint8_t *use, const double *norm, const ub_settings *settings,
                         const ub_model_shape *shape, ub_learner **out);
     void (*destroy)(ub_learner **l);
     ub_learner_facts (*facts)(const ub_learner *l);

@@ -5,12 +5,11 @@
 
 #include "core/internal/vector.h"
 #include "core/mem.h"
-#include "core/network.h"
 #include "core/rng.h"
 
-static int32_t targets_of(const ub_corpus *c)
+static int32_t targets_of(const ub_sampler *p)
 {
-    return c->task_offset[c->tasks];
+    return p->targets->offset[p->targets->tasks];
 }
 
 ub_range ub_sampler_episodes(const ub_sampler *p, int64_t s, int held)
@@ -45,10 +44,12 @@ static ub_status check(const ub_sampler *p)
 static ub_status alloc(ub_sampler *p, const uint8_t *use, const double *norm, int32_t latents)
 {
     const ub_corpus *c = p->corpus;
-    int64_t          columns = 2 * ((int64_t)c->dim + targets_of(c));
+    int64_t          columns = 2 * ((int64_t)c->dim + targets_of(p));
     int64_t          cells = (int64_t)c->steps * c->tasks;
     UB_TRY(UB_ALLOC(p->norm, columns));
     memcpy(p->norm, norm, (size_t)columns * sizeof *norm);
+    for (int64_t k = columns / 2; k < columns; k++)
+        p->norm[k] = norm[k] > 0 ? 1.0 / norm[k] : 0.0;
     UB_TRY(UB_ALLOC(p->use, cells));
     for (int64_t k = 0; k < cells; k++)
         p->use[k] = use == NULL || use[k] != 0 ? 1 : 0;
@@ -59,17 +60,18 @@ static ub_status alloc(ub_sampler *p, const uint8_t *use, const double *norm, in
         UB_TRY(UB_ALLOC(p->order[k], ub_sampler_episodes(p, p->own.first + k, 0).count * c->steps));
     }
     UB_TRY(UB_ALLOC(p->obs, p->rows * c->dim));
-    UB_TRY(UB_ALLOC(p->target, p->rows * targets_of(c)));
+    UB_TRY(UB_ALLOC(p->target, p->rows * targets_of(p)));
     UB_TRY(UB_ALLOC(p->row_use, p->rows * c->tasks));
     UB_TRY(UB_ALLOC(p->noise, p->rows * latents));
     return UB_OK;
 }
 
-ub_status ub_sampler_init(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                          const double *norm, const ub_settings *settings, int32_t latents,
-                          ub_sampler *out)
+ub_status ub_sampler_init(const ub_corpus *corpus, const ub_targets *targets, ub_range own,
+                          const uint8_t *use, const double *norm, const ub_settings *settings,
+                          int32_t latents, ub_sampler *out)
 {
     ub_sampler p = {.corpus = corpus,
+                    .targets = targets,
                     .own = own,
                     .shards = settings->disentangle.shards,
                     .batch = settings->disentangle.batch,
@@ -107,17 +109,40 @@ void ub_sampler_release(ub_sampler *p)
     *p = (ub_sampler){0};
 }
 
+/* As ub_standardise, without a division a number. */
+static void scale(int32_t n, const double *restrict x, const double *restrict mean,
+                  const double *restrict inverse, ub_real *restrict out)
+{
+    for (int32_t i = 0; i < n; i++)
+        out[i] = (ub_real)((x[i] - mean[i]) * inverse[i]);
+}
+
+/* An episode's columns g: numbers standardised, labels one-hot. */
+static void put_targets(const ub_sampler *p, const double *g, ub_real *out)
+{
+    const ub_targets *t = p->targets;
+    const double *mean = p->norm + p->corpus->dim, *inverse = mean + p->corpus->dim + targets_of(p);
+    for (int32_t i = 0; i < t->tasks; i++) {
+        int32_t       at = t->offset[i], width = t->offset[i + 1] - at;
+        const double *own = g + p->corpus->task_offset[i];
+        if (t->classes[i] == 0)
+            scale(width, own, mean + at, inverse + at, out + at);
+        else
+            for (int32_t k = 0; k < width; k++)
+                out[at + k] = *own == (double)k ? 1 : 0;
+    }
+}
+
 /* Sample number `sample` of the episodes from `first` on becomes row r. */
 static void put_row(ub_sampler *p, int64_t first, int64_t sample, int64_t r)
 {
     const ub_corpus *c = p->corpus;
-    int32_t          targets = targets_of(c);
+    int32_t          targets = targets_of(p);
     int64_t          local = first - c->first + sample / c->steps, step = sample % c->steps;
-    const double    *mean = p->norm, *sd = p->norm + c->dim + targets;
-    ub_standardise(c->dim, c->states + (local * c->steps + step) * c->dim, mean, sd,
-                   p->obs + r * c->dim);
-    ub_standardise(targets, c->targets + local * targets, mean + c->dim, sd + c->dim,
-                   p->target + r * targets);
+    const double    *mean = p->norm, *inverse = p->norm + c->dim + targets;
+    scale(c->dim, c->states + (local * c->steps + step) * c->dim, mean, inverse,
+          p->obs + r * c->dim);
+    put_targets(p, c->targets + local * c->task_offset[c->tasks], p->target + r * targets);
     memcpy(p->row_use + r * c->tasks, p->use + step * c->tasks, (size_t)c->tasks * sizeof *p->use);
 }
 

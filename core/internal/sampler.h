@@ -13,28 +13,32 @@
 #define UB_CORE_INTERNAL_SAMPLER_H
 
 #include "core/corpus.h"
+#include "core/internal/targets.h"
 #include "core/objective.h"
 #include "core/shard.h"
 
 typedef struct ub_sampler {
-    const ub_corpus *corpus; /* borrowed */
-    ub_range         own;
-    int64_t          shards, batch, jacobian;
-    uint64_t         seed;
-    double           holdout;
-    double          *norm;  /* 2 * (dim + targets): means, standard deviations; owned */
-    ub_real         *use;   /* T x M, 0 or 1; owned */
-    int64_t        **order; /* of every own shard: its current permutation; owned */
-    int64_t         *epoch; /* of every own shard: what its permutation is of, -1 = none; owned */
-    int64_t          train, held;                    /* samples of all shards */
-    int64_t          rows;                           /* of the largest batch of a shard */
-    ub_real         *obs, *target, *row_use, *noise; /* a batch; owned */
+    const ub_corpus  *corpus;  /* borrowed */
+    const ub_targets *targets; /* borrowed */
+    ub_range          own;
+    int64_t           shards, batch, jacobian;
+    uint64_t          seed;
+    double            holdout;
+    double   *norm;  /* 2 * (dim + targets): means, 1 / standard deviations (0: none); owned */
+    ub_real  *use;   /* T x M, 0 or 1; owned */
+    int64_t **order; /* of every own shard: its current permutation; owned */
+    int64_t  *epoch; /* of every own shard: what its permutation is of, -1 = none; owned */
+    int64_t   train, held;                    /* samples of all shards */
+    int64_t   rows;                           /* of the largest batch of a shard */
+    ub_real  *obs, *target, *row_use, *noise; /* a batch; owned */
 } ub_sampler;
 
-/* Errors: UB_EINPUT (fewer episodes than shards, batch smaller than shards, nothing held out). */
-UB_NODISCARD ub_status ub_sampler_init(const ub_corpus *corpus, ub_range own, const uint8_t *use,
-                                       const double *norm, const ub_settings *settings,
-                                       int32_t latents, ub_sampler *out);
+/* norm is of the targets (ub_targets_norm).
+ * Errors: UB_EINPUT (fewer episodes than shards, batch smaller than shards, nothing held out). */
+UB_NODISCARD ub_status ub_sampler_init(const ub_corpus *corpus, const ub_targets *targets,
+                                       ub_range own, const uint8_t *use, const double *norm,
+                                       const ub_settings *settings, int32_t latents,
+                                       ub_sampler *out);
 void                   ub_sampler_release(ub_sampler *p);
 
 /* The training batch of own shard s at step `step` of the epoch numbered `epoch` over all

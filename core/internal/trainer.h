@@ -21,6 +21,7 @@ struct ub_trainer {
     const ub_learner_api *api;
     ub_learner           *learner;
     ub_learner_facts      facts;
+    ub_targets            targets;
     ub_model              best; /* shape and norm of the model */
     ub_restarts           ends; /* of the initialisations that are over */
     ub_trainer_counters   at;

@@ -19,6 +19,12 @@ void ub_vector_exp(int64_t n, double *x)
         x[i] = exp(x[i]);
 }
 
+void ub_vector_elu(int64_t n, double *x)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] : expm1(x[i]);
+}
+
 void ub_vector_normal(ub_rng stream, int64_t n, double *x)
 {
     for (int64_t i = 0; i < n; i++)
@@ -85,6 +91,14 @@ UB_SIMD void ub_vector_exp(int64_t n, float *x)
 {
     for (int64_t i = 0; i < n; i++)
         x[i] = exp_of(x[i]);
+}
+
+UB_SIMD void ub_vector_elu(int64_t n, float *x)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float below = exp_of(x[i]) - 1.0f;
+        x[i] = x[i] > 0.0f ? x[i] : below;
+    }
 }
 
 /* log of a normal positive number. */

@@ -19,6 +19,10 @@
 void ub_vector_tanh(int64_t n, ub_real *x);
 void ub_vector_exp(int64_t n, ub_real *x);
 
+/* x[i] becomes x[i] if positive, else exp(x[i]) - 1.  (float: the exponential less 1, so its error
+ * is that of numbers about 1.) */
+void ub_vector_elu(int64_t n, ub_real *x);
+
 /* n standard normal numbers from the start of a stream.  (float: Box and Muller with both of its
  * numbers used, from 23 + 32 bits; none is beyond 5.8.) */
 void ub_vector_normal(ub_rng stream, int64_t n, ub_real *x);

@@ -21,6 +21,7 @@ static const uint8_t        use[] = {1, 0, 1, 1};
 
 typedef struct pair {
     ub_corpus   corpus;
+    ub_targets  targets;
     ub_learner *a, *b; /* double and single */
     int64_t     n;     /* parameters */
     double     *state, *wide;
@@ -51,8 +52,9 @@ static void setup(pair *p, int penalty)
     s.disentangle.shards = SHARDS;
     s.disentangle.batch = 60;
     ub_range own = {0, SHARDS};
-    UB_CHECK(ub_learner_double.create(&p->corpus, own, use, unit, &s, &shape, &p->a));
-    UB_CHECK(ub_learner_single.create(&p->corpus, own, use, unit, &s, &shape, &p->b));
+    UB_CHECK(ub_targets_init(&p->corpus, &s, &p->targets));
+    UB_CHECK(ub_learner_double.create(&p->corpus, &p->targets, own, use, unit, &s, &shape, &p->a));
+    UB_CHECK(ub_learner_single.create(&p->corpus, &p->targets, own, use, unit, &s, &shape, &p->b));
     p->n = ub_learner_double.facts(p->a).parameters;
     CU_ASSERT_EQUAL(p->n, ub_learner_single.facts(p->b).parameters);
     UB_CHECK(UB_ALLOC(p->state, 3 * p->n));
@@ -66,6 +68,7 @@ static void release(pair *p)
     ub_learner_double.destroy(&p->a);
     ub_learner_single.destroy(&p->b);
     ub_corpus_release(&p->corpus);
+    ub_targets_release(&p->targets);
     ub_free(p->state);
     ub_free(p->wide);
     ub_free(p->x);

@@ -19,7 +19,10 @@ static void fill(uint64_t item, int64_t n, double *x)
 
 static double apply(ub_activation act, double x)
 {
-    return act == UB_ACT_TANH ? tanh(x) : act == UB_ACT_LEAKY && x < 0 ? 0.01 * x : x;
+    return act == UB_ACT_TANH             ? tanh(x)
+           : act == UB_ACT_ELU && x < 0   ? exp(x) - 1
+           : act == UB_ACT_LEAKY && x < 0 ? 0.01 * x
+                                          : x;
 }
 
 /* One unit by its definition. */
@@ -36,7 +39,7 @@ static void forward_is_the_formula(void)
     double w[2 + WEIGHTS], x[ROWS * IN], y[ROWS * OUT];
     fill(1, 2 + WEIGHTS, w);
     fill(2, ROWS * IN, x);
-    for (int act = UB_ACT_LINEAR; act <= UB_ACT_TANH; act++) {
+    for (int act = UB_ACT_LINEAR; act <= UB_ACT_ELU; act++) {
         ub_dense_forward(&layer, (ub_activation)act, w, ROWS, x, y);
         for (int r = 0; r < ROWS; r++)
             for (int o = 0; o < OUT; o++)
@@ -73,7 +76,7 @@ static void backward_is_the_derivative(void)
     fill(3, 2 + WEIGHTS, w);
     fill(4, ROWS * IN, x);
     fill(5, ROWS * OUT, c);
-    for (int a = UB_ACT_LINEAR; a <= UB_ACT_TANH; a++) {
+    for (int a = UB_ACT_LINEAR; a <= UB_ACT_ELU; a++) {
         ub_activation act = (ub_activation)a;
         double        grad[2 + WEIGHTS], dx[ROWS * IN];
         for (int k = 0; k < 2 + WEIGHTS; k++)
@@ -143,6 +146,9 @@ static void bad_shapes_are_refused(void)
     s.targets = 4;
     UB_CHECK_FAILS(ub_model_alloc(&s, offset, &m), UB_ESHAPE, "the model has 4");
     UB_CHECK_FAILS(ub_model_alloc(&shape, gap, &m), UB_ESHAPE, "task 1");
+    s = shape;
+    s.activation = 3;
+    UB_CHECK_FAILS(ub_model_alloc(&s, offset, &m), UB_ESHAPE, "activation number 3");
 }
 
 /* Mean of the latents of one observation by the definition. */

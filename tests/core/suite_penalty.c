@@ -33,29 +33,48 @@ static void fill(uint64_t item, int64_t n, double *x)
         x[i] = ub_rng_normal(&r);
 }
 
-static ub_status setup(problem *p, int penalty)
+/* What of the model is not as always: the activation, and tasks whose outputs are classes. */
+typedef struct kind {
+    int     activation;
+    int32_t classes[TASKS];
+} kind;
+
+static const kind usual = {.activation = UB_HIDDEN_LEAKY};
+
+static ub_status setup_kind(problem *p, int penalty, const kind *k)
 {
+    ub_model_shape own = shape;
+    own.activation = k->activation;
     ub_settings s;
     UB_TRY(ub_schema_defaults(ub_settings_schema(), &s));
     s.disentangle.beta = beta;
     s.disentangle.group = group;
     s.disentangle.penalty = penalty;
     *p = (problem){0};
-    UB_TRY(ub_objective_init(&shape, offset, &s, ROWS, 1, &p->o));
+    UB_TRY(ub_objective_init(&own, offset, k->classes, &s, ROWS, 1, &p->o));
     CU_ASSERT(p->o.parameters <= 1000);
     ub_objective_start(&p->o, 3, 1, p->w);
-    for (int64_t k = 0; k < p->o.parameters; k++) { /* biases and masks away from 0 and 1 */
+    for (int64_t n = 0; n < p->o.parameters; n++) { /* biases and masks away from 0 and 1 */
         double nudge;
-        fill(100 + (uint64_t)k, 1, &nudge);
-        p->w[k] += 0.2 * nudge;
+        fill(100 + (uint64_t)n, 1, &nudge);
+        p->w[n] += 0.2 * nudge;
     }
     fill(1, ROWS * DIM, p->obs);
     fill(2, ROWS * TARGETS, p->target);
     fill(3, ROWS * LATENTS, p->noise);
-    for (int k = 0; k < ROWS * TASKS; k++)
-        p->use[k] = k % 3 != 0;
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < TASKS; i++)
+            for (int c = offset[i]; c < offset[i + 1] && k->classes[i] > 0; c++)
+                p->target[r * TARGETS + c] = (r * 7 + i) % k->classes[i] == c - offset[i];
+    for (int n = 0; n < ROWS * TASKS; n++)
+        p->use[n] = n % 3 != 0;
     p->batch = (ub_batch){ROWS, JACOBIAN, p->obs, p->target, p->use, p->noise};
     return UB_OK;
+}
+
+static ub_status setup(problem *p, int penalty)
+{
+    return setup_kind(p, penalty, &usual);
 }
 
 static double loss(problem *p)
@@ -66,7 +85,8 @@ static double loss(problem *p)
            weighting.lambda * t[UB_TERM_PENALTY];
 }
 
-/* Fourth order: error h^4, so that h may be large against rounding. */
+/* Central differences of h and 2 h, extrapolated (Richardson): error h^4, so that h may be large
+ * against rounding. */
 static double slope(problem *p, int64_t k)
 {
     double keep = p->w[k], h = 2e-5, at[4], step[] = {-2 * h, -h, h, 2 * h};
@@ -78,21 +98,50 @@ static double slope(problem *p, int64_t k)
     return (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h);
 }
 
-static void check_gradient(int penalty)
+/* Of the numbers from `first` to `last`, the layer of what is there: |gradient - differences| over
+ * |gradient|, both as lengths. */
+static double error_of(problem *p, int64_t first, int64_t last)
+{
+    double square = 0, wrong = 0;
+    for (int64_t k = first; k < last; k++) {
+        double d = p->grad[k] - slope(p, k);
+        square += p->grad[k] * p->grad[k];
+        wrong += d * d;
+    }
+    CU_ASSERT(square > 0);
+    return sqrt(wrong / square);
+}
+
+static void check_kind(int penalty, const kind *k)
 {
     static problem p;
     double         terms[UB_TERMS];
-    UB_CHECK(setup(&p, penalty));
+    UB_CHECK(setup_kind(&p, penalty, k));
     for (int noisy = 0; noisy < 2; noisy++) {
         p.batch.noise = noisy ? p.noise : NULL;
         memset(p.grad, 0, sizeof p.grad);
         ub_objective_batch(&p.o, p.w, &p.batch, &weighting, terms, p.grad);
-        for (int k = 0; k < UB_TERMS; k++)
-            CU_ASSERT(terms[k] > 0 || (k == UB_TERM_PENALTY && penalty == UB_PENALTY_NONE));
-        for (int64_t k = 0; k < p.o.parameters; k++)
-            UB_CHECK_CLOSE(p.grad[k], slope(&p, k), 1e-8);
+        for (int n = 0; n < UB_TERMS; n++)
+            CU_ASSERT(terms[n] > 0 || (n == UB_TERM_PENALTY && penalty == UB_PENALTY_NONE));
+        for (int32_t l = 0; l < p.o.layers; l++) {
+            int64_t last = l + 1 < p.o.layers ? p.o.layer[l + 1].at : p.o.weights;
+            CU_ASSERT(error_of(&p, p.o.layer[l].at, last) <= 1e-7);
+        }
+        if (p.o.parameters > p.o.weights)
+            CU_ASSERT(error_of(&p, p.o.weights, p.o.parameters) <= 1e-7);
+        for (int64_t n = 0; n < p.o.parameters; n++)
+            UB_CHECK_CLOSE(p.grad[n], slope(&p, n), 1e-8);
     }
     ub_objective_release(&p.o);
+}
+
+/* Every activation, tasks of numbers, of classes, and of both. */
+static void check_gradient(int penalty)
+{
+    static const int32_t classes[][TASKS] = {{0, 0}, {3, 0}, {3, 2}};
+    for (int activation = UB_HIDDEN_LEAKY; activation <= UB_HIDDEN_ELU; activation++)
+        for (int c = 0; c < 3; c++)
+            check_kind(penalty, &(kind){activation, {classes[c][0], classes[c][1]}});
 }
 
 static void gradient_none(void)
@@ -203,6 +252,35 @@ static void jacobian_is_the_formula(void)
     check_jacobian(UB_PENALTY_JACOBIAN_GROUP);
 }
 
+/* The softmax written out, for a row; rows that do not count add nothing. */
+static void classes_are_the_formula(void)
+{
+    static const kind k = {.activation = UB_HIDDEN_ELU, .classes = {3, 2}};
+    static problem    p;
+    double            t[UB_TERMS], want = 0;
+    UB_CHECK(setup_kind(&p, UB_PENALTY_NONE, &k));
+    for (int large = 0; large < 2; large++) {
+        ub_objective_batch(&p.o, p.w, &p.batch, &weighting, t, NULL);
+        want = 0;
+        for (int r = 0; r < ROWS; r++)
+            for (int i = 0; i < TASKS; i++) {
+                long double sum = 0, chosen = 0;
+                for (int o = 0; o < k.classes[i]; o++) {
+                    long double e = expl((long double)head(&p, i, o, p.o.z + r * LATENTS));
+                    sum += e;
+                    chosen += p.target[r * TARGETS + offset[i] + o] * e;
+                }
+                want -= p.use[r * TASKS + i] * (double)logl(chosen / sum);
+            }
+        UB_CHECK_CLOSE(t[UB_TERM_TASK], weighting.row * want, 1e-12);
+        /* Again with logits beyond what exp can say in double. */
+        int64_t bias = p.o.layer[7].at + (int64_t)3 * HIDDEN;
+        p.w[bias] += 800;
+    }
+    CU_ASSERT(want > 100);
+    ub_objective_release(&p.o);
+}
+
 /* A task that never counts leaves no trace in its head, whatever the penalty on J. */
 static void unused_task_is_left_alone(void)
 {
@@ -305,6 +383,7 @@ UB_SUITE("penalty", {"the gradient without penalty is the derivative", gradient_
          {"the gradient with the group penalty is the derivative", gradient_group},
          {"the terms are their formulas", terms_are_the_formulas},
          {"the Jacobian penalty and the strength are their formulas", jacobian_is_the_formula},
+         {"the loss of classes is minus the logarithm of their softmax", classes_are_the_formula},
          {"a task that does not count leaves its head alone", unused_task_is_left_alone},
          {"without rows for the penalty it is zero", no_rows_no_penalty},
          {"the mask folds into the model and its scale cannot hide in the first layer",

@@ -299,7 +299,9 @@ static void epochs_visit_the_samples(void)
     s.disentangle.batch = 4 * 9; /* ten steps take 45 training episodes of two steps */
     for (int64_t e = 0; e < 200 * STEPS; e++)
         c.states[e * DIM] = (double)e;
-    UB_CHECK(ub_sampler_init(&c, (ub_range){0, SHARDS}, NULL, unit, &s, LATENTS, &p));
+    ub_targets targets;
+    UB_CHECK(ub_targets_init(&c, &s, &targets));
+    UB_CHECK(ub_sampler_init(&c, &targets, (ub_range){0, SHARDS}, NULL, unit, &s, LATENTS, &p));
     CU_ASSERT(p.train == 4 * 90 && p.held == 4 * 10 && p.rows == 9);
     for (int64_t shard = 0; shard < SHARDS; shard++) {
         for (int epoch = 0; epoch < 2; epoch++) {
@@ -323,6 +325,7 @@ static void epochs_visit_the_samples(void)
             CU_ASSERT_NOT_EQUAL(noise[other], noise[shard]);
     }
     ub_sampler_release(&p);
+    ub_targets_release(&targets);
     ub_corpus_release(&c);
 }
 

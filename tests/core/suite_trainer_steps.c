@@ -160,9 +160,95 @@ static void early_ends_survive_a_stop(void)
     ub_corpus_release(&c);
 }
 
+/* Two tasks of the made-up corpus and one of three classes: the quarter its signs are in. */
+static ub_corpus with_classes(void)
+{
+    ub_corpus c = make_corpus(203, 0, 203);
+    CU_ASSERT_EQUAL(c.task_offset[2] - c.task_offset[1], 1);
+    (void)snprintf(c.task_name[0], UB_NAME_MAX, "pair");
+    (void)snprintf(c.task_name[1], UB_NAME_MAX, "kind");
+    for (int64_t e = 0; e < 203; e++) {
+        double *g = c.targets + e * TARGETS;
+        g[2] = g[2] > 0.8 ? 2 : g[2] < -0.8 ? 0 : 1;
+    }
+    return c;
+}
+
+/* The head learns them, in both precisions: far better than their frequencies. */
+static void classes_are_learnt(void)
+{
+    ub_corpus   c = with_classes();
+    ub_settings s = make_settings();
+    double      frequency[3] = {0}, entropy = 0, z[LATENTS], right = 0, rows = 203 * STEPS;
+    (void)snprintf(s.disentangle.classes, UB_TEXT_MAX, "kind=3");
+    s.disentangle.epochs = 40;
+    s.disentangle.restarts = 1;
+    s.disentangle.lambda = 0.01;
+    for (int64_t e = 0; e < 203; e++)
+        frequency[(int)c.targets[e * TARGETS + 2]] += 1.0 / 203;
+    for (int k = 0; k < 3; k++) {
+        CU_ASSERT(frequency[k] > 0.1);
+        entropy = fmax(entropy, frequency[k]);
+    }
+    for (int precision = UB_PRECISION_SINGLE; precision <= UB_PRECISION_DOUBLE; precision++) {
+        s.disentangle.precision = precision;
+        ub_trainer *t = make(&c, (ub_range){0, SHARDS}, &s);
+        ub_model    m;
+        train_until(t, INT64_MAX);
+        UB_CHECK(ub_trainer_model(t, &m));
+        CU_ASSERT(m.shape.targets == 5 && m.task_offset[2] == 5);
+        right = 0;
+        for (int64_t r = 0; r < 203 * STEPS; r++) {
+            double best = -INFINITY;
+            int    said = 0;
+            UB_CHECK(ub_model_encode(&m, 1, c.states + r * DIM, z));
+            for (int o = 0; o < 3; o++)
+                if (head(&m, 1, o, z) > best) {
+                    best = head(&m, 1, o, z);
+                    said = o;
+                }
+            right += said == (int)c.targets[r / STEPS * TARGETS + 2];
+        }
+        CU_ASSERT(right / rows > entropy + 0.1);
+        for (int o = 2; o < 5; o++) /* logits have no units of the corpus */
+            CU_ASSERT(m.norm[DIM + o] == 0 && m.norm[2 * DIM + 5 + o] == 1);
+        CU_ASSERT_EQUAL(m.norm[DIM + 1], norm[DIM + 1]);
+        CU_ASSERT_EQUAL(m.norm[2 * DIM + 5 + 1], norm[DIM + TARGETS + DIM + 1]);
+        ub_model_release(&m);
+        ub_trainer_destroy(&t);
+    }
+    ub_corpus_release(&c);
+}
+
+static void refuse_classes(const ub_corpus *c, const char *setting, const char *sentence)
+{
+    ub_settings s = make_settings();
+    ub_trainer *t = NULL;
+    (void)snprintf(s.disentangle.classes, UB_TEXT_MAX, "%s", setting);
+    UB_CHECK_FAILS(ub_trainer_create(c, (ub_range){0, SHARDS}, NULL, norm, &s, &t), UB_EINPUT,
+                   sentence);
+    UB_CHECK_FAILS(ub_trainer_check(c, &s), UB_EINPUT, sentence);
+}
+
+static void wrong_classes_are_refused(void)
+{
+    ub_corpus c = with_classes();
+    refuse_classes(&c, "kind", "'kind' is not TASK=NUMBER");
+    refuse_classes(&c, "kind=1", "'kind=1' is not TASK=NUMBER");
+    refuse_classes(&c, "kind=3x", "'kind=3x' is not");
+    refuse_classes(&c, "kind=3, sort=2", "no task is called 'sort'");
+    refuse_classes(&c, "pair=3", "task 'pair' has 2 columns");
+    refuse_classes(&c, "kind=2", "is 2, none of its classes 0 .. 1");
+    c.targets[5 * TARGETS + 2] = 0.5;
+    refuse_classes(&c, "kind=3", "task 'kind' of episode 5 is 0.5");
+    ub_corpus_release(&c);
+}
+
 UB_SUITE("trainer_steps",
          {"a gradient longer than allowed is shortened", long_gradients_are_clipped},
          {"a shorter one changes no bit", short_gradients_are_left_alone},
          {"an initialisation that stops falling ends early, with its best epoch",
           patience_ends_early},
-         {"early ends are the same after a stop, with every optimiser", early_ends_survive_a_stop})
+         {"early ends are the same after a stop, with every optimiser", early_ends_survive_a_stop},
+         {"classes are learnt", classes_are_learnt},
+         {"classes that do not fit the corpus are refused", wrong_classes_are_refused})

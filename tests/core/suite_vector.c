@@ -50,6 +50,15 @@ static void exp_is_close(void)
     CU_ASSERT(worst(ub_vector_exp, exp, 86) <= 2);
 }
 
+static void elu_is_close(void)
+{
+    for (float x = -100; x < 3; x += 0.0037f) {
+        float y = x;
+        ub_vector_elu(1, &y);
+        UB_CHECK_CLOSE(y, x > 0 ? x : expm1(x), 2e-7);
+    }
+}
+
 static void ends_are_kept(void)
 {
     float x[] = {NAN, INFINITY, -INFINITY, 200, -200, 0}, y[6];
@@ -110,6 +119,7 @@ static void normals_are_normal(void)
 
 UB_SUITE("vector", {"tanh is within 2 ulp for all floats", tanh_is_close},
          {"exp is within 2 ulp where it is a normal number", exp_is_close},
+         {"elu is within the rounding of numbers about 1", elu_is_close},
          {"ends and NaN are as documented", ends_are_kept},
          {"normal numbers are Box and Muller's formula", normals_are_the_formula},
          {"normal numbers are normal and independent", normals_are_normal})

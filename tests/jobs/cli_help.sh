@@ -9,10 +9,10 @@ for command in run structure disentangle synth eval encode export list config fs
     "$UNBRAID" "$command" --help | grep -q "^usage: unbraid $command" || fail "$command --help"
 done
 "$UNBRAID" structure --help | grep -q 'structure.rule' || fail "help without settings"
-for list in ci rule penalty format command; do
+for list in ci rule penalty optimizer format command; do
     [ "$("$UNBRAID" list "$list" | wc -l)" -gt 1 ] || fail "list $list"
 done
-for list in rule penalty format command; do
+for list in rule penalty optimizer format command; do
     "$UNBRAID" list "$list" | awk 'NF < 4 { exit 1 }' || fail "list $list: a name without a summary"
 done
 "$UNBRAID" list ci | grep -q '^fisher_z' || fail "list ci without fisher_z"

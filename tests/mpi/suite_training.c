@@ -1,4 +1,5 @@
 /* Training on all ranks: the weights, log and model that one rank finds, to the bit. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/rng.h"
@@ -57,6 +58,9 @@ static double *train(const ub_comm *c, const ub_settings *s, int64_t phases, int
     ub_training x = {0};
     bool        stop = false;
     double     *state;
+    (void)snprintf(corpus.task_name[1], UB_NAME_MAX, "kind");
+    for (int64_t e = 0; e < rows.count && s->disentangle.classes[0] != '\0'; e++)
+        corpus.targets[e * TARGETS + 2] = corpus.targets[e * TARGETS + 2] > 0;
     UB_CHECK(ub_trainer_create(&corpus, own, NULL, norm, s, &t));
     UB_CHECK(ub_training_init(c, t, SHARDS, &x));
     *width = ub_trainer_state_width(t);
@@ -78,19 +82,24 @@ static double *train(const ub_comm *c, const ub_settings *s, int64_t phases, int
     return state;
 }
 
-static void same_as_alone(int precision, int64_t hidden, int64_t phases)
+static void as_alone(const ub_settings *s, int64_t phases)
 {
-    ub_settings s = make_settings(precision, hidden);
-    ub_comm     self;
-    int64_t     width, same;
+    ub_comm self;
+    int64_t width, same;
     UB_CHECK(ub_comm_init(&self, MPI_COMM_SELF));
-    double *all = train(ub_world, &s, phases, &width), *alone = train(&self, &s, phases, &same);
+    double *all = train(ub_world, s, phases, &width), *alone = train(&self, s, phases, &same);
     CU_ASSERT_EQUAL(width, same);
     CU_ASSERT_EQUAL(memcmp(all, alone, (size_t)width * sizeof *all), 0);
     CU_ASSERT(all[0] > HALF);
     ub_free(all);
     ub_free(alone);
     ub_comm_release(&self);
+}
+
+static void same_as_alone(int precision, int64_t hidden, int64_t phases)
+{
+    ub_settings s = make_settings(precision, hidden);
+    as_alone(&s, phases);
 }
 
 static void whole_training(void)
@@ -103,6 +112,26 @@ static void whole_training(void)
 static void layers_in_parts(void)
 {
     same_as_alone(UB_PRECISION_SINGLE, 300, HALF + 2);
+}
+
+/* Clipped gradients travel whole; initialisations end early; heads of classes. */
+static void other_ways(void)
+{
+    for (int o = UB_OPTIMIZER_ADAM; o <= UB_OPTIMIZER_SGD; o++) {
+        ub_settings s = make_settings(o % 2, 8);
+        s.disentangle.optimizer = o;
+        s.disentangle.schedule = o;
+        s.disentangle.activation = o;
+        s.disentangle.warmup = 0.1;
+        s.disentangle.nesterov = true;
+        s.disentangle.epochs = 12;
+        s.disentangle.learning_rate = 0.03;
+        s.disentangle.patience = o == UB_OPTIMIZER_ADAMW ? 0 : 2;
+        s.disentangle.clip = o == UB_OPTIMIZER_ADAM ? 0 : 0.5;
+        if (o != UB_OPTIMIZER_ADAM)
+            (void)snprintf(s.disentangle.classes, UB_TEXT_MAX, "kind=2");
+        as_alone(&s, -1);
+    }
 }
 
 /* The plain way of core/trainer.h: whole vectors, one copy. */
@@ -209,6 +238,7 @@ static void stops_together(void)
 UB_SUITE("training",
          {"all ranks find the state that one finds, in float and double", whole_training},
          {"also where a layer is cut into ranges", layers_in_parts},
+         {"other optimisers, clipping, early ends and classes, too", other_ways},
          {"ranges and the plain way are the same", plain_way},
          {"initialisations trained apart and adopted give the model of all", one_by_one},
          {"one rank's wish stops all at the same phase", stops_together})
