@@ -5,7 +5,7 @@
 
 "$UNBRAID" synth --set synth.kind=latent --set synth.tasks=2 --set synth.samples=1000 --out l.h5 \
     >/dev/null
-study="--set corpus.path=l.h5 --set disentangle.epochs=4 --set disentangle.restarts=3
+study="--set corpus.path=l.h5 --set disentangle.epochs=2 --set disentangle.restarts=3
        --set disentangle.checkpoint_steps=3"
 
 # train RANKS TEAMS RUN
@@ -15,7 +15,7 @@ train() {
 }
 
 train 1 1 whole || fail "$(cat err.txt)"
-for pair in '2 1' '2 2' '3 0' '5 2' '5 3' '8 1' '8 3'; do
+for pair in '2 2' '3 0' '5 3' '8 2'; do
     run=run-${pair% *}-${pair#* }
     # shellcheck disable=SC2086
     train $pair "$run" || fail "$(cat err.txt)"
@@ -26,7 +26,7 @@ for pair in '2 1' '2 2' '3 0' '5 2' '5 3' '8 1' '8 3'; do
 done
 
 # A time limit stops it again and again; every try has other ranks and teams.
-study="$study --set disentangle.epochs=200"
+study="$study --set disentangle.epochs=60"
 train 2 0 long || fail "$(cat err.txt)"
 short=$study
 set -- '3 3' '2 1' '2 2' '5 3' '1 1' '3 2'
