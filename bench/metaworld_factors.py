@@ -27,18 +27,17 @@ def main():
     names = [name for name, at in FACTORS.items() for _ in at]
     z = (obs[:, columns] - obs[:, columns].mean(0)) / obs[:, columns].std(0)
     needed = np.array([[name in needs for needs in TASKS.values()] for name in names], np.uint8)
-    order = rng.permutation(len(z)) if "--shuffle" in sys.argv else np.arange(len(z))
     with h5py.File(out, "w") as f:
         f.attrs.update(format="unbraid-aligned", version=1, segment_length=1, corpus="metaworld")
-        f["states"] = obs[order, None, :]
-        f["truth/latents"] = z[order, None, :]
+        f["states"] = obs[:, None, :]
+        f["truth/latents"] = z[:, None, :]
         f["truth/latent_relevant"] = needed
         f["truth/membership"] = np.ones((1, len(TASKS)), np.uint8)
         for i, name in enumerate(TASKS):
             own = needed[:, i] > 0
             w, v = (np.linalg.qr(rng.normal(size=(own.sum(),) * 2))[0] for _ in range(2))
             g = np.tanh(z[:, own] @ w + rng.uniform(-0.5, 0.5, own.sum())) @ v
-            f[f"tasks/{name}"] = (g + 0.05 * rng.normal(size=g.shape))[order]
+            f[f"tasks/{name}"] = g + 0.05 * rng.normal(size=g.shape)
             f[f"tasks/{name}"].attrs["index"] = i
 
 

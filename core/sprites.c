@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 static const char *const names[] = {"hat", "glasses", "colour", "x", "y", "size", "rotation"};
 
@@ -92,7 +93,7 @@ void ub_sprite_draw(const double *factor, int32_t side, int32_t channels, double
                       (f.cosine * y - f.sine * x) / f.size, colour);
             if (channels == 1) /* luma of ITU-R BT.601 */
                 pixel[0] = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2];
-            for (int32_t c = 0; channels > 1 && c < channels; c++)
-                pixel[c] = colour[c];
+            else
+                memcpy(pixel, colour, sizeof colour);
         }
 }

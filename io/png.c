@@ -1,5 +1,6 @@
 #include "io/png.h"
 
+#include <math.h>
 #include <png.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -94,7 +95,7 @@ typedef struct grid {
 
 static uint8_t byte_of(double v)
 {
-    return v > 0 ? v < 1 ? (uint8_t)(255 * v + 0.5) : 255 : 0; /* not a number: black */
+    return v > 0 ? v < 1 ? (uint8_t)lround(255 * v) : 255 : 0; /* not a number: black */
 }
 
 static void put_tile(grid *g, int64_t row, int64_t column, const double *value)

@@ -15,8 +15,8 @@ judge="--set eval.train=300 --set eval.test=120"
 # shellcheck disable=SC2086 # options
 "$UNBRAID" generate with --against without $judge --json >a.json 2>/dev/null
 # Leakage, effect and parts of each task, as the formula in core/generate.h has them
-sed 's/{"task"/\n&/g' a.json | awk -F'[:,}]' '/^{"task"/ {
-    for (i = 1; i < NF; i++) { gsub(/[ "\]{[]/, "", $i); v[$i] = $(i + 1) }
+sed 's/{"task"/\n&/g' a.json | sed -n 's/^{\("task"[^}]*\)}.*/\1/p' | awk -F'[:,]' '{
+    for (i = 1; i < NF; i += 2) { gsub(/[ "]/, "", $i); v[$i] = $(i + 1) }
     others = 1; factors = 3 # of five, a task needs two
     want = (others * v["into_tasks"] + factors * v["into_factors"]) / (others + factors) / v["effect"]
     if (v["effect"] <= 0 || (v["leakage"] - want) ^ 2 > 1e-6 * want ^ 2) bad = 1
