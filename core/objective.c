@@ -305,7 +305,7 @@ static double cross_entropy(int64_t n, int32_t width, ub_real *logit, const ub_r
             total += delta[c];
         for (int32_t c = 0; c < width; c++)
             delta[c] = scale * (delta[c] / (ub_real)total - x[c]);
-        sum += u * (log(total) - wanted);
+        sum += u * (log(total < 1.0 ? 1.0 : total) - wanted); /* the largest adds 1 */
     }
     return sum;
 }

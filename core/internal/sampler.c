@@ -5,7 +5,6 @@
 
 #include "core/internal/vector.h"
 #include "core/mem.h"
-#include "core/network.h"
 #include "core/rng.h"
 
 static int32_t targets_of(const ub_sampler *p)
@@ -49,6 +48,8 @@ static ub_status alloc(ub_sampler *p, const uint8_t *use, const double *norm, in
     int64_t          cells = (int64_t)c->steps * c->tasks;
     UB_TRY(UB_ALLOC(p->norm, columns));
     memcpy(p->norm, norm, (size_t)columns * sizeof *norm);
+    for (int64_t k = columns / 2; k < columns; k++)
+        p->norm[k] = norm[k] > 0 ? 1.0 / norm[k] : 0.0;
     UB_TRY(UB_ALLOC(p->use, cells));
     for (int64_t k = 0; k < cells; k++)
         p->use[k] = use == NULL || use[k] != 0 ? 1 : 0;
@@ -108,16 +109,24 @@ void ub_sampler_release(ub_sampler *p)
     *p = (ub_sampler){0};
 }
 
+/* As ub_standardise, without a division a number. */
+static void scale(int32_t n, const double *restrict x, const double *restrict mean,
+                  const double *restrict inverse, ub_real *restrict out)
+{
+    for (int32_t i = 0; i < n; i++)
+        out[i] = (ub_real)((x[i] - mean[i]) * inverse[i]);
+}
+
 /* An episode's columns g: numbers standardised, labels one-hot. */
 static void put_targets(const ub_sampler *p, const double *g, ub_real *out)
 {
     const ub_targets *t = p->targets;
-    const double     *mean = p->norm + p->corpus->dim, *sd = mean + p->corpus->dim + targets_of(p);
+    const double *mean = p->norm + p->corpus->dim, *inverse = mean + p->corpus->dim + targets_of(p);
     for (int32_t i = 0; i < t->tasks; i++) {
         int32_t       at = t->offset[i], width = t->offset[i + 1] - at;
         const double *own = g + p->corpus->task_offset[i];
         if (t->classes[i] == 0)
-            ub_standardise(width, own, mean + at, sd + at, out + at);
+            scale(width, own, mean + at, inverse + at, out + at);
         else
             for (int32_t k = 0; k < width; k++)
                 out[at + k] = *own == (double)k ? 1 : 0;
@@ -130,9 +139,9 @@ static void put_row(ub_sampler *p, int64_t first, int64_t sample, int64_t r)
     const ub_corpus *c = p->corpus;
     int32_t          targets = targets_of(p);
     int64_t          local = first - c->first + sample / c->steps, step = sample % c->steps;
-    const double    *mean = p->norm, *sd = p->norm + c->dim + targets;
-    ub_standardise(c->dim, c->states + (local * c->steps + step) * c->dim, mean, sd,
-                   p->obs + r * c->dim);
+    const double    *mean = p->norm, *inverse = p->norm + c->dim + targets;
+    scale(c->dim, c->states + (local * c->steps + step) * c->dim, mean, inverse,
+          p->obs + r * c->dim);
     put_targets(p, c->targets + local * c->task_offset[c->tasks], p->target + r * targets);
     memcpy(p->row_use + r * c->tasks, p->use + step * c->tasks, (size_t)c->tasks * sizeof *p->use);
 }

@@ -24,13 +24,13 @@ typedef struct ub_sampler {
     int64_t           shards, batch, jacobian;
     uint64_t          seed;
     double            holdout;
-    double           *norm;  /* 2 * (dim + targets): means, standard deviations; owned */
-    ub_real          *use;   /* T x M, 0 or 1; owned */
-    int64_t         **order; /* of every own shard: its current permutation; owned */
-    int64_t          *epoch; /* of every own shard: what its permutation is of, -1 = none; owned */
-    int64_t           train, held;                    /* samples of all shards */
-    int64_t           rows;                           /* of the largest batch of a shard */
-    ub_real          *obs, *target, *row_use, *noise; /* a batch; owned */
+    double   *norm;  /* 2 * (dim + targets): means, 1 / standard deviations (0: none); owned */
+    ub_real  *use;   /* T x M, 0 or 1; owned */
+    int64_t **order; /* of every own shard: its current permutation; owned */
+    int64_t  *epoch; /* of every own shard: what its permutation is of, -1 = none; owned */
+    int64_t   train, held;                    /* samples of all shards */
+    int64_t   rows;                           /* of the largest batch of a shard */
+    ub_real  *obs, *target, *row_use, *noise; /* a batch; owned */
 } ub_sampler;
 
 /* norm is of the targets (ub_targets_norm).
