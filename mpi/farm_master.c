@@ -222,7 +222,8 @@ static ub_status loop(master *m)
     ub_farm_pool *p = &m->pool;
     int64_t       told = -1;
     bool          over = false, stopping = false, waiting = true;
-    for (int rank = m->size - 1; rank >= !m->works; rank--) /* itself last: the others wait */
+    for (int rank = m->size - 1; rank >= (m->works ? 0 : 1);
+         rank--) /* itself last: the others wait */
         if (p->peers[rank].mine && (rank == 0 || ub_farm_behind(m->side, rank) == 0))
             ub_sched_request(p->sched, rank, UB_SCHED_IDLE, p->now);
     while (!over) {
