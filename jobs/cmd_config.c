@@ -11,8 +11,7 @@
 static ub_status reference(const ub_context *ctx, ub_bytes *out)
 {
     (void)ctx;
-    UB_TRY(ub_bytes_printf(out, "# Every setting of unbraid with its default; made by\n"
-                                "# 'unbraid config reference'.\n\n"));
+    UB_TRY(ub_bytes_printf(out, "# unbraid config reference: every setting with its default.\n\n"));
     return ub_schema_reference(ub_settings_schema(), out);
 }
 

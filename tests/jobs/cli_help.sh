@@ -62,6 +62,9 @@ cmp reference.yaml "$source/configs/reference.yaml" ||
     fail "configs/reference.yaml is old: unbraid config reference > configs/reference.yaml"
 for file in "$source"/configs/*.yaml; do
     "$UNBRAID" config check "$file" || fail "config check $file"
+    name=configs/${file##*/}
+    [ "$name" = configs/reference.yaml ] || head -n 1 "$file" | grep -q "^# unbraid [a-z]* .*$name" ||
+        fail "$name: its first line is no command"
 done
 "$UNBRAID" config show --set structure.rule=bh | grep -q '^  rule: bh$' || fail "config show"
 "$UNBRAID" config show -c reference.yaml >shown.yaml
