@@ -176,7 +176,8 @@ static ub_status put_files(ub_bytes *out)
         {"status.json", "how far the run is, for unbraid status"},
         {"structure.h5", "the result of stage 1; the same as CSV, GraphML and SVG beside it"},
         {"model.h5", "the result of stage 2; likewise"},
-        {"eval.json", "scores against the truth, where the corpus has it; eval.csv: by task"},
+        {"eval.json", "scores against the truth, where the corpus has it; eval.csv, likewise: of "
+                      "the latents, by task"},
         {"report.html", "everything on one page"},
     };
     UB_TRY(ub_bytes_printf(out, ".SH FILES\nOf a run folder (\\fB\\-\\-out\\fR of run):\n"));
