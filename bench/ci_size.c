@@ -82,8 +82,8 @@ static int draw(const ub_corpus *c, int cell, ub_rng *r, int32_t *x, int32_t *y,
     for (int32_t k = 1; k < c->steps; k += 2)
         for (int32_t v = k + 2; v < c->steps; v += 2)
             for (int32_t g = 0; g < TASKS; g++) {
-                int kind = c->truth[k * TASKS + g] + 2 * c->truth[v * TASKS + g];
-                if (kind + KINDS * (v > k + 2) != cell)
+                int members = c->truth[k * TASKS + g] + 2 * c->truth[v * TASKS + g];
+                if (members + KINDS * (v > k + 2) != cell)
                     continue;
                 if (ub_rng_below(r, ++seen) == 0) { /* the i-th replaces with probability 1/i */
                     *x = k;

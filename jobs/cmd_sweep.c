@@ -15,13 +15,14 @@
 #include "io/file.h"
 #include "jobs/study.h"
 #include "jobs/sweep.h"
+#include "mpi/team.h"
 
 /* What a team has in hand. */
 typedef struct crew {
     ub_context *ctx;   /* of the whole job */
     ub_context  point; /* of a study: the team as its world */
     ub_sweep    sweep; /* the team's first rank */
-    int         teams;
+    ub_team     team;
     int64_t     ran, told; /* jobs run by this team; results when it last spoke */
     char        doing[3 * UB_TEXT_MAX];
 } crew;
@@ -124,7 +125,7 @@ static ub_status find_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], in
         UB_TRY(take_job(s, at, name, fd, job));
         if (*job != NOTHING || s->decided)
             return UB_OK;
-        if (ub_stop_asked())
+        if (ub_stop_asked() || ub_team_stopped(&w->team))
             return UB_FAIL(UB_ESTOP, "stopped on request; the same command goes on from there");
         (void)nanosleep(&nap, NULL);
     }
@@ -360,29 +361,29 @@ static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
     return st;
 }
 
-/* Ranks in teams of sweep.ranks; the last team may be smaller. */
+/* Teams of about sweep.ranks ranks. */
 static ub_status form_team(crew *w)
 {
     ub_context *ctx = w->ctx;
     int64_t     ranks = ctx->settings.sweep.ranks;
-    MPI_Comm    mine;
-    w->teams = (int)((ctx->world.size + ranks - 1) / ranks);
-    UB_TRY_MPI(
-        MPI_Comm_split(ctx->world.mpi, (int)(ctx->world.rank / ranks), ctx->world.rank, &mine));
-    ub_status st = ub_comm_init(&w->point.world, mine);
-    (void)MPI_Comm_free(&mine);
-    UB_TRY(st);
+    UB_TRY(ub_team_join(&ctx->world, (int)((ctx->world.size + ranks - 1) / ranks), &w->team));
     ub_watch_stop(&ctx->watch);
-    ub_log_set_rank(w->point.world.rank);
+    ub_log_set_rank(w->team.comm.rank);
+    w->point.world = w->team.comm;
     w->point.quiet = true;
     return ub_watch_start(&w->point.world, &w->point.watch);
 }
 
-static void dissolve(crew *w)
+/* What a team came to; where MPI failed nothing collective is tried. */
+static ub_status dissolve(crew *w, ub_status st)
 {
     ub_watch_stop(&w->point.watch);
-    ub_comm_release(&w->point.world);
     ub_log_set_rank(w->ctx->world.rank);
+    if (st == UB_EMPI)
+        return st;
+    ub_status ended = ub_team_end(&w->team, st == UB_ESTOP);
+    ub_team_leave(&w->team);
+    return st == UB_OK ? ended : st;
 }
 
 static ub_status run(ub_context *ctx)
@@ -400,9 +401,7 @@ static ub_status run(ub_context *ctx)
         st = put_settings(ctx, &w.sweep);
     UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
     UB_TRY_OUT(form_team(&w));
-    st = work(&w);
-    dissolve(&w);
-    UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, dissolve(&w, work(&w))));
     UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? finish(&w) : UB_OK));
 out:
     ub_sweep_release(&w.sweep);

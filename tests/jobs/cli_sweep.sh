@@ -63,9 +63,10 @@ for d in teams pairs; do
 done
 
 # Several programs at once, as the tasks of a job array.
+mkdir other
 "$UNBRAID" sweep -c plain.yaml --out array >/dev/null 2>&1 &
 a=$!
-"$UNBRAID" sweep -c plain.yaml --out array >/dev/null 2>&1 &
+OMPI_MCA_orte_tmpdir_base=$PWD/other "$UNBRAID" sweep -c plain.yaml --out array >/dev/null 2>&1 &
 b=$!
 wait $a || fail "the first of two workers"
 wait $b || fail "the second of two workers"

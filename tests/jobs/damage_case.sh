@@ -42,7 +42,7 @@ status=0
 timeout 60 "$UNBRAID" $STUDY --out "$run" >/dev/null 2>"$WORK/err-$name" || status=$?
 case $status in
 0)
-    got=$("$UNBRAID" fsck "$run" 2>/dev/null | sed -n 's/^sha256 of the results: //p')
+    got=$("$UNBRAID" fsck "$run" 2>>"$WORK/err-$name" | sed -n 's/^sha256 of the results: //p')
     [ "$got" = "$WHOLE" ] || bad "the same command again: other results"
     ;;
 2) [ "$(grep -c '^unbraid: .*/' "$WORK/err-$name")" -eq 1 ] || bad "refused, not in one sentence" ;;
