@@ -337,8 +337,7 @@ ub_status ub_schema_print(const ub_schema *s, const void *settings, const char *
     return UB_OK;
 }
 
-/* "whole number 1 .. 8, episodes" and the like. */
-static void describe(const ub_field *f, char *buf, size_t cap)
+void ub_schema_describe(const ub_field *f, char *buf, size_t cap)
 {
     static const char *const names[] = {"whole number", "number", "true or false", "one of",
                                         "text"};
@@ -363,7 +362,7 @@ ub_status ub_schema_reference(const ub_schema *s, ub_bytes *out)
             ub_bytes_printf(out, "%s# %s\n%s:\n", i > 0 ? "\n" : "", section->help, section->name));
         for (size_t j = 0; j < section->count; j++) {
             const ub_field *f = &section->fields[j];
-            describe(f, kind, sizeof kind);
+            ub_schema_describe(f, kind, sizeof kind);
             UB_TRY(ub_bytes_printf(out, "  # %s\n  # %s%s\n", f->help, kind,
                                    (f->flags & UB_FIELD_FREE) != 0 ? "; does not change the results"
                                                                    : ""));
@@ -385,7 +384,7 @@ ub_status ub_schema_help(const ub_schema *s, const char *sections, ub_bytes *out
         UB_TRY(ub_bytes_printf(out, "\n%s: %s\n", section->name, section->help));
         for (size_t j = 0; j < section->count; j++) {
             const ub_field *f = &section->fields[j];
-            describe(f, kind, sizeof kind);
+            ub_schema_describe(f, kind, sizeof kind);
             (void)snprintf(name, sizeof name, "%s.%s", section->name, f->key);
             UB_TRY(ub_bytes_printf(out, "  %-30s %s\n  %-30s   [%s] (%s)\n", name, f->help, "",
                                    f->preset, kind));

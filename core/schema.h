@@ -83,6 +83,8 @@ UB_NODISCARD ub_status ub_schema_print(const ub_schema *s, const void *settings,
                                        const char *sections, bool identity, ub_bytes *out);
 /* Append the commented reference: every key with help, type, range, default. */
 UB_NODISCARD ub_status ub_schema_reference(const ub_schema *s, ub_bytes *out);
+/* What a field accepts, cut off at cap bytes: "whole number 1 .. 8, episodes". */
+void ub_schema_describe(const ub_field *f, char *buf, size_t cap);
 /* Append --help text for the named sections ("a b c"). */
 UB_NODISCARD ub_status ub_schema_help(const ub_schema *s, const char *sections, ub_bytes *out);
 

@@ -17,6 +17,7 @@
 #include "io/config.h"
 #include "io/mpiio.h"
 #include "jobs/command.h"
+#include "jobs/help.h"
 
 enum { MAX_SETS = 512, MAX_WORDS = 64, MAX_OWN = 16 };
 
@@ -32,29 +33,15 @@ typedef struct command_line {
     bool              json, dry_run, help, version;
 } command_line;
 
-static void print_usage(FILE *to)
+/* --help of a command, or (NULL) of the program. */
+static ub_status print_help(const ub_command *c, FILE *to)
 {
-    (void)fprintf(to,
-                  "unbraid %s: which time steps belong to which task, and which latent\n"
-                  "dimensions each task needs.\n\n"
-                  "usage: unbraid COMMAND [-c FILE] [--set section.key=value]... [--out DIR]\n"
-                  "               [--dry-run] [--json] [--help]\n\n",
-                  UB_VERSION);
-    for (size_t i = 0; ub_command_at(i) != NULL; i++)
-        (void)fprintf(to, "  %-12s %s\n", ub_command_at(i)->name, ub_command_at(i)->summary);
-    (void)fprintf(to,
-                  "\n'unbraid COMMAND --help' shows the settings of a command; under mpirun or\n"
-                  "srun every command uses all ranks.\n");
-}
-
-static ub_status print_help(const ub_command *c)
-{
-    ub_bytes text = {0};
-    UB_TRY(ub_schema_help(ub_settings_schema(), c->sections, &text));
-    (void)printf("usage: unbraid %s %s\n\n%s.\n%s%s", c->name, c->usage, c->summary, c->details,
-                 text.len > 0 ? (const char *)text.data : "");
+    ub_bytes  text = {0};
+    ub_status st = c != NULL ? ub_help_command(c, &text) : ub_help_program(&text);
+    if (st == UB_OK)
+        (void)fputs((const char *)text.data, to);
     ub_bytes_release(&text);
-    return UB_OK;
+    return st;
 }
 
 /* "--opt value" or "--opt=value"; advances *i. NULL if the value is missing. */
@@ -246,10 +233,8 @@ static ub_status run_command(int argc, char **argv, ub_context *ctx)
     if (cl.version || cl.command == NULL || cl.help) {
         if (ctx->world.rank == 0 && cl.version)
             (void)printf("unbraid %s\n", UB_VERSION);
-        else if (ctx->world.rank == 0 && cl.command != NULL)
-            return print_help(cl.command);
         else if (ctx->world.rank == 0)
-            print_usage(cl.help ? stdout : stderr);
+            UB_TRY(print_help(cl.command, cl.help ? stdout : stderr));
         return cl.version || cl.help ? UB_OK : UB_FAIL(UB_EARG, "which command?");
     }
     ctx->words = cl.word_count;
