@@ -115,67 +115,73 @@ static void print_text(const ub_settings *s, const ub_plan_costs *m, const ub_pl
                      100 * m->busy / m->wall);
 }
 
-static void print_against(const ub_plan_forecast *f, const double actual[UB_PLAN_STAGES], int ranks)
+static void print_against(const ub_plan_forecast *f, const ub_plan_past *past)
 {
-    double foretold = 0, took = 0;
-    (void)printf("\n%d ranks       planned s  actual s  planned / actual\n", ranks);
+    double foretold = 0, took = 0, cpu = 0;
+    (void)printf("\n%-12s  planned s   actual s  of them CPU  planned / actual\n",
+                 past->ranks == 1 ? "one rank" : "rank 0");
     for (int i = 0; i < UB_PLAN_STAGES; i++) {
         foretold += f->stage_s[i];
-        took += actual[i];
-        if (actual[i] > 0 || f->stage_s[i] > 0)
-            (void)printf("%-12s %11.2f %9.2f %17.2f\n", stage_name[i], f->stage_s[i], actual[i],
-                         f->stage_s[i] / actual[i]);
+        took += past->stage_s[i];
+        cpu += past->cpu_s[i];
+        if (past->stage_s[i] > 0)
+            (void)printf("%-12s %10.2f %10.2f %12.2f %17.2f\n", stage_name[i], f->stage_s[i],
+                         past->stage_s[i], past->cpu_s[i], f->stage_s[i] / past->stage_s[i]);
     }
-    (void)printf("%-12s %11.2f %9.2f %17.2f\n", "in all", foretold, took, foretold / took);
+    (void)printf("%-12s %10.2f %10.2f %12.2f %17.2f\n", "in all", foretold, took, cpu,
+                 foretold / took);
 }
 
 /* ---- as JSON ---- */
 
-static void print_json(const ub_plan_costs *m, const ub_plan_forecast *f, const double *actual)
+static void print_json(const ub_plan_costs *m, const ub_plan_forecast *f, const ub_plan_past *past)
 {
-    (void)printf("{\"ranks\": %d, \"nodes\": %d, \"node_hours\": %.9g, \"seconds\": %.9g, "
-                 "\"seconds_low\": %.9g, \"seconds_high\": %.9g, \"stage1_s\": %.9g, "
-                 "\"stage2_s\": %.9g, \"evaluation_s\": %.9g, \"memory_mb_per_rank\": %.3f, "
-                 "\"bytes_written\": %.0f, \"jobs\": %lld, \"again_s\": %.9g, \"tests\": %lld, "
-                 "\"items\": %lld, \"item_s\": %.9g, \"item_cv\": %.4f, \"items_tried\": %lld, "
-                 "\"farm_efficiency\": %.6f, \"steps\": %lld, \"step_s\": %.9g, "
-                 "\"steps_tried\": %lld, \"teams\": %d, \"machine_share\": %.4f",
-                 f->ranks, f->nodes, f->node_hours, f->seconds, f->low, f->high,
-                 f->stage_s[UB_PLAN_STRUCTURE], f->stage_s[UB_PLAN_DISENTANGLE],
-                 f->stage_s[UB_PLAN_EVALUATION], f->memory_mb, f->bytes, (long long)f->jobs,
-                 f->again_s, (long long)m->tests, (long long)m->items, m->item_mean, m->item_cv,
-                 (long long)m->sampled, f->efficiency, (long long)m->steps,
-                 m->pass_s + m->sum_s + m->update_s + m->rest_s, (long long)m->timed, f->teams,
-                 m->wall > 0 ? m->busy / m->wall : 1.0);
-    if (actual != NULL)
-        (void)printf(", \"actual_stage1_s\": %.3f, \"actual_stage2_s\": %.3f, "
-                     "\"actual_evaluation_s\": %.3f",
-                     actual[UB_PLAN_STRUCTURE], actual[UB_PLAN_DISENTANGLE],
-                     actual[UB_PLAN_EVALUATION]);
+    static const char *const key[UB_PLAN_STAGES] = {"stage1", "stage2", "evaluation"};
+    (void)printf(
+        "{\"ranks\": %d, \"nodes\": %d, \"node_hours\": %.9g, \"seconds\": %.9g, "
+        "\"seconds_low\": %.9g, \"seconds_high\": %.9g, \"stage1_s\": %.9g, "
+        "\"stage2_s\": %.9g, \"evaluation_s\": %.9g, \"memory_mb_per_rank\": %.3f, "
+        "\"bytes_written\": %.0f, \"jobs\": %lld, \"again_s\": %.9g, \"tests\": %lld, "
+        "\"items\": %lld, \"item_s\": %.9g, \"item_cv\": %.4f, \"items_tried\": %lld, "
+        "\"farm_efficiency\": %.6f, \"steps\": %lld, \"step_s\": %.9g, "
+        "\"steps_tried\": %lld, \"teams\": %d, "
+        "\"regressions\": %lld, \"regression_s\": %.9g, \"files_s\": %.9g, \"machine_share\": %.4f",
+        f->ranks, f->nodes, f->node_hours, f->seconds, f->low, f->high,
+        f->stage_s[UB_PLAN_STRUCTURE], f->stage_s[UB_PLAN_DISENTANGLE],
+        f->stage_s[UB_PLAN_EVALUATION], f->memory_mb, f->bytes, (long long)f->jobs, f->again_s,
+        (long long)m->tests, (long long)m->items, m->item_mean, m->item_cv, (long long)m->sampled,
+        f->efficiency, (long long)m->steps, m->pass_s + m->sum_s + m->update_s + m->rest_s,
+        (long long)m->timed, f->teams, (long long)m->full, m->full_s, f->files_s,
+        m->wall > 0 ? m->busy / m->wall : 1.0);
+    for (int i = 0; i < UB_PLAN_STAGES && past != NULL; i++)
+        (void)printf(", \"actual_%s_s\": %.3f, \"actual_%s_cpu_s\": %.3f", key[i], past->stage_s[i],
+                     key[i], past->cpu_s[i]);
     (void)printf("}\n");
 }
 
 static ub_status plan(ub_context *ctx)
 {
     const char      *against = ub_context_option(ctx, "against");
-    double           actual[UB_PLAN_STAGES];
+    ub_plan_past     past;
     int              ranks, stages;
     ub_plan_costs    m = {0};
     ub_plan_forecast f;
     UB_TRY(count_ranks(ctx, &ranks));
     UB_TRY(which_stages(&ctx->settings, &stages));
-    if (against != NULL)
-        UB_TRY(ub_plan_against(against, actual, &ranks));
+    if (against != NULL) {
+        UB_TRY(ub_plan_against(against, &past));
+        ranks = past.ranks;
+    }
     if (ctx->settings.run.log_level == UB_LOG_INFO) /* the calibration's own steps */
         ub_log_set_level(UB_LOG_WARN);
     UB_TRY(ub_plan_measure(&ctx->settings, stages, TRY_S, &m));
     ub_status st = ub_plan_foretell(&ctx->settings, &m, ranks, &f);
     if (st == UB_OK && ctx->json)
-        print_json(&m, &f, against == NULL ? NULL : actual);
+        print_json(&m, &f, against == NULL ? NULL : &past);
     else if (st == UB_OK)
         print_text(&ctx->settings, &m, &f);
     if (st == UB_OK && against != NULL && !ctx->json)
-        print_against(&f, actual, ranks);
+        print_against(&f, &past);
     ub_plan_costs_release(&m);
     return st;
 }

@@ -37,10 +37,10 @@ typedef struct ub_plan_costs {
     int64_t segments, tests, items;
     double *item_s; /* owned, `sampled` */
     int64_t sampled;
-    double  item_mean, item_cv;
-    double  absorb_s;     /* of an answer, on the master */
-    double  answer_bytes; /* of an answer */
-    double  conclude_s;   /* decision and text; estimated where not all items were done */
+    double  item_mean, item_cv, item_error; /* the last: of the mean, as part of it */
+    double  absorb_s;                       /* of an answer, on the master */
+    double  answer_bytes;                   /* of an answer */
+    double  conclude_s; /* decision and text; estimated where not all items were done */
     double  text_bytes, table_bytes;
 
     /* Stage 2: a training. */
@@ -89,6 +89,7 @@ typedef struct ub_plan_forecast {
     double        stage_s[UB_PLAN_STAGES]; /* wall clock, all ranks together */
     double        seconds, low, high;      /* the whole run in one job, and an interval */
     double        again_s;                 /* what a job that goes on does again */
+    double        files_s;                 /* of them, waiting for files: assumed, not measured */
     double        node_hours, memory_mb;   /* memory: of the rank that needs most */
     double        bytes;                   /* written */
     double        efficiency;              /* of the farm */
@@ -100,9 +101,13 @@ UB_LOCAL UB_NODISCARD ub_status ub_plan_foretell(const ub_settings   *settings,
                                                  const ub_plan_costs *m, int ranks,
                                                  ub_plan_forecast *out);
 
-/* Seconds of each stage from the log of a run folder, added up over its jobs, and how many ranks
- * it had.  Errors: UB_EINPUT (no log, or it has not finished). */
-UB_LOCAL UB_NODISCARD ub_status ub_plan_against(const char *folder, double stage_s[UB_PLAN_STAGES],
-                                                int *ranks);
+typedef struct ub_plan_past {
+    int    ranks;                                          /* of its last job */
+    double stage_s[UB_PLAN_STAGES], cpu_s[UB_PLAN_STAGES]; /* cpu_s: of rank 0 */
+} ub_plan_past;
+
+/* What a run really took, from the log in its folder, added up over its jobs.
+ * Errors: UB_EINPUT (no log, or it has not finished). */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_against(const char *folder, ub_plan_past *out);
 
 #endif /* UB_JOBS_PLAN_H */

@@ -38,6 +38,14 @@ static double larger(double a, double b)
     return a > b ? a : b;
 }
 
+/* Waiting for so many files with so many bytes in all. */
+static double files(world *w, int count, double bytes)
+{
+    double seconds = count * FLUSH_S + bytes / DISK;
+    w->out->files_s += seconds;
+    return seconds;
+}
+
 /* ---- stage 1 ---- */
 
 /* What comes before the first test, in every job that goes on with stage 1. */
@@ -106,6 +114,16 @@ static ub_status farm(world *w, double *seconds)
     return UB_OK;
 }
 
+/* Part of the farm's time that flushing its journal takes, which a single rank waits for. */
+static double flushes(const world *w)
+{
+    const ub_settings *s = w->s;
+    double             pause = larger(FLUSH_S / s->run.save_budget, UB_PACE_LEAST_S);
+    if (s->farm.journal_sync_s > 0)
+        pause = s->farm.journal_sync_s;
+    return w->ranks == 1 ? FLUSH_S / pause : 0;
+}
+
 static ub_status structure(world *w)
 {
     const ub_plan_costs *m = w->m;
@@ -114,13 +132,12 @@ static ub_status structure(world *w)
         return UB_OK;
     UB_TRY(farm(w, &tests_s));
     double journal = (double)m->items * (m->answer_bytes + 16), tables = m->table_bytes;
-    double left = m->items > 0 ? 1 - (double)m->sampled / (double)m->items : 0;
-    double error = m->sampled > 0 ? tests_s * m->item_cv * sqrt(left / (double)m->sampled) : 0;
+    double error = tests_s * m->item_error;
     w->spread += error * error;
     w->out->bytes += journal + m->text_bytes + tables;
-    w->out->stage_s[UB_PLAN_STRUCTURE] =
-        prepare_structure(w) + tests_s * (1 + (w->ranks == 1 ? w->s->run.save_budget : 0)) +
-        m->conclude_s + STRUCTURE_FILES * FLUSH_S + (m->text_bytes + tables) / DISK;
+    w->out->stage_s[UB_PLAN_STRUCTURE] = prepare_structure(w) + tests_s * (1 + flushes(w)) +
+                                         m->conclude_s +
+                                         files(w, STRUCTURE_FILES, m->text_bytes + tables);
     return UB_OK;
 }
 
@@ -153,8 +170,9 @@ static void disentangle(world *w)
     const ub_plan_costs *m = w->m;
     const ub_settings   *s = w->s;
     int64_t              jobs = s->disentangle.lambdas * s->disentangle.restarts;
-    double longest = 0, state = 8.0 * (double)m->state, saved = CHECKPOINT_S + 2 * state / DISK;
-    int    teams = w->out->teams = ub_study_teams(s, w->ranks), smallest = w->ranks;
+    double               longest = 0, waits = 0, state = 8.0 * (double)m->state,
+           saved = CHECKPOINT_S + 2 * state / DISK;
+    int teams = w->out->teams = ub_study_teams(s, w->ranks), smallest = w->ranks;
     for (int k = 0; k < teams; k++) {
         int    ranks = (int)ub_part(w->ranks, teams, k).count;
         double mine = (double)((jobs - k + teams - 1) / teams), share = parts(m->shards, ranks);
@@ -163,16 +181,18 @@ static void disentangle(world *w)
         double saves = checkpoints(w, training, saved);
         longest =
             larger(longest, (m->read_s + m->norm_s) * share + mine * (training + saves * saved));
+        waits = larger(waits, mine * saves * saved);
         smallest = ranks < smallest ? ranks : smallest;
         w->out->bytes += mine * saves * state;
     }
+    w->out->files_s += waits;
     double looks = s->disentangle.lambdas > 1 ? (double)s->disentangle.lambdas + 1 : 1;
     double error = m->timed > 0 ? longest * m->step_cv / sqrt((double)m->timed) : 0;
     w->spread += error * error;
     w->out->bytes += m->model_bytes;
     w->out->stage_s[UB_PLAN_DISENTANGLE] = longest +
                                            looks * m->evidence_s * parts(m->shards, smallest) +
-                                           MODEL_FILES * FLUSH_S + m->model_bytes / DISK;
+                                           files(w, MODEL_FILES, m->model_bytes);
 }
 
 /* ---- evaluation ---- */
@@ -190,7 +210,7 @@ static void evaluation(world *w)
     if (m->stages & UB_STAGE_DISENTANGLE)
         longest += m->read_s * parts(m->shards, w->ranks) + m->encode_s / w->ranks;
     w->out->bytes += 2e5; /* report, scores, provenance */
-    w->out->stage_s[UB_PLAN_EVALUATION] = longest + REPORT_FILES * FLUSH_S;
+    w->out->stage_s[UB_PLAN_EVALUATION] = longest + files(w, REPORT_FILES, 0);
 }
 
 /* ---- the whole ---- */

@@ -88,15 +88,30 @@ static int64_t stride(int64_t items)
     return step;
 }
 
-static void summarise(ub_plan_costs *m)
+/* The mean by the seconds of a test times the tests of all items (a ratio estimate: tiles on the
+ * diagonal hold half as many), and its error from how far items are from that line.  The times are
+ * brought to that mean. */
+static void summarise(ub_plan_costs *m, const ub_structure *plan)
 {
-    double square = 0;
-    for (int64_t i = 0; i < m->sampled; i++)
-        m->item_mean += m->item_s[i] / (double)m->sampled;
-    for (int64_t i = 0; i < m->sampled; i++)
-        square += (m->item_s[i] - m->item_mean) * (m->item_s[i] - m->item_mean);
-    if (m->sampled > 1 && m->item_mean > 0)
-        m->item_cv = sqrt(square / (double)(m->sampled - 1)) / m->item_mean;
+    double sum = 0, tests = 0, square = 0, off = 0, n = (double)m->sampled;
+    for (int64_t i = 0, item = 0; i < m->sampled;
+         i++, item = (item + stride(m->items)) % m->items) {
+        sum += m->item_s[i];
+        tests += (double)ub_structure_tests_in(plan, item);
+    }
+    double mean = sum / n, rate = tests > 0 ? sum / tests : 0;
+    for (int64_t i = 0, item = 0; i < m->sampled;
+         i++, item = (item + stride(m->items)) % m->items) {
+        double apart = m->item_s[i] - rate * (double)ub_structure_tests_in(plan, item);
+        off += apart * apart;
+        square += (m->item_s[i] - mean) * (m->item_s[i] - mean);
+    }
+    double left = 1 - n / (double)m->items;
+    m->item_mean = tests > 0 ? rate * (double)m->tests / (double)m->items : mean;
+    m->item_cv = n > 1 && mean > 0 ? sqrt(square / (n - 1)) / mean : 0;
+    m->item_error = n > 1 && mean > 0 ? sqrt(off / (n - 1) / n * left) / mean : 0.5 * left;
+    for (int64_t i = 0; i < m->sampled && mean > 0; i++)
+        m->item_s[i] *= m->item_mean / mean;
 }
 
 static ub_status one_item(ub_structure *plan, ub_solver *solver, int64_t item, ub_plan_costs *m,
@@ -131,13 +146,16 @@ static ub_status try_items(ub_structure *plan, ub_solver *solver, double seconds
         double took = first;
         if (n > 0 || first < 0.1 * seconds || n + 1 == most)
             UB_TRY(one_item(plan, solver, item, m, &took));
-        m->item_s[n] = took + pause_s;
+        m->item_s[n] = took;
         spent += took;
     }
     m->sampled = n;
     m->absorb_s /= (double)n;
     m->answer_bytes /= (double)n;
-    summarise(m);
+    summarise(m, plan);
+    m->item_mean += pause_s;
+    for (int64_t i = 0; i < n; i++)
+        m->item_s[i] += pause_s;
     return UB_OK;
 }
 

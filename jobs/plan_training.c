@@ -201,30 +201,55 @@ static int64_t count_sets(const ub_corpus *c, bool open, uint8_t *set)
     return count;
 }
 
-/* Seconds of a regression with n and k samples: true latents from themselves. */
+/* Seconds of a regression with n and k samples, one the judge will really be asked: the true
+ * latents from those that the first task needs. */
 static ub_status try_judge(const ub_corpus *c, int64_t n, int64_t k, double ridge, ub_plan_costs *m,
                            double *seconds)
 {
     int32_t   q = c->latent_dim;
     int64_t   cells = c->episodes * c->steps;
-    double   *x = NULL, *r2 = NULL;
+    int32_t   p = 0;
+    double   *x = NULL, *y = NULL, *r2 = NULL;
     ub_status st = UB_OK;
-    UB_TRY_OUT(UB_ALLOC(x, (n + k) * q));
+    for (int32_t j = 0; j < q; j++)
+        p += c->latent_relevant[(int64_t)j * c->tasks] != 0;
+    UB_TRY_OUT(UB_ALLOC(x, (n + k) * p));
+    UB_TRY_OUT(UB_ALLOC(y, (n + k) * q));
     UB_TRY_OUT(UB_ALLOC(r2, q));
     for (int64_t i = 0; i < n + k; i++) {
         int64_t cell = (int64_t)((double)i * (double)cells / (double)(n + k));
-        memcpy(x + i * q, c->latents + cell * q, (size_t)q * sizeof *x);
+        memcpy(y + i * q, c->latents + cell * q, (size_t)q * sizeof *y);
+        for (int32_t j = 0, at = 0; j < q; j++)
+            if (c->latent_relevant[(int64_t)j * c->tasks] != 0)
+                x[i * p + at++] = y[i * q + j];
     }
     ub_plan_clock start = ub_plan_begin();
-    UB_TRY_OUT(ub_judge_r2(n, k, q, q, x, x, x + n * q, x + n * q, ridge, r2));
+    UB_TRY_OUT(ub_judge_r2(n, k, p, q, x, y, x + n * p, y + n * q, ridge, r2));
     *seconds = ub_plan_end(m, start);
 out:
     ub_free(x);
+    ub_free(y);
     ub_free(r2);
     return st;
 }
 
-/* Regressions with a fourth and with half of the samples: seconds = a n^2 + b n^3. */
+/* A regression with a fourth of the samples, as for single latents, and one with all; if that would
+ * take too long, one with half of them: seconds = a n^2 + b n^3. */
+static ub_status try_regressions(const ub_corpus *c, const ub_settings *s, int64_t n, int64_t k,
+                                 ub_plan_costs *m)
+{
+    static const double LONG_S = 3;
+    double              half, fourth;
+    UB_TRY(try_judge(c, n / 4, k / 4, s->eval.ridge, m, &fourth));
+    m->thin_s = fourth;
+    if (64 * fourth < LONG_S)
+        return try_judge(c, n, k, s->eval.ridge, m, &m->full_s);
+    UB_TRY(try_judge(c, n / 2, k / 2, s->eval.ridge, m, &half));
+    double cubic = fmax(0, (half - 4 * fourth) / 4); /* both: of a fourth of the samples */
+    m->full_s = 16 * fmax(0, fourth - cubic) + 64 * cubic;
+    return UB_OK;
+}
+
 static ub_status try_evaluation(const ub_corpus *c, const ub_settings *s, const ub_model *model,
                                 ub_plan_costs *m)
 {
@@ -233,7 +258,6 @@ static ub_status try_evaluation(const ub_corpus *c, const ub_settings *s, const 
     int64_t  held = held_out(c->episodes, s) * c->steps, rest = c->episodes * c->steps - held;
     int64_t  n = s->eval.train < rest ? s->eval.train : rest;
     int64_t  k = s->eval.test < held ? s->eval.test : held;
-    double   half, fourth;
     if (c->latents == NULL || c->latent_relevant == NULL || n < FEWEST || k < FEWEST)
         return UB_OK;
     int64_t sets = (int64_t)(1 + c->tasks) * c->latent_dim;
@@ -242,11 +266,9 @@ static ub_status try_evaluation(const ub_corpus *c, const ub_settings *s, const 
     memset(set, 0, (size_t)sets);
     m->full += count_sets(c, true, set);
     ub_free(set);
-    UB_TRY(try_judge(c, n / 4, k / 4, s->eval.ridge, m, &fourth));
-    UB_TRY(try_judge(c, n / 2, k / 2, s->eval.ridge, m, &half));
-    double cubic = fmax(0, (half - 4 * fourth) / 4), square = fmax(0, fourth - cubic);
-    m->full_s = 16 * square + 64 * cubic; /* both: of a fourth of the samples */
-    m->thin_s = n >= ENOUGH && k >= ENOUGH ? fourth : m->full_s;
+    UB_TRY(try_regressions(c, s, n, k, m));
+    if (n < ENOUGH || k < ENOUGH)
+        m->thin_s = m->full_s;
     m->thin = model->shape.latents;
     double *means = NULL;
     UB_TRY(UB_ALLOC(means, model->shape.latents));

@@ -457,7 +457,7 @@ ub_status ub_stage_disentangle(ub_study *s, ub_team *team, const ub_corpus *corp
     UB_TRY_OUT(train_all(&t));
     UB_TRY_OUT(conclude(&t));
     UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));
-    ub_log0_info("stage-done", "stage=disentangle");
+    ub_study_tell_done("disentangle");
 out:
     drop_trainer(&t);
     ub_free(t.norm);

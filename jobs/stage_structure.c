@@ -346,7 +346,7 @@ ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus, uint8_t **use
     if (!done) {
         UB_TRY(ask_and_decide(s, corpus));
         UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "structure"));
-        ub_log0_info("stage-done", "stage=structure");
+        ub_study_tell_done("structure");
         char journal[UB_TEXT_MAX]; /* of no more use: the result is marked */
         if (s->ctx->world.rank == 0)
             (void)unlink(ub_rundir_file(&s->dir, "structure.journal", journal, sizeof journal));

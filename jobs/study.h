@@ -48,6 +48,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_co
 UB_LOCAL void ub_study_end(ub_study *s, ub_status st);
 /* A phase begins: said in the status file; UB_ESTOP if a rank was asked to stop. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_phase(ub_study *s, const char *phase);
+/* Say in the log that a stage is done, and the CPU seconds of rank 0 since its start: 'unbraid plan
+ * --against' reads it. */
+UB_LOCAL void ub_study_tell_done(const char *stage);
 /* Has the stage finished, and is its result there, whole and of this study?  A stage whose result
  * is gone or damaged is done again, with a warning. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_has(const ub_study *s, const char *stage,
