@@ -31,7 +31,8 @@ EOF
 # Nothing is written.
 (cd empty && "$UNBRAID" plan -c ../study.yaml --json >../one.json)
 same "files of a plan" "$(find empty | wc -l)" 1
-same "files beside the corpus" "$(ls -A data | tr '\n' ' ')" "chain.h5 latent.h5 "
+same "files beside the corpus" "$(find data -type f | sort | tr '\n' ' ')" \
+    "data/chain.h5 data/latent.h5 "
 
 for key in node_hours seconds memory_mb_per_rank jobs seconds_low seconds_high bytes_written again_s; do
     at_least "$key" "$(json one.json $key)" 0
