@@ -190,6 +190,8 @@ static const ub_field rehearse[] = {
          "a master's time for a message"),
     REAL("answer_us", rehearse.answer_us, "0.02", 0, 1e9, "us", UB_FIELD_FREE,
          "a master's time for each answer in it"),
+    REAL("bandwidth_gbs", rehearse.bandwidth_gbs, "2", 1e-3, 1e6, "GB/s", UB_FIELD_FREE,
+         "what a rank sends and receives of long messages ('unbraid plan')"),
     REAL("slow_fraction", rehearse.slow_fraction, "0", 0, 1, "of the ranks", UB_FIELD_FREE,
          "ranks that are slow"),
     REAL("slow_factor", rehearse.slow_factor, "3", 1, 1e6, "times", UB_FIELD_FREE,

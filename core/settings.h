@@ -118,6 +118,7 @@ typedef struct ub_settings {
         int     times; /* ub_times of core/rehearse.h */
         double  item_ms, item_cv;
         double  message_us, request_us, answer_us;
+        double  bandwidth_gbs; /* GB/s a rank */
         double  slow_fraction, slow_factor, fail_fraction;
         int64_t deaths, node_ranks;
         double  rank_mtbf_h, node_mtbf_h; /* 0 = never */

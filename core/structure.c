@@ -162,6 +162,11 @@ int64_t ub_structure_tests(const ub_structure *s)
     return s->tests;
 }
 
+int64_t ub_structure_tests_in(const ub_structure *s, int64_t item)
+{
+    return ub_structure_tile(s, item).tests;
+}
+
 bool ub_structure_needs_precision(const ub_structure *s)
 {
     return s->precision;

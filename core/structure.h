@@ -40,6 +40,7 @@ void                   ub_structure_destroy(ub_structure **s);
 /* Number of items, and of tests in all of them or in one. */
 int64_t ub_structure_items(const ub_structure *s);
 int64_t ub_structure_tests(const ub_structure *s);
+int64_t ub_structure_tests_in(const ub_structure *s, int64_t item);
 /* True if eval needs the inverse of the covariance of all steps (`full`). */
 bool ub_structure_needs_precision(const ub_structure *s);
 

@@ -59,19 +59,24 @@ static ub_status train(ub_study *s, ub_team *team, const uint8_t *found)
     return st;
 }
 
+int ub_study_teams(const ub_settings *settings, int ranks)
+{
+    int64_t teams = settings->disentangle.teams;
+    int64_t jobs = settings->disentangle.lambdas * settings->disentangle.restarts;
+    if (teams == 0)
+        teams = ub_team_count(ranks, jobs, settings->disentangle.shards);
+    teams = teams < jobs ? teams : jobs;
+    return (int)(teams < ranks ? teams : ranks);
+}
+
 static ub_status second_stage(ub_study *s, const uint8_t *found)
 {
     const ub_settings *settings = &s->ctx->settings;
     const ub_comm     *all = &s->ctx->world;
     ub_team            team;
-    int64_t            teams = settings->disentangle.teams;
-    int64_t            jobs = settings->disentangle.lambdas * settings->disentangle.restarts;
     ub_beacon_stage(s->beacon, "disentangle", "steps", 1);
     UB_TRY(ub_study_phase(s, "reading the corpus"));
-    if (teams == 0)
-        teams = ub_team_count(all->size, jobs, settings->disentangle.shards);
-    teams = teams < jobs ? teams : jobs;
-    ub_status st = ub_team_join(all, (int)(teams < all->size ? teams : all->size), &team);
+    ub_status st = ub_team_join(all, ub_study_teams(settings, all->size), &team);
     if (st == UB_OK)
         st = train(s, &team, found);
     ub_team_leave(&team);

@@ -46,9 +46,7 @@ static ub_status pooled_leaf(void *self, int64_t leaf, double *out)
     return UB_OK;
 }
 
-/* Means, then standard deviations, of observation components (over steps) and task columns. */
-static ub_status pooled_norm(const ub_comm *c, const ub_corpus *corpus, int64_t shards,
-                             double *norm)
+ub_status ub_stage_norm(const ub_comm *c, const ub_corpus *corpus, int64_t shards, double *norm)
 {
     int32_t width = corpus->dim + corpus->task_offset[corpus->tasks];
     pooled  p = {corpus, shards, NULL};
@@ -429,7 +427,7 @@ static ub_status train_all(training *t)
     ub_status       st =
         UB_ALLOC(t->norm, 2 * (size_t)(t->corpus->dim + t->corpus->task_offset[t->corpus->tasks]));
     UB_TRY(ub_comm_agree(&s->ctx->world, st));
-    st = pooled_norm(&t->team->comm, t->corpus, s->ctx->settings.disentangle.shards, t->norm);
+    st = ub_stage_norm(&t->team->comm, t->corpus, s->ctx->settings.disentangle.shards, t->norm);
     if (st == UB_OK)
         st = train(t);
     if (st == UB_EMPI)
@@ -459,6 +457,7 @@ ub_status ub_stage_disentangle(ub_study *s, ub_team *team, const ub_corpus *corp
     UB_TRY_OUT(train_all(&t));
     UB_TRY_OUT(conclude(&t));
     UB_TRY_OUT(ub_rundir_mark(c, &s->dir, "disentangle"));
+    ub_study_tell_done("disentangle");
 out:
     drop_trainer(&t);
     ub_free(t.norm);

@@ -94,9 +94,8 @@ static void rank_state(void *self, int rank, const ub_farm_rank *how)
     ub_beacon_rank(t->beacon, rank, &r);
 }
 
-/* The inverse of the covariance of all steps, for full conditioning. */
-static ub_status invert(const ub_comm *c, const ub_settings *settings, const ub_moments *m,
-                        int32_t p, double **out)
+ub_status ub_stage_invert(const ub_comm *c, const ub_settings *settings, const ub_moments *m,
+                          int32_t p, double **out)
 {
     double   *a = NULL;
     ub_status st = UB_ALLOC(a, (size_t)p * (size_t)p);
@@ -251,9 +250,8 @@ out:
     return st;
 }
 
-/* The covariance, and the samples where the test needs them; both after its transform. */
-static ub_status gather(const ub_comm *c, const ub_settings *settings, const ub_corpus *corpus,
-                        ub_samples *samples, ub_moments *moments)
+ub_status ub_stage_gather(const ub_comm *c, const ub_settings *settings, const ub_corpus *corpus,
+                          ub_samples *samples, ub_moments *moments)
 {
     const ub_ci_test *test = ub_ci_find(settings->structure.test);
     int64_t           shards = settings->run.shards;
@@ -289,10 +287,11 @@ static ub_status ask_and_decide(ub_study *s, const ub_corpus *corpus)
     ub_beacon_stage(s->beacon, "structure", "tests", 1);
     UB_TRY_OUT(ub_study_phase(s, "the covariance"));
     UB_TRY_OUT(ub_comm_agree(c, ub_structure_create(corpus, t.settings, c->rank == 0, &t.plan)));
-    UB_TRY_OUT(gather(c, t.settings, corpus, &samples, &moments));
+    UB_TRY_OUT(ub_stage_gather(c, t.settings, corpus, &samples, &moments));
     if (ub_structure_needs_precision(t.plan)) {
         UB_TRY_OUT(ub_study_phase(s, "the inverse"));
-        UB_TRY_OUT(invert(c, t.settings, &moments, corpus->steps * corpus->dim, &precision));
+        UB_TRY_OUT(
+            ub_stage_invert(c, t.settings, &moments, corpus->steps * corpus->dim, &precision));
     }
     UB_TRY_OUT(ub_study_phase(s, "the tests"));
     ub_ci_data data = {.moments = &moments, .samples = samples.x};
@@ -347,6 +346,7 @@ ub_status ub_stage_structure(ub_study *s, const ub_corpus *corpus, uint8_t **use
     if (!done) {
         UB_TRY(ask_and_decide(s, corpus));
         UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "structure"));
+        ub_study_tell_done("structure");
         char journal[UB_TEXT_MAX]; /* of no more use: the result is marked */
         if (s->ctx->world.rank == 0)
             (void)unlink(ub_rundir_file(&s->dir, "structure.journal", journal, sizeof journal));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -81,6 +82,14 @@ void ub_study_end(ub_study *s, ub_status st)
         ub_rundir_discard(&s->ctx->world, &s->dir); /* refused: leave nothing behind */
     ub_rundir_close_log(&s->dir);
     ub_bytes_release(&s->config);
+}
+
+void ub_study_tell_done(const char *stage)
+{
+    struct timespec t = {0, 0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    ub_log0_info("stage-done", "stage=%s cpu_s=%.3f", stage,
+                 (double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
 }
 
 ub_status ub_study_has(const ub_study *s, const char *stage, const char *result, bool *has)
@@ -197,6 +206,7 @@ ub_status ub_study_preview(const ub_context *ctx, const ub_command *command,
 ub_status ub_study_finish(ub_study *s)
 {
     UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "done"));
+    ub_study_tell_done("report");
     ub_log0_info("run-done", "folder='%s'", s->dir.path);
     if (s->ctx->world.rank == 0 && !s->ctx->json && !s->ctx->quiet)
         (void)printf("\nwritten: %s\n  report    %s/report.html\nnext:    unbraid eval %s --json\n",

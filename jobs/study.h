@@ -15,6 +15,7 @@
 #include "io/results.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
+#include "mpi/samples.h"
 #include "mpi/team.h"
 
 typedef struct ub_study {
@@ -47,6 +48,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_begin(ub_context *ctx, const ub_co
 UB_LOCAL void ub_study_end(ub_study *s, ub_status st);
 /* A phase begins: said in the status file; UB_ESTOP if a rank was asked to stop. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_phase(ub_study *s, const char *phase);
+/* Say in the log that a stage is done, and the CPU seconds of rank 0 since its start: 'unbraid plan
+ * --against' reads it. */
+UB_LOCAL void ub_study_tell_done(const char *stage);
 /* Has the stage finished, and is its result there, whole and of this study?  A stage whose result
  * is gone or damaged is done again, with a warning. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_study_has(const ub_study *s, const char *stage,
@@ -70,6 +74,22 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_structure(ub_study *s, const ub_co
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_disentangle(ub_study *s, ub_team *team,
                                                           const ub_corpus *corpus,
                                                           const uint8_t   *use);
+/* Their first steps, which the calibration of 'unbraid plan' does, too.
+ *
+ * The covariance, and the samples where the test needs them; both after its transform. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_gather(const ub_comm *c, const ub_settings *settings,
+                                                     const ub_corpus *corpus, ub_samples *samples,
+                                                     ub_moments *moments);
+/* The inverse of the covariance of all steps (p columns of m), for full conditioning; owned by the
+ * caller. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_invert(const ub_comm *c, const ub_settings *settings,
+                                                     const ub_moments *m, int32_t p, double **out);
+/* Means, then standard deviations, of observation components (over steps) and task columns. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_norm(const ub_comm *c, const ub_corpus *corpus,
+                                                   int64_t shards, double *norm);
+/* Teams that the ranks make in stage 2. */
+UB_LOCAL int ub_study_teams(const ub_settings *settings, int ranks);
+
 /* Scores of what lies in a run folder.  run: the settings it was made with; judge: sections
  * eval and run of these.  out: ub_verdicts_release. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_eval(const ub_comm *c, const char *folder,

@@ -4,7 +4,7 @@
 source=${UB_SOURCE:?}
 
 "$UNBRAID" --help >help.txt || fail "--help"
-for command in run structure disentangle synth eval encode export generate list config fsck citest rehearse status submit sweep lint; do
+for command in run structure disentangle synth eval encode export generate list config fsck citest rehearse plan status submit sweep lint; do
     grep -q "^  $command " help.txt || fail "--help does not list $command"
     "$UNBRAID" "$command" --help >"$command.txt" || fail "$command --help"
     grep -q "^usage: unbraid $command" "$command.txt" || fail "$command --help"

@@ -1,0 +1,113 @@
+/* jobs/plan.h - what a study will cost: measured here on one rank, foretold for many.
+ *
+ *   ub_plan_measure    reads the corpus and does a few seconds of the study's own work
+ *   ub_plan_foretell   from that, the farm's simulator and a few assumptions to seconds, memory,
+ *                      bytes and jobs; no clock, no files: equal measurements, equal forecasts
+ *   ub_plan_against    what a run that has finished really took
+ *
+ * Computing is measured in CPU seconds, so that a busy machine does not make it look longer.
+ *
+ * Layer: jobs.
+ */
+#ifndef UB_JOBS_PLAN_H
+#define UB_JOBS_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/corpus.h"
+#include "core/rehearse.h"
+#include "core/settings.h"
+#include "core/status.h"
+#include "mpi/comm.h"
+
+/* Seconds of one rank of this machine that does everything alone; 0 where nothing is to be done. */
+typedef struct ub_plan_costs {
+    int     stages;     /* OR of UB_STAGE_... */
+    double  read_s;     /* the corpus, digest and all; by the wall clock, as it waits for files */
+    double  base_mb;    /* of the program before it has read anything */
+    double  corpus_mb;  /* of states, targets and latents */
+    double  wall, busy; /* seconds of measured computing by the wall clock, and by CPU */
+    int32_t columns, tasks;
+
+    /* Stage 1. */
+    double  covariance_s, inverse_s, solver_s; /* the first: with gathering samples */
+    double  samples_mb, solver_mb;             /* one copy a node; what a rank keeps besides */
+    bool    precision;
+    int64_t segments, tests, items;
+    double *item_s; /* owned, `sampled` */
+    int64_t sampled;
+    double  item_mean, item_cv, item_error; /* the last: of the mean, as part of it */
+    double  absorb_s;                       /* of an answer, on the master */
+    double  answer_bytes;                   /* of an answer */
+    double  conclude_s; /* decision and text; estimated where not all items were done */
+    double  text_bytes, table_bytes;
+
+    /* Stage 2: a training. */
+    double  norm_s, create_s;
+    int64_t shards, steps, evaluations;      /* gradient steps, evaluations of one initialisation */
+    double  pass_s, sum_s, update_s, rest_s; /* of a step: of all shards, adding them up, the
+                                                weights, what every rank does */
+    double  step_cv;
+    int64_t timed;
+    double  evaluation_s, evidence_s; /* of all shards */
+    int64_t width, state;             /* numbers a step adds up; doubles of a checkpoint */
+    size_t  number;
+    double  trainer_mb;
+    double  model_bytes;
+
+    /* Evaluation: regressions with all samples, and with those of a single latent. */
+    int64_t full, thin;
+    double  full_s, thin_s, encode_s;
+} ub_plan_costs;
+
+/* Measure on this rank alone.  Reads the corpus of the settings, which it needs whole in memory.
+ * seconds: about how long items, and steps, are tried out.  Errors: those of a run that refuses
+ * the same settings, UB_ENOMEM. */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_measure(const ub_settings *settings, int stages,
+                                                double seconds, ub_plan_costs *out);
+UB_LOCAL void                   ub_plan_costs_release(ub_plan_costs *m);
+/* Its second half: stage 2 and the judge.  self: a communicator of this rank alone. */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_measure_training(const ub_comm     *self,
+                                                         const ub_corpus   *corpus,
+                                                         const ub_settings *settings,
+                                                         double seconds, ub_plan_costs *out);
+
+/* A stretch of computing: its CPU seconds, added to the account of *m. */
+typedef struct ub_plan_clock {
+    double wall, cpu;
+} ub_plan_clock;
+UB_LOCAL ub_plan_clock ub_plan_begin(void);
+UB_LOCAL double        ub_plan_end(ub_plan_costs *m, ub_plan_clock from);
+/* MiB of this process in memory now; 0 where the system does not tell. */
+UB_LOCAL double ub_plan_resident(void);
+
+enum { UB_PLAN_STRUCTURE, UB_PLAN_DISENTANGLE, UB_PLAN_EVALUATION, UB_PLAN_STAGES };
+
+typedef struct ub_plan_forecast {
+    int           ranks, nodes, teams;
+    double        stage_s[UB_PLAN_STAGES]; /* wall clock, all ranks together */
+    double        seconds, low, high;      /* the whole run in one job, and an interval */
+    double        again_s;                 /* what a job that goes on does again */
+    double        files_s;                 /* of them, waiting for files: assumed, not measured */
+    double        node_hours, memory_mb;   /* memory: of the rank that needs most */
+    double        bytes;                   /* written */
+    double        efficiency;              /* of the farm */
+    int64_t       jobs;                    /* in a chain; 0: no job ever gets to work */
+    ub_sched_pick pick;                    /* policy NULL: one rank, or no farm */
+} ub_plan_forecast;
+
+UB_LOCAL UB_NODISCARD ub_status ub_plan_foretell(const ub_settings   *settings,
+                                                 const ub_plan_costs *m, int ranks,
+                                                 ub_plan_forecast *out);
+
+typedef struct ub_plan_past {
+    int    ranks;                                          /* of its last job */
+    double stage_s[UB_PLAN_STAGES], cpu_s[UB_PLAN_STAGES]; /* cpu_s: of rank 0 */
+} ub_plan_past;
+
+/* What a run really took, from the log in its folder, added up over its jobs.
+ * Errors: UB_EINPUT (no log, or it has not finished). */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_against(const char *folder, ub_plan_past *out);
+
+#endif /* UB_JOBS_PLAN_H */

@@ -1,0 +1,316 @@
+/* The calibration of 'unbraid plan': gradient steps, evaluations, and the judge. */
+#include <math.h>
+#include <string.h>
+
+#include "core/evidence.h"
+#include "core/mem.h"
+#include "core/metrics.h"
+#include "core/trainer.h"
+#include "jobs/plan.h"
+#include "jobs/study.h"
+#include "mpi/training.h"
+
+/* ---- a step, piece by piece ---- */
+
+typedef struct stepping {
+    ub_trainer    *trainer;
+    ub_sum        *sum;
+    ub_plan_costs *m;
+    double         updated; /* seconds of the step at hand */
+} stepping;
+
+static void part(void *self, int64_t leaf, int32_t k, void *out)
+{
+    const stepping *s = self;
+    ub_trainer_part(s->trainer, leaf, k, out);
+}
+
+static void update(void *self, int32_t k, const void *sum)
+{
+    stepping     *s = self;
+    ub_plan_clock start = ub_plan_begin();
+    ub_trainer_update(s->trainer, k, sum);
+    s->updated += ub_plan_begin().cpu - start.cpu;
+}
+
+/* As mpi/training.c does it on one rank. */
+static ub_status step(stepping *s, double took[4])
+{
+    static const ub_sum_ops ops = {part, update};
+    ub_plan_clock           start = ub_plan_begin();
+    s->updated = 0;
+    ub_trainer_pass(s->trainer);
+    took[0] = ub_plan_end(s->m, start);
+    start = ub_plan_begin();
+    UB_TRY(ub_sum_run(s->sum, &ops, s));
+    took[1] = ub_plan_end(s->m, start) - s->updated;
+    took[2] = s->updated;
+    start = ub_plan_begin();
+    UB_TRY(ub_trainer_step(s->trainer));
+    took[3] = ub_plan_end(s->m, start);
+    return UB_OK;
+}
+
+/* Steps for about so many seconds; the first, which touches all memory for the first time, does not
+ * count if there are others. */
+static ub_status try_steps(stepping *s, double seconds)
+{
+    double  sum[4] = {0}, square = 0, spent = 0, all = 0;
+    int64_t n = 0;
+    bool    first = true;
+    while (spent < seconds && !ub_trainer_evaluates(s->trainer)) {
+        double took[4], whole = 0;
+        UB_TRY(step(s, took));
+        for (int i = 0; i < 4; i++)
+            whole += took[i];
+        spent += whole;
+        if (n == 1 && first) { /* the second is here: forget the first */
+            memset(sum, 0, sizeof sum);
+            all = square = 0;
+            n = 0;
+            first = false;
+        }
+        for (int i = 0; i < 4; i++)
+            sum[i] += took[i];
+        all += whole;
+        square += whole * whole;
+        n++;
+    }
+    double count = (double)n, mean = all / count;
+    s->m->timed = n;
+    s->m->pass_s = sum[0] / count;
+    s->m->sum_s = sum[1] / count;
+    s->m->update_s = sum[2] / count;
+    s->m->rest_s = sum[3] / count;
+    s->m->step_cv = n > 1 ? sqrt(fmax(0, square / count - mean * mean)) / mean : 0;
+    return UB_OK;
+}
+
+static ub_status steps_of(const ub_comm *self, const ub_corpus *corpus, const uint8_t *use,
+                          const double *norm, const ub_settings *settings, double seconds,
+                          ub_plan_costs *m)
+{
+    const int64_t *at;
+    int64_t        shards = settings->disentangle.shards;
+    stepping       s = {.m = m};
+    double         before_mb = ub_plan_resident();
+    ub_plan_clock  start = ub_plan_begin();
+    ub_status      st =
+        ub_trainer_create_one(corpus, (ub_range){0, shards}, use, norm, settings, 0, &s.trainer);
+    m->create_s = ub_plan_end(m, start);
+    UB_TRY_OUT(st);
+    int32_t ranges = ub_trainer_ranges(s.trainer, &at);
+    m->shards = shards;
+    m->evaluations = settings->disentangle.patience > 0 ? settings->disentangle.epochs : 1;
+    m->steps = ub_trainer_phases(s.trainer) - m->evaluations;
+    m->width = ub_trainer_width(s.trainer);
+    m->number = ub_trainer_number(s.trainer);
+    m->state = ub_trainer_state_width(s.trainer);
+    UB_TRY_OUT(ub_sum_create(self, shards, ranges, at, m->number, &s.sum));
+    UB_TRY_OUT(try_steps(&s, seconds));
+    m->trainer_mb = fmax(0, ub_plan_resident() - before_mb);
+out:
+    ub_sum_destroy(&s.sum);
+    ub_trainer_destroy(&s.trainer);
+    return st;
+}
+
+/* ---- an evaluation, and what follows a training ---- */
+
+static int64_t held_out(int64_t episodes, const ub_settings *s)
+{
+    int64_t held = 0;
+    for (int64_t k = 0; k < s->disentangle.shards; k++)
+        held +=
+            ub_held_out(ub_part(episodes, s->disentangle.shards, k).count, s->disentangle.holdout);
+    return held;
+}
+
+/* The first episodes, few, but enough for a batch. */
+static ub_corpus few_of(const ub_corpus *corpus, const ub_settings *s)
+{
+    ub_corpus few = *corpus;
+    int64_t   want = s->disentangle.batch / corpus->steps + 1;
+    want = 4 * s->disentangle.shards + (int64_t)((double)want / (1 - s->disentangle.holdout));
+    few.episodes = few.count = want < corpus->episodes ? want : corpus->episodes;
+    return few;
+}
+
+/* The whole of a training that is over soon; its evaluation is timed. */
+static ub_status short_training(const ub_comm *self, const ub_corpus *few, const uint8_t *use,
+                                const double *norm, const ub_settings *settings, double scale,
+                                ub_plan_costs *m, ub_model *model)
+{
+    ub_trainer *t = NULL;
+    ub_training x = {0};
+    bool        stop = false;
+    ub_settings s = *settings;
+    ub_status   st = UB_OK;
+    s.disentangle.epochs = s.disentangle.restarts = 1;
+    UB_TRY_OUT(
+        ub_trainer_create_one(few, (ub_range){0, s.disentangle.shards}, use, norm, &s, 0, &t));
+    UB_TRY_OUT(ub_training_init(self, t, s.disentangle.shards, &x));
+    while (!ub_trainer_done(t)) {
+        ub_plan_clock start = ub_plan_begin();
+        UB_TRY_OUT(ub_training_phase(&x, &stop));
+        m->evaluation_s = scale * ub_plan_end(m, start); /* the last phase is one */
+    }
+    UB_TRY_OUT(ub_trainer_model(t, model));
+out:
+    ub_training_release(&x);
+    ub_trainer_destroy(&t);
+    return st;
+}
+
+/* What held-out samples say of a model, from one shard. */
+static ub_status try_evidence(const ub_corpus *corpus, const uint8_t *use,
+                              const ub_settings *settings, const ub_model *model, ub_plan_costs *m)
+{
+    double *sum = NULL;
+    int64_t shards = settings->disentangle.shards;
+    if (model->shape.latents > UB_EVIDENCE_LATENTS)
+        return UB_OK;
+    UB_TRY(UB_ALLOC(sum, ub_evidence_width(model)));
+    ub_plan_clock start = ub_plan_begin();
+    ub_status     st = ub_evidence_shard(model, corpus, shards, shards / 2,
+                                         settings->disentangle.holdout, use, sum);
+    m->evidence_s = (double)(shards * settings->disentangle.restarts) * ub_plan_end(m, start);
+    ub_free(sum);
+    return st;
+}
+
+/* ---- the judge ---- */
+
+/* Different sets of true latents among that of all tasks and those of each: what a model that finds
+ * the truth is asked about.  open: leave out sets of all latents. */
+static int64_t count_sets(const ub_corpus *c, bool open, uint8_t *set)
+{
+    int64_t count = 0;
+    int32_t q = c->latent_dim, groups = 1 + c->tasks;
+    for (int32_t g = 0; g < groups; g++) {
+        uint8_t *flag = set + (int64_t)g * q;
+        for (int32_t i = 0; i < c->tasks; i++)
+            for (int32_t j = 0; j < q; j++)
+                if (g == 0 || g == i + 1)
+                    flag[j] |= c->latent_relevant[(int64_t)j * c->tasks + i] != 0;
+        bool known = open && memchr(flag, 0, (size_t)q) == NULL;
+        for (int32_t b = 0; b < g && !known; b++)
+            known = memcmp(set + (int64_t)b * q, flag, (size_t)q) == 0;
+        count += !known;
+    }
+    return count;
+}
+
+/* Seconds of a regression with n and k samples, one the judge will really be asked: the true
+ * latents from those that the first task needs. */
+static ub_status try_judge(const ub_corpus *c, int64_t n, int64_t k, double ridge, ub_plan_costs *m,
+                           double *seconds)
+{
+    int32_t   q = c->latent_dim;
+    int64_t   cells = c->episodes * c->steps;
+    int32_t   p = 0;
+    double   *x = NULL, *y = NULL, *r2 = NULL;
+    ub_status st = UB_OK;
+    for (int32_t j = 0; j < q; j++)
+        p += c->latent_relevant[(int64_t)j * c->tasks] != 0;
+    UB_TRY_OUT(UB_ALLOC(x, (n + k) * p));
+    UB_TRY_OUT(UB_ALLOC(y, (n + k) * q));
+    UB_TRY_OUT(UB_ALLOC(r2, q));
+    for (int64_t i = 0; i < n + k; i++) {
+        int64_t cell = (int64_t)((double)i * (double)cells / (double)(n + k));
+        memcpy(y + i * q, c->latents + cell * q, (size_t)q * sizeof *y);
+        for (int32_t j = 0, at = 0; j < q; j++)
+            if (c->latent_relevant[(int64_t)j * c->tasks] != 0)
+                x[i * p + at++] = y[i * q + j];
+    }
+    ub_plan_clock start = ub_plan_begin();
+    UB_TRY_OUT(ub_judge_r2(n, k, p, q, x, y, x + n * p, y + n * q, ridge, r2));
+    *seconds = ub_plan_end(m, start);
+out:
+    ub_free(x);
+    ub_free(y);
+    ub_free(r2);
+    return st;
+}
+
+/* A regression with a fourth of the samples, as for single latents, and one with all; if that would
+ * take too long, one with half of them: seconds = a n^2 + b n^3. */
+static ub_status try_regressions(const ub_corpus *c, const ub_settings *s, int64_t n, int64_t k,
+                                 ub_plan_costs *m)
+{
+    static const double LONG_S = 3;
+    double              half, fourth;
+    UB_TRY(try_judge(c, n / 4, k / 4, s->eval.ridge, m, &fourth));
+    m->thin_s = fourth;
+    if (64 * fourth < LONG_S)
+        return try_judge(c, n, k, s->eval.ridge, m, &m->full_s);
+    UB_TRY(try_judge(c, n / 2, k / 2, s->eval.ridge, m, &half));
+    double cubic = fmax(0, (half - 4 * fourth) / 4); /* both: of a fourth of the samples */
+    m->full_s = 16 * fmax(0, fourth - cubic) + 64 * cubic;
+    return UB_OK;
+}
+
+static ub_status try_evaluation(const ub_corpus *c, const ub_settings *s, const ub_model *model,
+                                ub_plan_costs *m)
+{
+    enum { FEWEST = 40, ENOUGH = 400, ROWS = 32 }; /* ENOUGH: as in judge_latents.c */
+    uint8_t *set = NULL;
+    int64_t  held = held_out(c->episodes, s) * c->steps, rest = c->episodes * c->steps - held;
+    int64_t  n = s->eval.train < rest ? s->eval.train : rest;
+    int64_t  k = s->eval.test < held ? s->eval.test : held;
+    if (c->latents == NULL || c->latent_relevant == NULL || n < FEWEST || k < FEWEST)
+        return UB_OK;
+    int64_t sets = (int64_t)(1 + c->tasks) * c->latent_dim;
+    UB_TRY(UB_ALLOC(set, sets));
+    m->full = count_sets(c, false, set);
+    memset(set, 0, (size_t)sets);
+    m->full += count_sets(c, true, set);
+    ub_free(set);
+    UB_TRY(try_regressions(c, s, n, k, m));
+    if (n < ENOUGH || k < ENOUGH)
+        m->thin_s = m->full_s;
+    m->thin = model->shape.latents;
+    double *means = NULL;
+    UB_TRY(UB_ALLOC(means, model->shape.latents));
+    ub_plan_clock start = ub_plan_begin();
+    ub_status     st = UB_OK;
+    for (int64_t i = 0; i < ROWS && st == UB_OK; i++)
+        st = ub_model_encode(model, 1, c->states + i % (c->episodes * c->steps) * c->dim, means);
+    m->encode_s = ub_plan_end(m, start) / ROWS * (double)(n + k);
+    ub_free(means);
+    return st;
+}
+
+/* Steps where tasks count: the truth stands for what stage 1 will say; without it all. */
+static const uint8_t *steps_in_use(const ub_settings *settings, const ub_corpus *corpus)
+{
+    size_t cells = (size_t)corpus->steps * (size_t)corpus->tasks;
+    if (settings->disentangle.steps == UB_STEPS_ALL || corpus->truth == NULL)
+        return NULL;
+    return memchr(corpus->truth, 1, cells) == NULL ? NULL : corpus->truth;
+}
+
+ub_status ub_plan_measure_training(const ub_comm *self, const ub_corpus *corpus,
+                                   const ub_settings *settings, double seconds, ub_plan_costs *out)
+{
+    ub_corpus      few = few_of(corpus, settings);
+    ub_model       model = {0};
+    double        *norm = NULL;
+    const uint8_t *use = steps_in_use(settings, corpus);
+    double         scale = (double)held_out(corpus->episodes, settings) /
+                   fmax(1, (double)held_out(few.episodes, settings));
+    ub_status st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(norm, 2 * (int64_t)(corpus->dim + corpus->task_offset[corpus->tasks])));
+    ub_plan_clock start = ub_plan_begin();
+    UB_TRY_OUT(ub_stage_norm(self, corpus, settings->disentangle.shards, norm));
+    out->norm_s = ub_plan_end(out, start);
+    UB_TRY_OUT(steps_of(self, corpus, use, norm, settings, seconds, out));
+    UB_TRY_OUT(short_training(self, &few, use, norm, settings, scale, out, &model));
+    out->model_bytes = (double)(settings->disentangle.restarts * model.weights) * sizeof(double);
+    UB_TRY_OUT(try_evidence(corpus, use, settings, &model, out));
+    UB_TRY_OUT(try_evaluation(corpus, settings, &model, out));
+out:
+    ub_model_release(&model);
+    ub_free(norm);
+    return st;
+}

@@ -1,0 +1,93 @@
+#!/bin/sh
+# What a study will cost: what is said, what follows from it, what is refused; never how long it took.
+. "$(dirname "$0")/lib.sh"
+
+# holds WHAT CONDITION: a condition of awk.
+holds() {
+    if awk "BEGIN { exit !($2) }"; then
+        echo "ok: $1"
+    else
+        fail "$1: not $2"
+    fi
+}
+
+mkdir data empty
+"$UNBRAID" synth --set synth.samples=60 --set synth.steps=24 --set synth.tasks=3 --out data/chain.h5 >/dev/null
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=400 --out data/latent.h5 >/dev/null
+# Every item pauses for a minute, which a plan knows without waiting for it.
+cat >study.yaml <<EOF
+corpus: {path: $PWD/data/chain.h5}
+structure: {tile: 2}
+farm: {slow_ms: 60000}
+slurm: {command: structure, time_min: 5, lead_s: 60}
+EOF
+cat >train.yaml <<EOF
+corpus: {path: $PWD/data/latent.h5}
+disentangle: {epochs: 4, restarts: 4, shards: 4}
+eval: {train: 200, test: 40}
+slurm: {command: disentangle}
+EOF
+
+# Nothing is written.
+(cd empty && "$UNBRAID" plan -c ../study.yaml --json >../one.json)
+same "files of a plan" "$(find empty | wc -l)" 1
+same "files beside the corpus" "$(find data -type f | sort | tr '\n' ' ')" \
+    "data/chain.h5 data/latent.h5 "
+
+for key in node_hours seconds memory_mb_per_rank jobs seconds_low seconds_high bytes_written again_s; do
+    at_least "$key" "$(json one.json $key)" 0
+done
+"$UNBRAID" structure -c study.yaml --dry-run --json --out run >dry.json
+same "tests and items" "$(json one.json tests) $(json one.json items)" \
+    "$(json dry.json tests) $(json dry.json items)"
+same "every item was tried" "$(json one.json items_tried)" "$(json one.json items)"
+items=$(json one.json items) one=$(json one.json seconds)
+holds "the pauses count" "$one > 60 * $items && $one < 60 * $items + 60"
+holds "the interval" "$(json one.json seconds_low) < $one && $one < $(json one.json seconds_high)"
+
+# Jobs of 240 s each, of which all but the first repeat the beginning.
+holds "jobs" "$(json one.json jobs) == int(($one - $(json one.json again_s)) / \
+    (240 - $(json one.json again_s)) + 0.999999)"
+"$UNBRAID" plan -c study.yaml --set slurm.time_min=100000 --json >long.json
+same "one long job" "$(json long.json jobs)" 1
+"$UNBRAID" plan -c study.yaml --set slurm.time_min=1 --set slurm.lead_s=60 >none.txt
+grep -q '^jobs  *none would get to work' none.txt || fail "jobs that never work: $(cat none.txt)"
+
+# More ranks: less time, more node-hours; the settings' own ranks; nodes that hold several.
+"$UNBRAID" plan -c study.yaml --ranks 4 --json >four.json
+"$UNBRAID" plan -c study.yaml --set slurm.nodes=3 --set slurm.tasks_per_node=2 --json >six.json
+holds "time of 1, 4 and 6 ranks" \
+    "$one > $(json four.json seconds) && $(json four.json seconds) > $(json six.json seconds)"
+holds "node-hours of 1 and 4 ranks" "$(json one.json node_hours) < $(json four.json node_hours)"
+same "ranks and nodes" "$(json six.json ranks) $(json six.json nodes)" "6 3"
+holds "node-hours are nodes times hours" \
+    "sqrt(($(json six.json node_hours) - 3 * $(json six.json seconds) / 3600)^2) < 1e-6"
+
+# Stage 2: steps as the run counts them; four initialisations by four teams.
+"$UNBRAID" plan -c train.yaml --json >t1.json
+"$UNBRAID" plan -c train.yaml --ranks 4 --json >t4.json
+same "no stage 1" "$(json t1.json tests) $(json t1.json stage1_s)" "0 0"
+same "teams" "$(json t1.json teams) $(json t4.json teams)" "1 4"
+at_least "the judge's regressions" "$(json t1.json regressions)" 2
+"$UNBRAID" disentangle -c train.yaml --out trained --json >/dev/null 2>&1
+done=$(sed -n 's/.*progress stage=disentangle done=[0-9]* of=\([0-9]*\) .*/\1/p' trained/unbraid.log | tail -1)
+same "steps" "$((4 * ($(json t1.json steps) + 1)))" "$done"
+
+# Beside what a run took; as text, too; under mpirun the same questions are answered.
+"$UNBRAID" plan -c train.yaml --against trained --json >past.json
+at_least "what stage 2 took" "$(json past.json actual_stage2_s)" 0.001
+at_least "what it took of the CPU" "$(json past.json actual_stage2_cpu_s)" 0.001
+"$UNBRAID" plan -c train.yaml --against trained >past.txt
+grep -q '^in all  *[0-9.]*  *[0-9.]*  *[0-9.]*  *[0-9.]*$' past.txt || fail "no table: $(cat past.txt)"
+grep -q '^node-hours ' past.txt || fail "no node-hours: $(cat past.txt)"
+on 2 plan -c study.yaml --json >two.json
+same "one answer of two ranks" "$(wc -l <two.json) $(json two.json items)" "1 $items"
+
+refuses 2 'corpus.path is empty' plan
+refuses 2 'not a number from 1' plan -c study.yaml --ranks 0
+refuses 2 'not a number from 1' plan -c study.yaml --ranks many
+refuses 2 'a plan is of one study' plan -c study.yaml --set slurm.command=sweep
+refuses 2 'not a run folder' plan -c study.yaml --against empty
+grep -v 'stage=report' trained/unbraid.log >half.log && mv half.log trained/unbraid.log
+refuses 2 'has not finished' plan -c train.yaml --against trained
+finish
