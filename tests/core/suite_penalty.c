@@ -1,5 +1,6 @@
 /* The objective and every penalty against central differences and their formulas. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/objective.h"
@@ -98,15 +99,22 @@ static double slope(problem *p, int64_t k)
     return (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h);
 }
 
+/* Memcheck is slow and looks for something else: it sees every seventh number. */
+static int64_t thin(void)
+{
+    return getenv("UB_THIN") != NULL ? 7 : 1;
+}
+
 /* Of the numbers from `first` to `last`, the layer of what is there: |gradient - differences| over
- * |gradient|, both as lengths. */
+ * |gradient|, both as lengths; and each number by itself. */
 static double error_of(problem *p, int64_t first, int64_t last)
 {
     double square = 0, wrong = 0;
-    for (int64_t k = first; k < last; k++) {
-        double d = p->grad[k] - slope(p, k);
+    for (int64_t k = first; k < last; k += thin()) {
+        double s = slope(p, k), d = p->grad[k] - s;
         square += p->grad[k] * p->grad[k];
         wrong += d * d;
+        UB_CHECK_CLOSE(p->grad[k], s, 1e-8);
     }
     CU_ASSERT(square > 0);
     return sqrt(wrong / square);
@@ -129,8 +137,6 @@ static void check_kind(int penalty, const kind *k)
         }
         if (p.o.parameters > p.o.weights)
             CU_ASSERT(error_of(&p, p.o.weights, p.o.parameters) <= 1e-7);
-        for (int64_t n = 0; n < p.o.parameters; n++)
-            UB_CHECK_CLOSE(p.grad[n], slope(&p, n), 1e-8);
     }
     ub_objective_release(&p.o);
 }
