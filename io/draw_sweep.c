@@ -193,11 +193,12 @@ ub_status ub_draw_sweep(const ub_sweep_plot *s, ub_bytes *svg)
                  s->minimise ? "smallest" : "largest");
     draw_parallel(&p, s, &(panel){.x = 100, .y = 122, .w = 900, .h = 250});
     ub_svg_text(&p, "h", 20, top - 16, "The metric against each parameter");
-    for (int32_t k = 0; k < s->axes; k++)
+    for (int32_t k = 0; k < s->axes; k++) {
+        int32_t row = k / ROW;
         draw_points(
             &p, s, k,
-            &(panel){
-                .x = 72 + 350. * (k % ROW), .y = top + 34 + 250. * (k / ROW), .w = 270, .h = 150});
+            &(panel){.x = 72 + 350. * (k % ROW), .y = top + 34 + 250. * row, .w = 270, .h = 150});
+    }
     if (curves)
         draw_curves(&p, s, &(panel){.x = 72, .y = bottom + 40, .w = 970, .h = 250});
     ub_svg_end(&p);

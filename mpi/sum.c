@@ -125,8 +125,8 @@ static ub_status allocate(ub_sum *s)
     if (s->c->size > 1)
         UB_TRY(UB_ALLOC(s->sent, mine * s->at[s->ranges] * (int64_t)s->size));
     UB_TRY(UB_ALLOC(s->received, s->piece_count * s->counts[rank] * (int64_t)s->size));
-    UB_TRY(UB_ALLOC(s->sends, mine * s->ranges));
-    return UB_ALLOC(s->receipts, s->piece_count * own);
+    UB_TRY(UB_ALLOC(s->sends, mine * s->ranges));       /* NOLINT(bugprone-sizeof-expression) */
+    return UB_ALLOC(s->receipts, s->piece_count * own); /* NOLINT(bugprone-sizeof-expression) */
 }
 
 ub_status ub_sum_create(const ub_comm *c, int64_t leaves, int32_t ranges, const int64_t *at,

@@ -24,7 +24,7 @@ int ub_team_count(int ranks, int64_t jobs, int64_t shards)
 static ub_status listen(ub_team *t)
 {
     UB_TRY(UB_ALLOC(t->heard, t->count));
-    UB_TRY(UB_ALLOC(t->requests, 2 * t->count));
+    UB_TRY(UB_ALLOC(t->requests, 2 * t->count)); /* NOLINT(bugprone-sizeof-expression) */
     for (int k = 0; k < t->count; k++) {
         t->requests[k] = t->requests[t->count + k] = MPI_REQUEST_NULL;
         if (k != t->index && t->comm.rank == 0)

@@ -270,13 +270,15 @@ static void classes_are_the_formula(void)
         want = 0;
         for (int r = 0; r < ROWS; r++)
             for (int i = 0; i < TASKS; i++) {
-                long double sum = 0, chosen = 0;
+                double logit[3], most = -INFINITY, sum = 0, chosen = 0;
                 for (int o = 0; o < k.classes[i]; o++) {
-                    long double e = expl((long double)head(&p, i, o, p.o.z + r * LATENTS));
-                    sum += e;
-                    chosen += p.target[r * TARGETS + offset[i] + o] * e;
+                    logit[o] = head(&p, i, o, p.o.z + r * LATENTS);
+                    most = fmax(most, logit[o]);
+                    chosen += p.target[r * TARGETS + offset[i] + o] * logit[o];
                 }
-                want -= p.use[r * TASKS + i] * (double)logl(chosen / sum);
+                for (int o = 0; o < k.classes[i]; o++)
+                    sum += exp(logit[o] - most);
+                want -= p.use[r * TASKS + i] * (chosen - most - log(sum));
             }
         UB_CHECK_CLOSE(t[UB_TERM_TASK], weighting.row * want, 1e-12);
         /* Again with logits beyond what exp can say in double. */
