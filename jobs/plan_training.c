@@ -202,17 +202,18 @@ static int64_t count_sets(const ub_corpus *c, bool open, uint8_t *set)
 }
 
 /* Seconds of a regression with n and k samples, one the judge will really be asked: the true
- * latents from those that the first task needs. */
-static ub_status try_judge(const ub_corpus *c, int64_t n, int64_t k, double ridge, ub_plan_costs *m,
-                           double *seconds)
+ * latents from those that the given task needs. */
+static ub_status try_judge(const ub_corpus *c, int32_t task, int64_t n, int64_t k, double ridge,
+                           ub_plan_costs *m, double *seconds)
 {
-    int32_t   q = c->latent_dim;
-    int64_t   cells = c->episodes * c->steps;
-    int32_t   p = 0;
-    double   *x = NULL, *y = NULL, *r2 = NULL;
-    ub_status st = UB_OK;
+    int32_t        q = c->latent_dim;
+    int64_t        cells = c->episodes * c->steps;
+    int32_t        p = 0;
+    double        *x = NULL, *y = NULL, *r2 = NULL;
+    ub_status      st = UB_OK;
+    const uint8_t *needs = c->latent_relevant + task;
     for (int32_t j = 0; j < q; j++)
-        p += c->latent_relevant[(int64_t)j * c->tasks] != 0;
+        p += needs[(int64_t)j * c->tasks] != 0;
     UB_TRY_OUT(UB_ALLOC(x, (n + k) * p));
     UB_TRY_OUT(UB_ALLOC(y, (n + k) * q));
     UB_TRY_OUT(UB_ALLOC(r2, q));
@@ -220,7 +221,7 @@ static ub_status try_judge(const ub_corpus *c, int64_t n, int64_t k, double ridg
         int64_t cell = (int64_t)((double)i * (double)cells / (double)(n + k));
         memcpy(y + i * q, c->latents + cell * q, (size_t)q * sizeof *y);
         for (int32_t j = 0, at = 0; j < q; j++)
-            if (c->latent_relevant[(int64_t)j * c->tasks] != 0)
+            if (needs[(int64_t)j * c->tasks] != 0)
                 x[i * p + at++] = y[i * q + j];
     }
     ub_plan_clock start = ub_plan_begin();
@@ -233,18 +234,24 @@ out:
     return st;
 }
 
-/* A regression with a fourth of the samples, as for single latents, and one with all; if that would
- * take too long, one with half of them: seconds = a n^2 + b n^3. */
+/* A regression with a fourth of the samples, as for single latents, and two with all; if these
+ * would take too long, one with half of them: seconds = a n^2 + b n^3. */
 static ub_status try_regressions(const ub_corpus *c, const ub_settings *s, int64_t n, int64_t k,
                                  ub_plan_costs *m)
 {
     static const double LONG_S = 3;
     double              half, fourth;
-    UB_TRY(try_judge(c, n / 4, k / 4, s->eval.ridge, m, &fourth));
+    UB_TRY(try_judge(c, 0, n / 4, k / 4, s->eval.ridge, m, &fourth));
     m->thin_s = fourth;
-    if (64 * fourth < LONG_S)
-        return try_judge(c, n, k, s->eval.ridge, m, &m->full_s);
-    UB_TRY(try_judge(c, n / 2, k / 2, s->eval.ridge, m, &half));
+    if (64 * fourth < LONG_S) {
+        double first, last;
+        UB_TRY(try_judge(c, 0, n, k, s->eval.ridge, m, &first));
+        UB_TRY(try_judge(c, c->tasks - 1, n, k, s->eval.ridge, m, &last));
+        m->full_s = (first + last) / 2;
+        m->full_error = fabs(first - last) / 2;
+        return UB_OK;
+    }
+    UB_TRY(try_judge(c, 0, n / 2, k / 2, s->eval.ridge, m, &half));
     double cubic = fmax(0, (half - 4 * fourth) / 4); /* both: of a fourth of the samples */
     m->full_s = 16 * fmax(0, fourth - cubic) + 64 * cubic;
     return UB_OK;
