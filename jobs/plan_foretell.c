@@ -27,7 +27,8 @@ typedef struct world {
 
 static double parts(int64_t pieces, int ranks)
 {
-    return (double)((pieces + ranks - 1) / ranks) / (double)pieces;
+    int64_t most = (pieces + ranks - 1) / ranks;
+    return (double)most / (double)pieces;
 }
 
 static double rounds(int ranks)
@@ -176,9 +177,10 @@ static void disentangle(world *w)
            saved = CHECKPOINT_S + 2 * state / DISK;
     int teams = w->out->teams = ub_study_teams(s, w->ranks), smallest = w->ranks;
     for (int k = 0; k < teams; k++) {
-        int    ranks = (int)ub_part(w->ranks, teams, k).count;
-        double mine = (double)((jobs - k + teams - 1) / teams), share = parts(m->shards, ranks);
-        double training = (double)m->steps * step_seconds(w, ranks) +
+        int     ranks = (int)ub_part(w->ranks, teams, k).count;
+        int64_t own = (jobs - k + teams - 1) / teams;
+        double  mine = (double)own, share = parts(m->shards, ranks);
+        double  training = (double)m->steps * step_seconds(w, ranks) +
                           (double)m->evaluations * m->evaluation_s * share + m->create_s * share;
         double saves = checkpoints(w, training, saved);
         longest =
