@@ -25,7 +25,7 @@
 typedef struct ub_plan_costs {
     int     stages;     /* OR of UB_STAGE_... */
     double  read_s;     /* the corpus, digest and all; by the wall clock, as it waits for files */
-    double  base_mb;    /* of the program before it has read anything */
+    double  base_mb;    /* of the program and its libraries, without the corpus */
     double  corpus_mb;  /* of states, targets and latents */
     double  wall, busy; /* seconds of measured computing by the wall clock, and by CPU */
     int32_t columns, tasks;
@@ -58,7 +58,7 @@ typedef struct ub_plan_costs {
 
     /* Evaluation: regressions with all samples, and with those of a single latent. */
     int64_t full, thin;
-    double  full_s, thin_s, encode_s;
+    double  full_s, thin_s, encode_s, full_error; /* the last: standard error of full_s */
 } ub_plan_costs;
 
 /* Measure on this rank alone.  Reads the corpus of the settings, which it needs whole in memory.

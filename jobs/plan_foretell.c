@@ -11,6 +11,8 @@
  * be wrong by, on top of what the measurements spread. */
 static const double START_S = 0.5, FLUSH_S = 0.02, CHECKPOINT_S = 0.06, DISK = 3e8,
                     MODEL_ERROR = 0.15;
+/* What libraries touch later than the calibration looks. */
+static const double LIBRARIES_MB = 6;
 
 enum { STRUCTURE_FILES = 10, MODEL_FILES = 6, REPORT_FILES = 6, MOST_ITEMS = 4000000 };
 
@@ -25,7 +27,8 @@ typedef struct world {
 
 static double parts(int64_t pieces, int ranks)
 {
-    return (double)((pieces + ranks - 1) / ranks) / (double)pieces;
+    int64_t most = (pieces + ranks - 1) / ranks;
+    return (double)most / (double)pieces;
 }
 
 static double rounds(int ranks)
@@ -174,9 +177,10 @@ static void disentangle(world *w)
            saved = CHECKPOINT_S + 2 * state / DISK;
     int teams = w->out->teams = ub_study_teams(s, w->ranks), smallest = w->ranks;
     for (int k = 0; k < teams; k++) {
-        int    ranks = (int)ub_part(w->ranks, teams, k).count;
-        double mine = (double)((jobs - k + teams - 1) / teams), share = parts(m->shards, ranks);
-        double training = (double)m->steps * step_seconds(w, ranks) +
+        int     ranks = (int)ub_part(w->ranks, teams, k).count;
+        int64_t own = (jobs - k + teams - 1) / teams;
+        double  mine = (double)own, share = parts(m->shards, ranks);
+        double  training = (double)m->steps * step_seconds(w, ranks) +
                           (double)m->evaluations * m->evaluation_s * share + m->create_s * share;
         double saves = checkpoints(w, training, saved);
         longest =
@@ -201,7 +205,8 @@ static void disentangle(world *w)
 static void evaluation(world *w)
 {
     const ub_plan_costs *m = w->m;
-    double               longest = 0;
+    double               longest = 0, error = m->full_error * (double)m->full / w->ranks;
+    w->spread += error * error;
     for (int r = 0; r < w->ranks && r < m->full + m->thin; r++) {
         int64_t all = (m->full + m->thin - r + w->ranks - 1) / w->ranks;
         int64_t full = r < m->full ? (m->full - r + w->ranks - 1) / w->ranks : 0;
@@ -226,14 +231,16 @@ static double memory_mb(const world *w)
     if (m->stages & UB_STAGE_STRUCTURE) {
         double summing = square + square / 2 * (levels < 2 ? 2 : levels);
         double testing = square * (m->precision ? 2 : 1) + m->solver_mb;
-        first = corpus + m->samples_mb / w->on_node + larger(summing, testing);
+        double answers = m->table_bytes / 1048576, texts = 2 * m->text_bytes / 1048576;
+        first = corpus + answers + m->samples_mb / w->on_node +
+                larger(summing, testing + answers + texts);
     }
     if (m->stages & UB_STAGE_DISENTANGLE) {
         int    ranks = w->ranks / w->out->teams;
         double all = 8.0 * (double)m->state * (1 + (double)w->s->disentangle.restarts) / 1048576;
         second = m->corpus_mb * parts(m->shards, ranks) + m->trainer_mb + all;
     }
-    return m->base_mb + larger(first, second);
+    return m->base_mb + LIBRARIES_MB + larger(first, second);
 }
 
 /* A job works until slurm.lead_s before its end; those after the first repeat the beginning. */

@@ -68,6 +68,7 @@ static ub_status read_corpus(const ub_comm *self, const ub_settings *settings, u
     double numbers = (double)out->steps * (out->dim + (out->latents ? out->latent_dim : 0)) +
                      out->task_offset[out->tasks];
     m->corpus_mb = (double)out->episodes * numbers * sizeof(double) / 1048576;
+    m->base_mb = fmax(m->base_mb, ub_plan_resident() - m->corpus_mb); /* with HDF5 at work */
     m->columns = out->steps * out->dim + out->task_offset[out->tasks];
     m->tasks = out->tasks;
     return UB_OK;

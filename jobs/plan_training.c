@@ -201,28 +201,51 @@ static int64_t count_sets(const ub_corpus *c, bool open, uint8_t *set)
     return count;
 }
 
-/* Seconds of a regression with n and k samples, one the judge will really be asked: the true
- * latents from those that the first task needs. */
-static ub_status try_judge(const ub_corpus *c, int64_t n, int64_t k, double ridge, ub_plan_costs *m,
-                           double *seconds)
+/* What a regression predicts from: the true latents that the first task needs, or, with a model, as
+ * many of its latents.  rows x p of x; y: rows x true latents. */
+static ub_status fill_rows(const ub_corpus *c, const ub_model *model, int64_t rows, int32_t p,
+                           double *x, double *y)
 {
-    int32_t   q = c->latent_dim;
-    int64_t   cells = c->episodes * c->steps;
-    int32_t   p = 0;
+    int32_t   q = c->latent_dim, width = model == NULL ? 0 : model->shape.latents;
+    double   *state = NULL, *mu = NULL;
+    ub_status st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(state, model == NULL ? 0 : rows * c->dim));
+    UB_TRY_OUT(UB_ALLOC(mu, rows * width));
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t cell = (int64_t)((double)i * (double)(c->episodes * c->steps) / (double)rows);
+        memcpy(y + i * q, c->latents + cell * q, (size_t)q * sizeof *y);
+        if (model != NULL)
+            memcpy(state + i * c->dim, c->states + cell * c->dim, (size_t)c->dim * sizeof *state);
+        for (int32_t j = 0, at = 0; j < q && model == NULL; j++)
+            if (c->latent_relevant[(int64_t)j * c->tasks] != 0)
+                x[i * p + at++] = y[i * q + j];
+    }
+    if (model != NULL)
+        UB_TRY_OUT(ub_model_encode(model, rows, state, mu));
+    for (int64_t i = 0; i < rows && model != NULL; i++)
+        memcpy(x + i * p, mu + i * width, (size_t)p * sizeof *x);
+out:
+    ub_free(state);
+    ub_free(mu);
+    return st;
+}
+
+/* Seconds of a regression with n and k samples.  A model that has learnt little stands for one that
+ * is not perfect: then the true latents want more different fits. */
+static ub_status try_judge(const ub_corpus *c, const ub_model *model, int64_t n, int64_t k,
+                           double ridge, ub_plan_costs *m, double *seconds)
+{
+    int32_t   q = c->latent_dim, p = 0;
     double   *x = NULL, *y = NULL, *r2 = NULL;
     ub_status st = UB_OK;
     for (int32_t j = 0; j < q; j++)
         p += c->latent_relevant[(int64_t)j * c->tasks] != 0;
+    if (model != NULL && p > model->shape.latents)
+        p = model->shape.latents;
     UB_TRY_OUT(UB_ALLOC(x, (n + k) * p));
     UB_TRY_OUT(UB_ALLOC(y, (n + k) * q));
     UB_TRY_OUT(UB_ALLOC(r2, q));
-    for (int64_t i = 0; i < n + k; i++) {
-        int64_t cell = (int64_t)((double)i * (double)cells / (double)(n + k));
-        memcpy(y + i * q, c->latents + cell * q, (size_t)q * sizeof *y);
-        for (int32_t j = 0, at = 0; j < q; j++)
-            if (c->latent_relevant[(int64_t)j * c->tasks] != 0)
-                x[i * p + at++] = y[i * q + j];
-    }
+    UB_TRY_OUT(fill_rows(c, model, n + k, p, x, y));
     ub_plan_clock start = ub_plan_begin();
     UB_TRY_OUT(ub_judge_r2(n, k, p, q, x, y, x + n * p, y + n * q, ridge, r2));
     *seconds = ub_plan_end(m, start);
@@ -233,18 +256,24 @@ out:
     return st;
 }
 
-/* A regression with a fourth of the samples, as for single latents, and one with all; if that would
- * take too long, one with half of them: seconds = a n^2 + b n^3. */
-static ub_status try_regressions(const ub_corpus *c, const ub_settings *s, int64_t n, int64_t k,
-                                 ub_plan_costs *m)
+/* A regression with a fourth of the samples, as for single latents, and two with all; if these
+ * would take too long, one with half of them: seconds = a n^2 + b n^3. */
+static ub_status try_regressions(const ub_corpus *c, const ub_settings *s, const ub_model *model,
+                                 int64_t n, int64_t k, ub_plan_costs *m)
 {
     static const double LONG_S = 3;
     double              half, fourth;
-    UB_TRY(try_judge(c, n / 4, k / 4, s->eval.ridge, m, &fourth));
+    UB_TRY(try_judge(c, NULL, n / 4, k / 4, s->eval.ridge, m, &fourth));
     m->thin_s = fourth;
-    if (64 * fourth < LONG_S)
-        return try_judge(c, n, k, s->eval.ridge, m, &m->full_s);
-    UB_TRY(try_judge(c, n / 2, k / 2, s->eval.ridge, m, &half));
+    if (64 * fourth < LONG_S) {
+        double truth, guess;
+        UB_TRY(try_judge(c, NULL, n, k, s->eval.ridge, m, &truth));
+        UB_TRY(try_judge(c, model, n, k, s->eval.ridge, m, &guess));
+        m->full_s = (truth + guess) / 2; /* as many of either kind */
+        m->full_error = fabs(truth - guess) / 2;
+        return UB_OK;
+    }
+    UB_TRY(try_judge(c, model, n / 2, k / 2, s->eval.ridge, m, &half));
     double cubic = fmax(0, (half - 4 * fourth) / 4); /* both: of a fourth of the samples */
     m->full_s = 16 * fmax(0, fourth - cubic) + 64 * cubic;
     return UB_OK;
@@ -266,7 +295,7 @@ static ub_status try_evaluation(const ub_corpus *c, const ub_settings *s, const 
     memset(set, 0, (size_t)sets);
     m->full += count_sets(c, true, set);
     ub_free(set);
-    UB_TRY(try_regressions(c, s, n, k, m));
+    UB_TRY(try_regressions(c, s, model, n, k, m));
     if (n < ENOUGH || k < ENOUGH)
         m->thin_s = m->full_s;
     m->thin = model->shape.latents;
