@@ -189,6 +189,32 @@ static void digests(void)
     UB_CHECK(ub_h5_close(&f, two));
 }
 
+/* One flipped bit of an attribute's type: its number begins 512 bits behind its first.  HDF5 reads
+ * what happens to lie there, so the digest was another each time, and sometimes the right one. */
+static void digest_refuses_a_number_outside_of_its_bytes(void)
+{
+    enum { NAME = 16, PROPERTIES = 8 }; /* the name with its padding; the type's head */
+    const char   *path = mine("outside.h5");
+    unsigned char digest[UB_SHA256_BYTES];
+    ub_bytes      bytes = {0};
+    hid_t         f = -1;
+    size_t        at = 0;
+    UB_CHECK(ub_h5_create(path, &f));
+    UB_CHECK(ub_h5_put_int(f, "undecided", 0));
+    UB_CHECK(ub_h5_close(&f, path));
+    UB_CHECK(ub_file_read(path, &bytes));
+    while (at + 10 < bytes.len && memcmp(bytes.data + at, "undecided", 10) != 0)
+        at++;
+    CU_ASSERT(at + NAME + PROPERTIES + 1 < bytes.len);
+    if (at + NAME + PROPERTIES + 1 < bytes.len)
+        bytes.data[at + NAME + PROPERTIES + 1] = 2;
+    UB_CHECK(ub_file_write(path, bytes.data, bytes.len));
+    ub_bytes_release(&bytes);
+    UB_CHECK(ub_h5_open(path, &f));
+    UB_CHECK_FAILS(ub_h5_digest(f, digest), UB_EFORMAT, "lie outside");
+    UB_CHECK(ub_h5_close(&f, path));
+}
+
 /* Datasets beyond the 8 MiB piece are read in several; the digest must not depend on it. */
 static void digest_of_a_large_dataset(void)
 {
@@ -284,6 +310,8 @@ UB_SUITE("h5", {"datasets and attributes come back", comes_back},
          {"booleans and texts of numpy are read", reads_what_numpy_writes},
          {"missing, foreign and truncated files are told apart", names_what_is_wrong_with_a_file},
          {"the digest depends on content and not on the order of writing", digests},
+         {"the digest refuses a number whose bits lie outside of its bytes",
+          digest_refuses_a_number_outside_of_its_bytes},
          {"the digest of a large dataset is the one computed by hand", digest_of_a_large_dataset},
          {"all ranks write one file and read it", parallel_file},
          {"errors of parallel files are the same on all ranks", parallel_errors_agree},
