@@ -22,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/support.h"
 #include "core/band.h"
 #include "core/full.h"
 #include "core/internal/sweep.h"
@@ -33,21 +34,6 @@
 #include "mpi/moments.h"
 
 enum { RUNS = 9, SAMPLES = 10000, STEPS = 400, FULL_STEPS = 1000, TASKS = 32 };
-
-static void check(ub_status st)
-{
-    if (st == UB_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", ub_err_report());
-    exit(1);
-}
-
-static double cpu_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -74,29 +60,31 @@ static void make_corpus(study *s, const char *conditioning, int64_t steps, int64
 {
     const ub_schema *schema = ub_settings_schema();
     memset(s, 0, sizeof *s);
-    check(ub_comm_init(&s->comm, MPI_COMM_SELF));
-    check(ub_schema_defaults(schema, &s->settings));
-    check(ub_schema_set(schema, &s->settings, "structure.conditioning", conditioning, "bench"));
-    check(ub_schema_set(schema, &s->settings, "structure.representatives", "last", "bench"));
-    check(ub_schema_set(schema, &s->settings, "structure.contrast", "none", "bench"));
+    ub_bench_check(ub_comm_init(&s->comm, MPI_COMM_SELF));
+    ub_bench_check(ub_schema_defaults(schema, &s->settings));
+    ub_bench_check(
+        ub_schema_set(schema, &s->settings, "structure.conditioning", conditioning, "bench"));
+    ub_bench_check(
+        ub_schema_set(schema, &s->settings, "structure.representatives", "last", "bench"));
+    ub_bench_check(ub_schema_set(schema, &s->settings, "structure.contrast", "none", "bench"));
     s->settings.synth.steps = steps;
     s->settings.synth.tasks = tasks;
     s->settings.synth.samples = SAMPLES;
-    check(ub_synth(&s->settings, 0, SAMPLES, &s->corpus));
+    ub_bench_check(ub_synth(&s->settings, 0, SAMPLES, &s->corpus));
 }
 
 /* The covariance and, for full conditioning, the inverse, as jobs/stage_structure.c does it. */
 static void make_moments(study *s)
 {
-    check(ub_moments_gather(&s->comm, &s->corpus, s->settings.run.shards, &s->m));
+    ub_bench_check(ub_moments_gather(&s->comm, &s->corpus, s->settings.run.shards, &s->m));
     if (s->settings.structure.conditioning != UB_COND_FULL)
         return;
     size_t          p = (size_t)s->corpus.steps;
     ub_inverse_plan plan = {(int32_t)s->settings.structure.serial_max, 1, 1, 64};
-    check(UB_ALLOC(s->precision, p * p));
+    ub_bench_check(UB_ALLOC(s->precision, p * p));
     for (size_t i = 0; i < p; i++)
         memcpy(s->precision + i * p, s->m.cov + i * (size_t)s->m.columns, p * sizeof(double));
-    check(ub_spd_inverse(&s->comm, &plan, (int32_t)p, s->precision, "the covariance"));
+    ub_bench_check(ub_spd_inverse(&s->comm, &plan, (int32_t)p, s->precision, "the covariance"));
 }
 
 static void free_moments(study *s)
@@ -146,12 +134,12 @@ static double pass_rate(const study *s, row_fn row, void *of)
     int32_t tasks = s->corpus.tasks, segments = ub_corpus_segments(&s->corpus);
     int64_t tests = (int64_t)segments * (segments - 1) / 2 * tasks, done = 0;
     double *r, *root, rate[RUNS];
-    check(UB_ALLOC(r, tests + UB_LANES));
-    check(UB_ALLOC(root, s->settings.structure.tile * tasks));
+    ub_bench_check(UB_ALLOC(r, tests + UB_LANES));
+    ub_bench_check(UB_ALLOC(root, s->settings.structure.tile * tasks));
     for (int i = 0; i < RUNS; i++) {
-        double  start = cpu_s(), used = 0;
+        double  start = 1e-3 * ub_bench_cpu_ms(), used = 0;
         int64_t count = 0;
-        for (; used < 0.1; used = cpu_s() - start)
+        for (; used < 0.1; used = 1e-3 * ub_bench_cpu_ms() - start)
             count += done = pass(s, row, of, r, root);
         rate[i] = (double)count / used;
     }
@@ -171,9 +159,9 @@ static void compare(const study *s, row_fn row, void *of, ub_full *full)
     int32_t           steps = s->corpus.steps;
     double           *r, *root;
     void             *state = NULL;
-    check(UB_ALLOC(r, segments * tasks + UB_LANES));
-    check(UB_ALLOC(root, segments * tasks));
-    check(test->open(&data, &s->settings, &state));
+    ub_bench_check(UB_ALLOC(r, segments * tasks + UB_LANES));
+    ub_bench_check(UB_ALLOC(root, segments * tasks));
+    ub_bench_check(test->open(&data, &s->settings, &state));
     for (int32_t k = 0; k + 1 < segments; k++) {
         row(of, 2 * k + 1, 2 * k + 3, segments - k - 1, r, root);
         for (int32_t i = 0; i < (segments - k - 1) * tasks; i++) {
@@ -188,7 +176,7 @@ static void compare(const study *s, row_fn row, void *of, ub_full *full)
             if (full != NULL)
                 ub_full_pair(full, x, y, j, &want);
             else
-                check(test->eval(state, &(ub_ci_query){0, &x, &y, z, 1, 1, nz, 0}, &want));
+                ub_bench_check(test->eval(state, &(ub_ci_query){0, &x, &y, z, 1, 1, nz, 0}, &want));
             double got = root[i] * atanh(r[i]);
             if (want.verdict != UB_CI_OK || !(fabs(got - want.statistic) <= 1e-10)) {
                 (void)fprintf(stderr, "steps %d and %d, task %d: z %.17g, one by one %.17g\n", x, y,
@@ -213,16 +201,16 @@ static void engine_rate(const study *s, double *eval, double *absorb)
     for (int i = 0; i < RUNS; i++) {
         double in_eval = 0, in_absorb = 0, tests = 0;
         while (in_eval < 0.03) {
-            check(ub_structure_create(&s->corpus, &s->settings, true, &plan));
-            check(ub_solver_create(plan, &data, s->precision, &solver));
+            ub_bench_check(ub_structure_create(&s->corpus, &s->settings, true, &plan));
+            ub_bench_check(ub_solver_create(plan, &data, s->precision, &solver));
             for (int64_t item = 0; item < ub_structure_items(plan); item++) {
                 ub_bytes_clear(&answer);
-                double start = cpu_s();
-                check(ub_structure_eval(plan, solver, item, &answer));
-                double middle = cpu_s();
-                check(ub_structure_absorb(plan, item, answer.data, answer.len));
+                double start = 1e-3 * ub_bench_cpu_ms();
+                ub_bench_check(ub_structure_eval(plan, solver, item, &answer));
+                double middle = 1e-3 * ub_bench_cpu_ms();
+                ub_bench_check(ub_structure_absorb(plan, item, answer.data, answer.len));
                 in_eval += middle - start;
-                in_absorb += cpu_s() - middle;
+                in_absorb += 1e-3 * ub_bench_cpu_ms() - middle;
             }
             tests += (double)ub_structure_tests(plan);
             ub_solver_destroy(&solver);
@@ -254,7 +242,7 @@ static void bench_band(int32_t tasks)
     ub_band *band = NULL;
     make_corpus(&s, "band", STEPS, tasks);
     make_moments(&s);
-    check(ub_band_create(&s.m, s.corpus.steps, 2, false, &band));
+    ub_bench_check(ub_band_create(&s.m, s.corpus.steps, 2, false, &band));
     compare(&s, band_row, band, NULL);
     print_rates("band", tasks, pass_rate(&s, band_row, band), &s);
     ub_band_destroy(&band);
@@ -267,8 +255,9 @@ static void bench_full(void)
     ub_full *full = NULL;
     make_corpus(&s, "full", STEPS, TASKS);
     make_moments(&s);
-    check(ub_full_create(&s.m, s.corpus.steps, 1, TASKS, s.corpus.task_offset, s.precision, &full));
-    check(ub_full_prepare_rows(full));
+    ub_bench_check(
+        ub_full_create(&s.m, s.corpus.steps, 1, TASKS, s.corpus.task_offset, s.precision, &full));
+    ub_bench_check(ub_full_prepare_rows(full));
     compare(&s, full_row, full, full);
     print_rates("full", TASKS, pass_rate(&s, full_row, full), &s);
     ub_full_destroy(&full);
@@ -278,19 +267,19 @@ static void bench_full(void)
 /* From the samples to the answers. */
 static double stage_s(study *s)
 {
-    double        start = cpu_s();
+    double        start = 1e-3 * ub_bench_cpu_ms();
     ub_structure *plan = NULL;
     ub_solver    *solver = NULL;
     ub_bytes      answer = {0};
     make_moments(s);
     ub_ci_data data = {&s->m, NULL};
-    check(ub_structure_create(&s->corpus, &s->settings, false, &plan));
-    check(ub_solver_create(plan, &data, s->precision, &solver));
+    ub_bench_check(ub_structure_create(&s->corpus, &s->settings, false, &plan));
+    ub_bench_check(ub_solver_create(plan, &data, s->precision, &solver));
     for (int64_t item = 0; item < ub_structure_items(plan); item++) {
         ub_bytes_clear(&answer);
-        check(ub_structure_eval(plan, solver, item, &answer));
+        ub_bench_check(ub_structure_eval(plan, solver, item, &answer));
     }
-    double used = cpu_s() - start;
+    double used = 1e-3 * ub_bench_cpu_ms() - start;
     ub_bytes_release(&answer);
     ub_solver_destroy(&solver);
     ub_structure_destroy(&plan);
@@ -302,21 +291,21 @@ static double stage_s(study *s)
  * been touched before. */
 static double blas_s(int p, int steps, const double *centred, double *a, double *inverse)
 {
-    double start = cpu_s();
+    double start = 1e-3 * ub_bench_cpu_ms();
     int    info = 0;
     cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, p, SAMPLES, 1.0 / (SAMPLES - 1), centred, p,
                 0, a, p);
-    double used = cpu_s() - start;
+    double used = 1e-3 * ub_bench_cpu_ms() - start;
     for (int i = 0; i < steps; i++)
         memcpy(inverse + (size_t)i * (size_t)steps, a + (size_t)i * (size_t)p,
                (size_t)steps * sizeof *a);
-    start = cpu_s();
+    start = 1e-3 * ub_bench_cpu_ms();
     dpotrf_("U", &steps, inverse, &steps, &info);
     if (info == 0)
         dpotri_("U", &steps, inverse, &steps, &info);
     if (info != 0)
         exit(1);
-    return used + cpu_s() - start;
+    return used + 1e-3 * ub_bench_cpu_ms() - start;
 }
 
 static void bench_stage(void)
@@ -326,9 +315,9 @@ static void bench_stage(void)
     make_corpus(&s, "full", FULL_STEPS, TASKS);
     make_moments(&s);
     int p = s.m.columns;
-    check(UB_ALLOC(centred, SAMPLES * p));
-    check(UB_ALLOC(a, p * p));
-    check(UB_ALLOC(inverse, FULL_STEPS * FULL_STEPS));
+    ub_bench_check(UB_ALLOC(centred, SAMPLES * p));
+    ub_bench_check(UB_ALLOC(a, p * p));
+    ub_bench_check(UB_ALLOC(inverse, FULL_STEPS * FULL_STEPS));
     for (int64_t e = 0; e < SAMPLES; e++) {
         ub_corpus_row(&s.corpus, e, centred + e * p);
         for (int j = 0; j < p; j++)

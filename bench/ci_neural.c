@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/support.h"
 #include "core/ci_test.h"
 #include "core/mem.h"
 #include "core/rng.h"
@@ -24,21 +25,6 @@ typedef struct setup {
     double      effect;
     const char *tests[3];
 } setup;
-
-static void check(ub_status st)
-{
-    if (st == UB_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", ub_err_report());
-    exit(1);
-}
-
-static double cpu_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Dependence of y on x given z. */
 static double depend(const setup *s, int32_t c, const double *x, const double *z, double y)
@@ -107,9 +93,9 @@ static void measure(const setup *s, const ub_ci_test *test, int64_t runs, uint64
     int32_t            columns = 2 * s->d + s->dz, at[2 * MOST_D + MOST_DZ];
     double            *x = NULL, sum = 0, squares = 0, seconds = 0;
     int64_t            below = 0;
-    check(ub_schema_defaults(ub_settings_schema(), &set));
+    ub_bench_check(ub_schema_defaults(ub_settings_schema(), &set));
     set.ci.permutations = 199;
-    check(UB_ALLOC(x, s->n * columns));
+    ub_bench_check(UB_ALLOC(x, s->n * columns));
     for (int32_t c = 0; c < columns; c++)
         at[c] = c;
     for (int64_t run = 0; run < runs; run++) {
@@ -118,13 +104,13 @@ static void measure(const setup *s, const ub_ci_test *test, int64_t runs, uint64
         void        *state = NULL;
         ub_ci_query  q = {run, at, at + s->d, at + 2 * (ptrdiff_t)s->d, s->d, s->d, s->dz, 0};
         fill(s, seed, (uint64_t)run, x);
-        check(ub_ci_transform(test, s->n, columns, x));
-        check(ub_moments_of_columns(s->n, columns, x, &m));
+        ub_bench_check(ub_ci_transform(test, s->n, columns, x));
+        ub_bench_check(ub_moments_of_columns(s->n, columns, x, &m));
         ub_ci_data data = {&m, x};
-        double     start = cpu_s();
-        check(test->open(&data, &set, &state));
-        check(test->eval(state, &q, &r));
-        seconds += cpu_s() - start;
+        double     start = 1e-3 * ub_bench_cpu_ms();
+        ub_bench_check(test->open(&data, &set, &state));
+        ub_bench_check(test->eval(state, &q, &r));
+        seconds += 1e-3 * ub_bench_cpu_ms() - start;
         sum += r.statistic;
         squares += r.statistic * r.statistic;
         below += r.p_value <= 0.05;

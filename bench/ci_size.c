@@ -21,6 +21,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/support.h"
 #include "core/ci_test.h"
 #include "core/mem.h"
 #include "core/moments.h"
@@ -44,34 +45,19 @@ typedef struct tally {
     int others_runs[MOST_OTHERS], others_rejected[MOST_OTHERS]; /* by further members of the task */
 } tally;
 
-static void check(ub_status st)
-{
-    if (st == UB_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", ub_err_report());
-    exit(1);
-}
-
-static double cpu_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Columns of steps, then of tasks, after the test's transform. */
 static double *columns_of(const ub_corpus *c, const ub_ci_test *test)
 {
     double *x = NULL;
     int64_t n = c->count;
-    check(UB_ALLOC(x, n * (c->steps + TASKS)));
+    ub_bench_check(UB_ALLOC(x, n * (c->steps + TASKS)));
     for (int64_t i = 0; i < n; i++) {
         for (int32_t t = 0; t < c->steps; t++)
             x[t * n + i] = c->states[i * c->steps + t];
         for (int32_t g = 0; g < TASKS; g++)
             x[(c->steps + g) * n + i] = c->targets[i * TASKS + g];
     }
-    check(ub_ci_transform(test, n, c->steps + TASKS, x));
+    ub_bench_check(ub_ci_transform(test, n, c->steps + TASKS, x));
     return x;
 }
 
@@ -105,7 +91,7 @@ static void ask(const ub_ci_test *test, void *state, const ub_corpus *c, int64_t
             z[nz++] = near[i];
     z[nz++] = g;
     ub_ci_query q = {id, &x, &y, z, 1, 1, nz, 1};
-    check(test->eval(state, &q, &r));
+    ub_bench_check(test->eval(state, &q, &r));
     for (int32_t k = 1; k < c->steps; k += 2)
         others += k != x && k != y && c->truth[k * TASKS + task];
     t->runs++;
@@ -122,18 +108,18 @@ static double replicate(const ub_ci_test *test, ub_settings *s, tally *t)
     ub_moments m;
     void      *state = NULL;
     ub_rng     r = ub_rng_make((uint64_t)s->run.seed, UB_RNG_TEST, 0);
-    check(ub_synth(s, 0, s->synth.samples, &c));
+    ub_bench_check(ub_synth(s, 0, s->synth.samples, &c));
     double *x = columns_of(&c, test);
-    check(ub_moments_of_columns(c.count, c.steps + TASKS, x, &m));
+    ub_bench_check(ub_moments_of_columns(c.count, c.steps + TASKS, x, &m));
     ub_ci_data data = {&m, x};
-    double     start = cpu_s();
-    check(test->open(&data, s, &state));
+    double     start = 1e-3 * ub_bench_cpu_ms();
+    ub_bench_check(test->open(&data, s, &state));
     for (int cell = 0; cell < CELLS; cell++) {
         int32_t a, b, task;
         if (draw(&c, cell, &r, &a, &b, &task))
             ask(test, state, &c, cell, a, b, task, &t[cell]);
     }
-    double took = cpu_s() - start;
+    double took = 1e-3 * ub_bench_cpu_ms() - start;
     test->close(state);
     ub_moments_release(&m);
     ub_free(x);
@@ -173,7 +159,7 @@ int main(int argc, char **argv)
     int         runs = atoi(argv[3]), asked = 0;
     double      seconds = 0;
     const char *chain = argc > 5 ? argv[5] : "all", *link = argc > 6 ? argv[6] : "all";
-    check(ub_schema_defaults(ub_settings_schema(), &s));
+    ub_bench_check(ub_schema_defaults(ub_settings_schema(), &s));
     s.synth.samples = atoll(argv[2]);
     s.synth.steps = argc > 7 ? atoll(argv[7]) : 10;
     s.synth.tasks = TASKS;

@@ -1,5 +1,7 @@
 #include "jobs/generate.h"
 
+#include "jobs/study.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,21 +32,6 @@ void ub_generator_release(ub_generator *g)
     ub_free(g->mean);
     ub_free(g->sd);
     *g = (ub_generator){0};
-}
-
-/* The model must speak of this corpus. */
-static ub_status same_corpus(const char *path, const ub_settings *run, const ub_corpus *corpus)
-{
-    char      hex[UB_SHA256_HEX];
-    ub_bytes  made = {0};
-    ub_status st = ub_results_origin(path, "corpus", &made);
-    ub_sha256_hex(corpus->digest, hex);
-    if (st == UB_OK && strcmp((const char *)made.data, hex) != 0)
-        st = UB_FAIL(UB_EINPUT,
-                     "%s was made from another corpus (digest %.12s...) than %s (%.12s...)", path,
-                     (const char *)made.data, run->corpus.path, hex);
-    ub_bytes_release(&made);
-    return st;
 }
 
 static ub_status read_model(const char *folder, char path[UB_PATH_MAX], ub_model *m)
@@ -105,7 +92,7 @@ ub_status ub_generator_open(const ub_comm *c, const char *folder, const ub_setti
     *out = (ub_generator){0};
     UB_TRY(ub_comm_agree(c, read_model(folder, path, &out->model)));
     UB_TRY(ub_corpus_read(c, run, run->disentangle.shards, &out->corpus));
-    ub_status st = same_corpus(path, run, &out->corpus);
+    ub_status st = ub_study_made_from(path, run, &out->corpus);
     if (st == UB_OK)
         st = find_use(folder, run, out);
     if (st == UB_OK)

@@ -10,21 +10,6 @@
 #include "jobs/judge_latents.h"
 #include "jobs/study.h"
 
-/* The model must be judged on the corpus it was made from. */
-static ub_status same_corpus(const char *path, const ub_settings *run, const ub_corpus *corpus)
-{
-    char      hex[UB_SHA256_HEX];
-    ub_bytes  made = {0};
-    ub_status st = ub_results_origin(path, "corpus", &made);
-    ub_sha256_hex(corpus->digest, hex);
-    if (st == UB_OK && strcmp((const char *)made.data, hex) != 0)
-        st = UB_FAIL(UB_EINPUT,
-                     "%s was made from another corpus (digest %.12s...) than %s (%.12s...)", path,
-                     (const char *)made.data, run->corpus.path, hex);
-    ub_bytes_release(&made);
-    return st;
-}
-
 static ub_status judge_tasks(const ub_comm *c, const ub_corpus *corpus, const ub_model *m,
                              const ub_settings *run, const ub_settings *judge, ub_verdicts *v)
 {
@@ -48,7 +33,7 @@ static ub_status score_model(const ub_comm *c, const char *path, const ub_settin
     ub_status st = UB_OK;
     UB_TRY_OUT(ub_comm_agree(c, ub_results_read_model(path, &m)));
     UB_TRY_OUT(ub_corpus_read(c, run, run->disentangle.shards, &corpus));
-    UB_TRY_OUT(ub_comm_agree(c, same_corpus(path, run, &corpus)));
+    UB_TRY_OUT(ub_comm_agree(c, ub_study_made_from(path, run, &corpus)));
     if (corpus.latents != NULL && corpus.latent_relevant == NULL)
         ub_log0_warn("eval-latents",
                      "path=%s: true latents without truth/latent_relevant, not judged",

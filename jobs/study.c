@@ -126,6 +126,20 @@ ub_status ub_study_same_corpus(const ub_study *s, const ub_corpus *corpus)
                    s->ctx->settings.corpus.path, s->dir.corpus, hex);
 }
 
+ub_status ub_study_made_from(const char *path, const ub_settings *run, const ub_corpus *corpus)
+{
+    char      hex[UB_SHA256_HEX];
+    ub_bytes  made = {0};
+    ub_status st = ub_results_origin(path, "corpus", &made);
+    ub_sha256_hex(corpus->digest, hex);
+    if (st == UB_OK && strcmp((const char *)made.data, hex) != 0)
+        st = UB_FAIL(UB_EINPUT,
+                     "%s was made from another corpus (digest %.12s...) than %s (%.12s...)", path,
+                     (const char *)made.data, run->corpus.path, hex);
+    ub_bytes_release(&made);
+    return st;
+}
+
 ub_status ub_study_write(const ub_study *s, const char *name, ub_status made, ub_bytes *text)
 {
     char path[UB_TEXT_MAX];

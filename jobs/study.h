@@ -57,6 +57,10 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_study_has(const ub_study *s, const char 
                                                   const char *result, bool *has);
 /* UB_EINPUT unless the corpus is the one the run began with. */
 UB_LOCAL UB_NODISCARD ub_status ub_study_same_corpus(const ub_study *s, const ub_corpus *corpus);
+/* UB_EINPUT unless the result file `path` of a run with these settings was made from this corpus.
+ */
+UB_LOCAL UB_NODISCARD ub_status ub_study_made_from(const char *path, const ub_settings *run,
+                                                   const ub_corpus *corpus);
 /* Write text made with status `made` as file `name` of the run folder; releases the text. */
 UB_LOCAL UB_NODISCARD ub_status ub_study_write(const ub_study *s, const char *name, ub_status made,
                                                ub_bytes *text);
