@@ -5,8 +5,8 @@
  * and what comes out of the formulas carries the exact partial derivative with respect to it
  * (forward mode; Wengert 1964).  The formulas are those of core/objective.h, core/network.h,
  * core/model.h, core/penalty.h and the heads of the files in core/penalty; one row at a time, one
- * loop after another, nothing derived by hand.  With the code under test they share the shape, the
- * weights and the batch.
+ * loop after another, nothing derived by hand but J (which a case of suite_objective_dual looks
+ * at).  With the code under test they share the shape, the weights and the batch.
  */
 #ifndef UB_TESTS_CORE_DUAL_H
 #define UB_TESTS_CORE_DUAL_H
