@@ -2,7 +2,7 @@
  *
  * Each penalty is one file core/penalty/NAME.c that defines `const ub_penalty
  * UB_REAL_NAME(ub_penalty_NAME)`, plus the line UB_PENALTY(NAME) in core/penalty/registry.def,
- * in the order of the choices of disentangle.penalty.
+ * in the order of the choices of disentangle.penalty; tests/core/dual.h says its formula again.
  *
  * Layer: core (no MPI, no files, no globals).  Compiled for double and for float (core/real.h);
  * sums over samples are taken in double.
