@@ -7,7 +7,7 @@
  *   kl              sum_j (mu_j^2 + exp(v_j) - 1 - v_j) / 2        (to N(0, I))
  *   task            sum over the tasks that count of |head_i(z) - g_i|^2, summed over columns
  *                   or, of a categorical task, -log softmax(head_i(z)) of its class
- *   penalty         core/penalty.h, on the first rows of the batch
+ *   penalty         core/penalty.h, at the z of the first rows of the batch
  *   objective     = reconstruction + beta kl + task + lambda penalty
  *
  * The scales are those at which beta = .003 and lambda = .2 work: the penalty sums |dg/dz| over
@@ -39,8 +39,9 @@ typedef struct ub_batch {
     const ub_real *noise;    /* n x latents; NULL: z = mu */
 } ub_batch;
 
-/* How the terms are weighted: they are summed over rows and multiplied by `row`; the penalty
- * (a mean over its rows already) by `penalty` in the terms and by lambda * penalty in the gradient.
+/* How the terms are weighted: they are summed over rows and multiplied by `row`, the penalty (of
+ * all rows that enter it) by `penalty`.  The gradient is that of the sum of these terms, KL times
+ * beta, penalty times lambda.
  */
 typedef struct ub_weighting {
     double row, penalty, lambda;

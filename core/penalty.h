@@ -2,7 +2,7 @@
  *
  * Each penalty is one file core/penalty/NAME.c that defines `const ub_penalty
  * UB_REAL_NAME(ub_penalty_NAME)`, plus the line UB_PENALTY(NAME) in core/penalty/registry.def,
- * in the order of the choices of disentangle.penalty.
+ * in the order of the choices of disentangle.penalty; tests/core/dual.h says its formula again.
  *
  * Layer: core (no MPI, no files, no globals).  Compiled for double and for float (core/real.h);
  * sums over samples are taken in double.
@@ -44,8 +44,9 @@ typedef struct ub_penalty {
     void (*fold)(const ub_heads *h, const ub_real *w, ub_real *effective);
     void (*unfold)(const ub_heads *h, const ub_real *w, ub_real *grad);
 
-    /* Value of the penalty on these rows.  Unless grad is NULL, also add `weight` times its
-     * gradient: with respect to weights to grad, through A to h->delta.
+    /* Value of the penalty on these rows, by the formula at the head of its file; one on J is 0
+     * without rows.  Unless grad is NULL, also add `weight` times its gradient: with respect to
+     * weights to grad, through A to h->delta.
      *   effective  weights the batch was computed with: after fold, before unfold */
     double (*value)(const ub_heads *h, const ub_real *effective, double weight, ub_real *grad);
 } ub_penalty;

@@ -7,7 +7,13 @@
  *
  * Data parallel without knowing of ranks: the samples are cut into `shards`
  * fixed groups (disentangle.shards); a minibatch is batch/shards samples of
- * every group.  Whoever holds a group computes its gradient; the caller adds the
+ * every group.  Reconstruction, KL and task losses are means over the batch (0
+ * at samples whose step a task does not use); the penalty is computed for every
+ * group, on its part of jacobian_samples (or of all it has in the batch), and
+ * averaged with the numbers of these samples as weights.  The held-out objective
+ * is the same at z = mu of the held-out samples, all of which enter the penalty,
+ * group by group in blocks as long as the longest batch of a group.
+ * Whoever holds a group computes its gradient; the caller adds the
  * gradients in one tree order and gives the sum to every copy of the trainer:
  *
  *   while (!ub_trainer_done(t)) {

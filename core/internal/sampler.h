@@ -5,7 +5,8 @@
  * In every epoch a shard runs through a permutation of its training samples of its own.  All
  * shards make the same number of steps an epoch, (training samples of all) / batch: a shard with
  * fewer than average starts its permutation again, one with more leaves a rest that the next
- * epoch's permutation mixes in.
+ * epoch's permutation mixes in.  Streams: UB_RNG_SHUFFLE, item epoch * shards + s, and
+ * UB_RNG_LATENT_NOISE, item phase * shards + s, row after row.
  *
  * Layer: core.  Compiled for double and for float (core/real.h).
  */

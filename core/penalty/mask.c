@@ -1,10 +1,10 @@
 /* A learned mask M (tasks x latents): head i sees M_ij z_j, which is the head with the
  * columns of W1 multiplied by M_ij; the mask is folded into W1 and never seen elsewhere.
  *
- * Penalty: sum_ij |M_ij| |W1_i[:,j]|_2, the norm of the effective columns.  With plain |M|_1
- * the mask could shrink while W1 grows, at no loss; the product does not change when scale moves
- * between them.  What is left of that loophole: scale may still move to W2, while tanh is in
- * its linear part, and to z.
+ * Penalty: sum_ij |M_ij| |W1_i[:,j]|_2, the norm of the effective columns, each as
+ * sqrt(sum_k (M_ij W1_i[k,j])^2 + 1e-12).  With plain |M|_1 the mask could shrink while W1 grows,
+ * at no loss; the product does not change when scale moves between them.  What is left of that
+ * loophole: scale may still move to W2, while tanh is in its linear part, and to z.
  */
 #include <math.h>
 
