@@ -1,6 +1,7 @@
 /* A study as a job of SLURM. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/version.h"
+#include "io/beacon.h"
 #include "io/file.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
@@ -19,6 +21,7 @@ typedef struct submission {
     char        program[UB_PATH_MAX];
     ub_bytes    exclude; /* nodes, comma separated */
     bool        requeue;
+    double      measured; /* lead of an earlier start of the run, seconds; 0: none */
     long long   job;
 } submission;
 
@@ -109,6 +112,29 @@ static ub_status ask_site(submission *s)
                      (long long)settings->slurm.workers, most);
     ub_bytes_release(&text);
     return st;
+}
+
+/* What the last start of this run measured. */
+static void find_lead(submission *s)
+{
+    static ub_beacon_state last; /* too large for some stacks */
+    char                   path[UB_TEXT_MAX];
+    if (ub_beacon_read(file_of(s, "status.json", path), &last) == UB_OK)
+        s->measured = last.lead_s;
+    ub_err_clear();
+}
+
+/* When SLURM is to say that the end is near, in seconds before it.  With a lead by measurement the
+ * program knows better; the signal, which may come a minute early, must leave it time to work. */
+static int64_t signal_lead(const submission *s)
+{
+    enum { UNKNOWN_S = 120, EARLY_S = 60 };
+    const ub_settings *settings = &s->ctx->settings;
+    int64_t            most = (60 * settings->slurm.time_min - EARLY_S) / 2;
+    int64_t            lead = s->measured > 0 ? (int64_t)ceil(s->measured) : UNKNOWN_S;
+    if (settings->slurm.lead_s > 0)
+        return settings->slurm.lead_s;
+    return lead < most ? lead : most;
 }
 
 static ub_status check_corpus(const ub_settings *settings)
@@ -250,6 +276,9 @@ static void tell(const submission *s)
     (void)printf("  goes on     %s, %lld starts at most\n",
                  s->requeue ? "by requeue" : "in a chain of jobs",
                  (long long)settings->slurm.max_jobs);
+    if (s->measured > 0 && settings->slurm.lead_s == 0)
+        (void)printf("  lead        %.0f s, as measured by the last start of this run\n",
+                     ceil(s->measured));
     if (s->exclude.data[0] != '\0')
         (void)printf("  excluded    %s (failed before; remove slurm-bad-nodes to forget)\n",
                      (const char *)s->exclude.data);
@@ -286,11 +315,13 @@ static ub_status answer(ub_context *ctx)
     UB_TRY_OUT(find_program(&s));
     UB_TRY_OUT(find_bad_nodes(&s));
     UB_TRY_OUT(ask_site(&s));
+    find_lead(&s);
     UB_TRY_OUT(ub_slurm_script(&(ub_slurm_job){.settings = &ctx->settings,
                                                .run = s.run,
                                                .program = s.program,
                                                .exclude = (const char *)s.exclude.data,
-                                               .requeue = s.requeue},
+                                               .requeue = s.requeue,
+                                               .signal_s = signal_lead(&s)},
                                &script));
     if (ctx->dry_run)
         (void)fwrite(script.data, 1, script.len, stdout);

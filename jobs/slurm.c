@@ -84,11 +84,12 @@ static ub_status put_directives(const ub_slurm_job *job, ub_bytes *out)
     UB_TRY(ub_bytes_printf(out,
                            "#SBATCH --output=slurm-%%j.out\n#SBATCH --open-mode=append\n"
                            "#SBATCH --nodes=%lld\n#SBATCH --ntasks-per-node=%lld\n"
-                           "#SBATCH --time=%lld\n#SBATCH --signal=%sUSR1@%lld\n"
-                           "#SBATCH --%s\n",
+                           "#SBATCH --time=%lld\n#SBATCH --%s\n",
                            (long long)s->slurm.nodes, (long long)s->slurm.tasks_per_node,
-                           (long long)s->slurm.time_min, by_shell ? "B:" : "",
-                           (long long)s->slurm.lead_s, job->requeue ? "requeue" : "no-requeue"));
+                           (long long)s->slurm.time_min, job->requeue ? "requeue" : "no-requeue"));
+    if (job->signal_s > 0)
+        UB_TRY(ub_bytes_printf(out, "#SBATCH --signal=%sUSR1@%lld\n", by_shell ? "B:" : "",
+                               (long long)job->signal_s));
     if (s->slurm.workers > 0)
         UB_TRY(ub_bytes_printf(out, "#SBATCH --array=1-%lld\n", (long long)s->slurm.workers));
     if (s->slurm.memory_mb > 0)
@@ -109,7 +110,6 @@ static ub_status put_values(const ub_slurm_job *job, ub_bytes *out)
     UB_TRY(put_value(out, "command", ub_slurm_command(s)));
     UB_TRY(put_value(out, "launcher", by_srun ? "srun" : "mpirun"));
     UB_TRY(put_value(out, "requeue", job->requeue ? "yes" : "no"));
-    UB_TRY(put_value(out, "own_limit", s->run.stop_after_s > 0 ? "yes" : "no"));
     UB_TRY(ub_bytes_printf(out, "lead=%lld\nmax_jobs=%lld\n", (long long)s->slurm.lead_s,
                            (long long)s->slurm.max_jobs));
     UB_TRY(refuse_control("slurm.launcher_options", s->slurm.launcher_options));

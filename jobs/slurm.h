@@ -14,11 +14,12 @@
 #include "mpi/comm.h"
 
 typedef struct ub_slurm_job {
-    const ub_settings *settings; /* section slurm, run.stop_after_s; borrowed */
+    const ub_settings *settings; /* section slurm; borrowed */
     const char        *run;      /* full path of the run folder; borrowed */
     const char        *program;  /* full path of the program; borrowed */
     const char        *exclude;  /* nodes, comma separated, or ""; borrowed */
     bool               requeue;  /* else a chain of jobs */
+    int64_t            signal_s; /* so long before its end SLURM sends USR1; 0: not at all */
 } ub_slurm_job;
 
 /* Append the script: POSIX sh, whatever spaces and quotes the paths hold.

@@ -2,8 +2,6 @@
 # A rank is killed: the job fails and nothing requeues it; its node is written down, the next
 # submission goes without it and finishes.  A cancelled job stays cancelled.
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=slurm/testcluster/lib.sh
-. "$testcluster/lib.sh" # for tag
 
 kill_rank() { # on the second node
     for pid in $(ip netns pids "$tag-n2"); do

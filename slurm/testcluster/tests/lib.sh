@@ -3,6 +3,8 @@
 # shellcheck shell=sh
 set -eu
 testcluster=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=slurm/testcluster/lib.sh
+. "$testcluster/lib.sh" # for tag
 failures=0
 
 cluster() { # a command on the login node
@@ -45,9 +47,24 @@ gone() { # JOB: is it out of the queue, or done but for its record?
     [ -z "$(cluster squeue -h -j "$1" -o %i -t PD,R,CG,S 2>/dev/null)" ]
 }
 
-# at_work RUN N: its N-th try has answers to lose.
+# at_work RUN N: its N-th try is at work on stage 1 on both nodes and has answers to lose.
 at_work() {
-    log_says "$1" "begin try=$2 " && [ "$(journal "$1")" -gt 200 ]
+    log_says "$1" "begin try=$2 " && [ "$(journal "$1")" -gt 200 ] && on_both && lacks "$1" structure
+}
+lacks() { # RUN STAGE: it has not finished that
+    ! grep -qx "$2" "$1/STATE" 2>/dev/null
+}
+ranks_on() { # N: how many there are on the N-th node
+    for pid in $(ip netns pids "$tag-n$1" 2>/dev/null); do
+        cat "/proc/$pid/comm" 2>/dev/null
+    done | grep -cx unbraid || true
+}
+on_both() {
+    [ "$(ranks_on 1)" -gt 0 ] && [ "$(ranks_on 2)" -gt 0 ]
+}
+# began_with RUN EVENT: what a start of the run found there.
+began_with() {
+    grep -q " info 0 $2" "$1/unbraid.log"
 }
 journal() {
     { wc -c <"$1/structure.journal"; } 2>/dev/null || echo 0
@@ -94,11 +111,13 @@ expect() { # WHAT COMMAND...
 
 finish() {
     for file in */slurm-jobs.log; do
+        [ -e "$file" ] || continue
         echo "--- $file"
         cat "$file"
     done
     if [ "$failures" -gt 0 ]; then
         for file in */slurm-*.out; do
+            [ -e "$file" ] || continue
             echo "--- $file"
             tail -n 40 "$file"
         done
