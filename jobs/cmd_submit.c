@@ -31,6 +31,25 @@ static const char *file_of(const submission *s, const char *name, char buf[UB_TE
     return buf;
 }
 
+/* The full path, links and dots resolved as far as its folders are there: the same before a run
+ * folder is made and after.  Cuts `given`. */
+static int resolve(char *given, char *out, size_t cap)
+{
+    char rest[UB_PATH_MAX + UB_TEXT_MAX] = "";
+    for (;;) {
+        char *full = realpath(given, NULL), *slash = strrchr(given, '/');
+        if (full != NULL || slash == NULL || slash == given) {
+            int n = snprintf(out, cap, "%s%s", full != NULL ? full : given, rest);
+            free(full);
+            return n;
+        }
+        char longer[sizeof rest];
+        (void)snprintf(longer, sizeof longer, "%s%s", slash, rest);
+        memcpy(rest, longer, sizeof rest);
+        *slash = '\0';
+    }
+}
+
 /* The run folder's full path: --out, else runs/NAME for -c NAME.yaml. */
 static ub_status find_run(submission *s)
 {
@@ -48,9 +67,7 @@ static ub_status find_run(submission *s)
         (void)snprintf(given, sizeof given, "%s/runs/%.*s", here, (int)strcspn(name, "."), name);
     for (size_t n = strlen(given); n > 1 && given[n - 1] == '/'; n--)
         given[n - 1] = '\0';
-    char *full = realpath(given, NULL); /* if it is there already */
-    int   n = snprintf(s->run, sizeof s->run, "%s", full != NULL ? full : given);
-    free(full);
+    int n = resolve(given, s->run, sizeof s->run);
     if (n < 0 || (size_t)n >= sizeof s->run)
         return UB_FAIL(UB_EINPUT, "a run folder needs a path of 1 to %zu bytes: %.80s...",
                        sizeof s->run - 1, given);
@@ -177,10 +194,11 @@ static long long last_number(const ub_bytes *log, const char *key)
     return found;
 }
 
-/* UB_EINPUT if a job of this run is still in the queue. */
+/* UB_EINPUT if a job of this run is still in the queue.  The log may have been copied from another
+ * folder, whose jobs it names. */
 static ub_status check_queue(const submission *s)
 {
-    char      path[UB_TEXT_MAX], ids[64];
+    char      path[UB_TEXT_MAX], name[UB_TEXT_MAX], ids[64];
     ub_bytes  log = {0}, queue = {0};
     ub_status st = UB_OK;
     int       code = 0;
@@ -188,7 +206,8 @@ static ub_status check_queue(const submission *s)
         st = ub_file_read(path, &log);
     long long last = last_number(&log, " job="), next = last_number(&log, " next=");
     (void)snprintf(ids, sizeof ids, next > 0 ? "%lld,%lld" : "%lld", last, next);
-    const char *const ask[] = {"squeue", "-h", "-o", "%i", "-j", ids, NULL};
+    const char *const ask[] = {
+        "squeue", "-h", "-o", "%i", "-j", ids, "--name", ub_slurm_name(s->run, name), NULL};
     if (st == UB_OK && last > 0)
         st = ub_slurm_call(ask, true, &queue, &code);
     long long waiting = first_number(&queue);
@@ -262,8 +281,10 @@ static void tell(const submission *s)
     const ub_settings *settings = &s->ctx->settings;
     char               name[UB_TEXT_MAX];
     if (s->ctx->json) {
-        (void)printf("{\"job\": %lld, \"requeue\": %s, \"nodes\": %lld, \"ranks\": %lld}\n", s->job,
-                     s->requeue ? "true" : "false", (long long)settings->slurm.nodes,
+        (void)printf("{\"job\": %lld, \"name\": \"%s\", \"requeue\": %s, \"nodes\": %lld, "
+                     "\"ranks\": %lld}\n",
+                     s->job, ub_slurm_name(s->run, name), s->requeue ? "true" : "false",
+                     (long long)settings->slurm.nodes,
                      (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node));
         return;
     }

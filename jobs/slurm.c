@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "core/sha256.h"
 #include "io/file.h"
 
 /* slurm/job.sh, by CMakeLists.txt. */
@@ -66,8 +67,13 @@ const char *ub_slurm_command(const ub_settings *settings)
 
 const char *ub_slurm_name(const char *run, char *buf)
 {
-    const char *slash = strrchr(run, '/');
-    (void)snprintf(buf, UB_TEXT_MAX, "unbraid-%s", slash != NULL ? slash + 1 : run);
+    const char   *slash = strrchr(run, '/');
+    unsigned char digest[UB_SHA256_BYTES];
+    char          hex[UB_SHA256_HEX];
+    ub_sha256_of(run, strlen(run), digest);
+    ub_sha256_hex(digest, hex);
+    (void)snprintf(buf, UB_TEXT_MAX, "unbraid-%.*s-%.8s", UB_TEXT_MAX - 32,
+                   slash != NULL ? slash + 1 : run, hex);
     for (char *p = buf; *p != '\0'; p++)
         if (strchr(plain, *p) == NULL)
             *p = '_';

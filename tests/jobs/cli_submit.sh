@@ -144,6 +144,23 @@ echo 101 >queue
 refuses 2 "job 101 of $PWD/$odd is still in the queue" submit -c study.yaml --out "$odd"
 : >queue
 
+# --- names: two run folders of the same name are two jobs; a copied folder is not the first one's
+name_of() { # RUN
+    "$UNBRAID" submit -c study.yaml --out "$1" --dry-run | sed -n 's/^#SBATCH --job-name="\(.*\)"$/\1/p'
+}
+ln -s . link
+expect "the name is readable" sh -c 'echo "$1" | grep -qx "unbraid-study-[0-9a-f]\{8\}"' sh \
+    "$(name_of mine/study)"
+same "the same folder, the same name" "$(name_of mine/study)" "$(name_of "$PWD/fakes/../link/mine/study/")"
+expect "another folder, another name" [ "$(name_of mine/study)" != "$(name_of theirs/study)" ]
+"$UNBRAID" submit -c study.yaml --out mine/study >stop.txt
+expect "what stops it names this folder" grep -qxF "  stop it     scancel --name=$(name_of mine/study)" stop.txt
+cp -r mine copied
+: >"$CALLS"
+"$UNBRAID" submit -c study.yaml --out copied/study >/dev/null
+expect "the queue is asked for jobs of this folder" called "$(name_of copied/study)"
+expect "and not for the other's" not called "$(name_of mine/study)"
+
 # --- exit codes of the program
 job "$odd" SLURM_JOB_END_TIME=4000000000
 expect "exit code 0" [ "$code" -eq 0 ]

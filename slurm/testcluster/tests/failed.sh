@@ -33,9 +33,19 @@ code=$?
 set -e
 expect "a second job for the run is refused" [ "$code" -eq 2 ]
 expect "and why" grep -q 'still in the queue' twice.txt
-cluster scancel "$job"
+# Another study, in a folder of the same name: stopping the first as submit says leaves it alone.
+submit other/cancelled --set slurm.requeue=no
+wait_for 120 "the other is there" log_says other/cancelled 'begin try=1 '
+other=$job
+job=$(sed -n 's/.* job=\([0-9]*\) queued$/\1/p' cancelled/slurm-jobs.log)
+name=$(cluster squeue -h -j "$job" -o %j)
+cluster scancel "--name=$name"
 wait_for 60 "its successor goes, too" log_says cancelled 'why=cancelled'
 next=$(sed -n "s/.* job=$job next=//p" cancelled/slurm-jobs.log)
 wait_for 60 "no job is left" gone "$next"
 expect "one try only" sh -c '! grep -q "try=2" cancelled/slurm-jobs.log'
+expect "the other study was not cancelled" sh -c '! grep -q cancelled$ other/cancelled/slurm-jobs.log'
+wait_for 300 "it is done" log_says other/cancelled 'end code=0 why=done'
+wait_for 60 "by its first job" gone "$other"
+same_results other/cancelled
 finish

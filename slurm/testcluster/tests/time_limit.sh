@@ -9,8 +9,8 @@ in_time() {
     sed -n 's/^\([^ ]*\) job=\([0-9]*\) begin .* ends=\([0-9]*\)$/begin \2 \3/p
         s/^\([^ ]*\) job=\([0-9]*\) end code=75 .*/end \2 \1/p' "$1/slurm-jobs.log" >times
     stops=0
-    while read -r what id when; do
-        if [ "$what" = begin ]; then
+    while read -r kind _ when; do
+        if [ "$kind" = begin ]; then
             ends=$when
         else
             stops=$((stops + 1))
