@@ -149,8 +149,8 @@ name_of() { # RUN
     "$UNBRAID" submit -c study.yaml --out "$1" --dry-run | sed -n 's/^#SBATCH --job-name="\(.*\)"$/\1/p'
 }
 ln -s . link
-expect "the name is readable" sh -c 'echo "$1" | grep -qx "unbraid-study-[0-9a-f]\{8\}"' sh \
-    "$(name_of mine/study)"
+same "the name is readable" unbraid-study-H \
+    "$(name_of mine/study | sed 's/-[0-9a-f]\{8\}$/-H/')"
 same "the same folder, the same name" "$(name_of mine/study)" "$(name_of "$PWD/fakes/../link/mine/study/")"
 expect "another folder, another name" [ "$(name_of mine/study)" != "$(name_of theirs/study)" ]
 "$UNBRAID" submit -c study.yaml --out mine/study >stop.txt

@@ -7,7 +7,7 @@
 # in_time RUN: every job that stopped in time was over before its end.
 in_time() {
     sed -n 's/^\([^ ]*\) job=\([0-9]*\) begin .* ends=\([0-9]*\)$/begin \2 \3/p
-        s/^\([^ ]*\) job=\([0-9]*\) end code=75 .*/end \2 \1/p' "$1/slurm-jobs.log" >times
+        s/^\([^ ]*\) job=\([0-9]*\) end code=75 .*/end \2 \1/p' "$1/slurm-jobs.log" >times.txt
     stops=0
     while read -r kind _ when; do
         if [ "$kind" = begin ]; then
@@ -16,7 +16,7 @@ in_time() {
             stops=$((stops + 1))
             [ "$(date -u -d "$when" +%s)" -lt "$ends" ] || return 1
         fi
-    done <times
+    done <times.txt
     [ "$stops" -gt 0 ]
 }
 
