@@ -25,11 +25,12 @@ submit() {
     [ -n "$job" ] || fail "submit: $(cat submit.json)"
 }
 
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds; else the test is over.
+# wait_for WHAT COMMAND...: until the command succeeds; else, after a time in which a busy machine gets
+# there, too, the test is over.
 wait_for() {
-    until_s=$(($(date +%s) + $1))
-    what=$2
-    shift 2
+    until_s=$(($(date +%s) + 600))
+    what=$1
+    shift
     until "$@" >/dev/null 2>&1; do
         if [ "$(date +%s)" -ge "$until_s" ]; then
             fail "waited in vain: $what"
@@ -37,6 +38,12 @@ wait_for() {
         fi
         sleep 0.2
     done
+}
+
+# completes RUN: wait until it is done; that it has failed is seen at once.
+completes() {
+    wait_for "$1 ends" log_says "$1" 'end code=0 why=done|why=failed|then=nothing'
+    expect "$1 is done" log_says "$1" 'end code=0 why=done'
 }
 
 log_says() { # RUN PATTERN
@@ -74,9 +81,9 @@ journal() {
 # not here, but longer than a second: slurmd refuses a job with a credential of the second in which it
 # revoked those before ("Killing non-startable batch JobId=1: Job credential revoked").
 hurry() {
-    wait_for 60 "job $1 is back in the queue" pending "$1"
+    wait_for "job $1 is back in the queue" pending "$1"
     sleep 2.5
-    wait_for 60 "job $1 starts again" started "$1"
+    wait_for "job $1 starts again" started "$1"
 }
 pending() {
     [ "$(cluster squeue -h -j "$1" -o %T)" = PENDING ]

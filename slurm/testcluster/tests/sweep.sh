@@ -40,7 +40,7 @@ release() { # what was put back need not wait two minutes
         cluster scontrol update "JobId=$id" StartTime=now || true
     done
 }
-wait_for 180 "a first point" some_point 1
+wait_for "a first point" some_point 1
 cluster "$UNBRAID" status array --json >status.json
 expect "status of the array, without accounting: it runs" \
     grep -q '"state": "running".*"points": 24.*"running": [1-9]' status.json
@@ -52,7 +52,7 @@ more_points() {
     some_point "$1" || [ -e array/sweep.csv ]
 }
 for points in 2 6 10 14 18; do
-    wait_for 180 "point $points of the array" more_points $points
+    wait_for "point $points of the array" more_points $points
     task=$(cluster squeue -h -r -j "$job" -t R -o %F_%K | sed -n "$((points % 3 + 1))p")
     if [ -n "$task" ] && cluster scontrol requeue "$task"; then
         requeued=$((requeued + 1))
@@ -66,19 +66,19 @@ table() {
     release
     [ -e array/sweep.csv ]
 }
-wait_for 300 "the table of the array" table
+wait_for "the table of the array" table
 expect "and began again, with work left to do" [ "$(restarts)" -ge 1 ]
 cmp alone/sweep.csv array/sweep.csv || fail "array: another table"
 cmp alone/sweep.h5 array/sweep.h5 || fail "array: another HDF5 table"
 expect "a worker ended well" done_by_workers 1
-wait_for 60 "no task is left" idle
+wait_for "no task is left" idle
 cluster "$UNBRAID" status array >status.txt
 expect "status of the array: finished" grep -q ': a sweep, finished$' status.txt
 
 cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
     --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
-wait_for 120 "the sweep is at work on both nodes" on_both
-wait_for 300 "the sweep in one allocation" log_says inside 'end code=0 why=done'
+wait_for "the sweep is at work on both nodes" on_both
+completes inside
 cmp alone/sweep.csv inside/sweep.csv || fail "one allocation: another table"
 cmp alone/sweep.h5 inside/sweep.h5 || fail "one allocation: another HDF5 table"
 finish

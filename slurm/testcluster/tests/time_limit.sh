@@ -24,7 +24,7 @@ in_time() {
 submit chain --set slurm.requeue=no --set slurm.time_min=1 --set slurm.lead_s=0 \
     --set farm.slow_ms=2500
 expect "no signal" sh -c '! grep -q -e --signal chain/slurm-job.sh'
-wait_for 600 "the chain is done" log_says chain 'end code=0 why=done'
+completes chain
 expect "a second job" log_says chain 'begin try=2 restart=0 '
 expect "stopped in time" in_time chain
 expect "by measurement" grep -Eq ' stop-in-time .*item_s=([5-9]|[1-9][0-9])' chain/unbraid.log
@@ -32,7 +32,7 @@ same_results chain
 
 submit signal --set slurm.requeue=no --set slurm.time_min=1 --set slurm.lead_s=10 \
     --set farm.slow_ms=2500
-wait_for 600 "the chain is done" log_says signal 'end code=0 why=done'
+completes signal
 expect "a second job" log_says signal 'begin try=2 restart=0 '
 expect "stopped in time" in_time signal
 same_results signal
@@ -41,7 +41,7 @@ same_results signal
 # work lasts longer.
 submit late --set slurm.requeue=no --set slurm.time_min=1 --set slurm.lead_s=0 \
     --set slurm.prologue=SLURM_JOB_END_TIME=4000000000 --set farm.slow_ms=7000
-wait_for 600 "the chain is done" log_says late 'end code=0 why=done'
+completes late
 expect "the time limit is told" log_says late 'why=time-limit'
 same_results late
 finish
