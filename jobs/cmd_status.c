@@ -163,7 +163,7 @@ static void tell_progress(const view *v)
                      left_of(v) > s->ends - v->now ? "; less than the stage needs: it will stop in "
                                                      "time and go on when started again"
                                                    : "");
-    if (s->lead_s > 0)
+    if (s->lead_s > 0 && s->ends > 0)
         (void)printf("  lead        %s, measured: what it needs to stop in time\n",
                      words(s->lead_s, a));
     if (s->safe > 0)
