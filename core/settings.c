@@ -342,8 +342,9 @@ static const ub_field slurm[] = {
     CHOICE("requeue", slurm.requeue, "auto", "auto|yes|no", UB_FIELD_FREE,
            "a job stopped in time requeues itself, or (no) has a successor waiting; auto: as "
            "JobRequeue of the site says"),
-    INT("lead_s", slurm.lead_s, "120", 1, 86400, "seconds", UB_FIELD_FREE,
-        "stop so long before the job's end: longer than an item of work and a checkpoint take"),
+    INT("lead_s", slurm.lead_s, "0", 0, 86400, "seconds", UB_FIELD_FREE,
+        "stop so long before the job's end; 0: what an item of work and a save take, measured, and "
+        "a minute"),
     INT("max_jobs", slurm.max_jobs, "20", 1, 10000, "jobs", UB_FIELD_FREE,
         "starts of one submission at most"),
     INT("workers", slurm.workers, "0", 0, 1e6, "tasks", UB_FIELD_FREE,

@@ -167,7 +167,7 @@ typedef struct ub_settings {
         int     launcher;              /* UB_LAUNCH_... */
         char    launcher_options[UB_TEXT_MAX];
         int     requeue; /* UB_REQUEUE_... */
-        int64_t lead_s;  /* stop so long before the job's end */
+        int64_t lead_s;  /* stop so long before the job's end; 0: measured (core/lead.h) */
         int64_t max_jobs, workers;
     } slurm;
     struct {

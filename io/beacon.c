@@ -91,9 +91,10 @@ static ub_status put_state(const ub_beacon *b, ub_bytes *out)
                            s->done, s->total, s->rate, (long long)s->pid, s->ranks));
     UB_TRY(put_ranks(b, out));
     return ub_bytes_printf(out,
-                           "\"pause_s\": %g,\n\"started\": %.3f,\n\"ends\": %.3f,\n\"moved\": %.3f"
-                           ",\n\"safe\": %.3f,\n\"time\": %.3f}\n",
-                           s->pause_s, s->started, s->ends, s->moved, s->safe, s->time);
+                           "\"pause_s\": %g,\n\"started\": %.3f,\n\"ends\": %.3f,\n"
+                           "\"lead_s\": %.3f,\n\"moved\": %.3f,\n\"safe\": %.3f,\n"
+                           "\"time\": %.3f}\n",
+                           s->pause_s, s->started, s->ends, s->lead_s, s->moved, s->safe, s->time);
 }
 
 /* Units a second since the stage began, of what this start has done. */
@@ -240,6 +241,15 @@ void ub_beacon_progress(ub_beacon *b, int64_t done, int64_t total)
         b->s.moved = ub_beacon_now();
     b->s.done = units;
     b->s.total = (double)total * b->scale;
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+void ub_beacon_lead(ub_beacon *b, double seconds)
+{
+    if (b == NULL)
+        return;
+    (void)pthread_mutex_lock(&b->lock);
+    b->s.lead_s = seconds;
     (void)pthread_mutex_unlock(&b->lock);
 }
 

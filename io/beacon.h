@@ -40,6 +40,7 @@ typedef struct ub_beacon_state {
     int64_t pid;
     int     ranks;
     double  pause_s, started, time, ends; /* ends: of the wall time */
+    double  lead_s;                       /* so long before it the run will stop; 0: not measured */
     char    stage[32], phase[64], unit[16];
     double  done, total, rate; /* units, units a second since the stage began */
     double  moved;             /* when `done` last changed, or the phase began */
@@ -62,6 +63,8 @@ UB_LOCAL void ub_beacon_phase(ub_beacon *b, const char *phase);
 /* Items done so far, of those the stage has.  Costs less than a microsecond. */
 UB_LOCAL void ub_beacon_progress(ub_beacon *b, int64_t done, int64_t total);
 UB_LOCAL void ub_beacon_rank(ub_beacon *b, int rank, const ub_rank_report *report);
+/* The run will stop so long before the end of its wall time. */
+UB_LOCAL void ub_beacon_lead(ub_beacon *b, double seconds);
 /* Everything so far is safe. */
 UB_LOCAL void ub_beacon_safe(ub_beacon *b);
 /* The run ends with this status and the current sentence; *b becomes NULL. */

@@ -37,7 +37,7 @@ static const struct {
     NUMBER_OF(started, REAL), NUMBER_OF(time, REAL),   NUMBER_OF(ends, REAL),
     NUMBER_OF(done, REAL),    NUMBER_OF(total, REAL),  NUMBER_OF(rate, REAL),
     NUMBER_OF(moved, REAL),   NUMBER_OF(safe, REAL),   NUMBER_OF(well, WHOLE),
-    NUMBER_OF(slow, WHOLE),   NUMBER_OF(dead, WHOLE),
+    NUMBER_OF(slow, WHOLE),   NUMBER_OF(dead, WHOLE),  NUMBER_OF(lead_s, REAL),
 };
 
 static const char *find(yaml_document_t *doc, const yaml_node_t *map, const char *key)

@@ -369,6 +369,11 @@ ub_status ub_journal_put(ub_journal *j, int64_t item, const unsigned char *answe
     return ub_pace_left(&j->pace, now) <= 0 ? sync_now(j, now) : UB_OK;
 }
 
+double ub_journal_flushed(const ub_journal *j)
+{
+    return j->pace.spent;
+}
+
 ub_status ub_journal_close(ub_journal **j)
 {
     if (*j == NULL)

@@ -42,6 +42,8 @@ UB_LOCAL UB_NODISCARD ub_status ub_journal_count(const char *path, int64_t *reco
 /* Append one record (buffered by the kernel; flushed after the pause). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_put(ub_journal *j, int64_t item,
                                                const unsigned char *answer, size_t len);
+/* Seconds that its flushes have taken so far. */
+UB_LOCAL double ub_journal_flushed(const ub_journal *j);
 /* Flush to disk and close; *j becomes NULL in every case.  NULL is fine. */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_close(ub_journal **j);
 

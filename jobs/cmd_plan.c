@@ -101,8 +101,8 @@ static void print_text(const ub_settings *s, const ub_plan_costs *m, const ub_pl
     (void)printf("memory       %.0f MiB a rank\n", f->memory_mb);
     (void)printf("written      about %s\n", volume(f->bytes, a, sizeof a));
     if (f->jobs > 0)
-        (void)printf("jobs         %lld of %lld min, each stopping %lld s before its end\n",
-                     (long long)f->jobs, (long long)s->slurm.time_min, (long long)s->slurm.lead_s);
+        (void)printf("jobs         %lld of %lld min, each stopping %.0f s before its end\n",
+                     (long long)f->jobs, (long long)s->slurm.time_min, f->lead_s);
     else
         (void)printf("jobs         none would get to work: %s pass before it; raise "
                      "slurm.time_min\n",

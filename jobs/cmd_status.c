@@ -163,6 +163,9 @@ static void tell_progress(const view *v)
                      left_of(v) > s->ends - v->now ? "; less than the stage needs: it will stop in "
                                                      "time and go on when started again"
                                                    : "");
+    if (s->lead_s > 0 && s->ends > 0)
+        (void)printf("  lead        %s, measured: what it needs to stop in time\n",
+                     words(s->lead_s, a));
     if (s->safe > 0)
         (void)printf("  saved       %s ago\n", words(v->now - s->safe, a));
     if (s->well + s->slow + s->dead > 0)
@@ -220,6 +223,7 @@ static ub_status put_json(const view *v, ub_bytes *out)
     UB_TRY(put_number(out, "rate", k, s->rate));
     UB_TRY(put_number(out, "left_s", left_of(v) >= 0, left_of(v)));
     UB_TRY(put_number(out, "margin_s", k && s->ends > 0, s->ends - v->now));
+    UB_TRY(put_number(out, "lead_s", k && s->lead_s > 0, s->lead_s));
     UB_TRY(put_number(out, "saved_s", k && s->safe > 0, v->now - s->safe));
     UB_TRY(put_number(out, "age_s", k, v->now - s->time));
     UB_TRY(put_number(out, "journal_answers", v->answers >= 0, (double)v->answers));

@@ -1,6 +1,7 @@
 /* A study as a job of SLURM. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/version.h"
+#include "io/beacon.h"
 #include "io/file.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
@@ -19,6 +21,7 @@ typedef struct submission {
     char        program[UB_PATH_MAX];
     ub_bytes    exclude; /* nodes, comma separated */
     bool        requeue;
+    double      measured; /* lead of an earlier start of the run, seconds; 0: none */
     long long   job;
 } submission;
 
@@ -26,6 +29,25 @@ static const char *file_of(const submission *s, const char *name, char buf[UB_TE
 {
     (void)snprintf(buf, UB_TEXT_MAX, "%s/%s", s->run, name);
     return buf;
+}
+
+/* The full path, links and dots resolved as far as its folders are there: the same before a run
+ * folder is made and after.  Cuts `given`. */
+static int resolve(char *given, char *out, size_t cap)
+{
+    char rest[UB_PATH_MAX + UB_TEXT_MAX] = "";
+    for (;;) {
+        char *full = realpath(given, NULL), *slash = strrchr(given, '/');
+        if (full != NULL || slash == NULL || slash == given) {
+            int n = snprintf(out, cap, "%s%s", full != NULL ? full : given, rest);
+            free(full);
+            return n;
+        }
+        char longer[sizeof rest];
+        (void)snprintf(longer, sizeof longer, "%s%s", slash, rest);
+        memcpy(rest, longer, sizeof rest);
+        *slash = '\0';
+    }
 }
 
 /* The run folder's full path: --out, else runs/NAME for -c NAME.yaml. */
@@ -45,9 +67,7 @@ static ub_status find_run(submission *s)
         (void)snprintf(given, sizeof given, "%s/runs/%.*s", here, (int)strcspn(name, "."), name);
     for (size_t n = strlen(given); n > 1 && given[n - 1] == '/'; n--)
         given[n - 1] = '\0';
-    char *full = realpath(given, NULL); /* if it is there already */
-    int   n = snprintf(s->run, sizeof s->run, "%s", full != NULL ? full : given);
-    free(full);
+    int n = resolve(given, s->run, sizeof s->run);
     if (n < 0 || (size_t)n >= sizeof s->run)
         return UB_FAIL(UB_EINPUT, "a run folder needs a path of 1 to %zu bytes: %.80s...",
                        sizeof s->run - 1, given);
@@ -111,6 +131,29 @@ static ub_status ask_site(submission *s)
     return st;
 }
 
+/* What the last start of this run measured. */
+static void find_lead(submission *s)
+{
+    static ub_beacon_state last; /* too large for some stacks */
+    char                   path[UB_TEXT_MAX];
+    if (ub_beacon_read(file_of(s, "status.json", path), &last) == UB_OK)
+        s->measured = last.lead_s;
+    ub_err_clear();
+}
+
+/* When SLURM is to say that the end is near, in seconds before it.  With a lead by measurement the
+ * program knows better; the signal, which may come a minute early, must leave it time to work. */
+static int64_t signal_lead(const submission *s)
+{
+    enum { UNKNOWN_S = 120, EARLY_S = 60 };
+    const ub_settings *settings = &s->ctx->settings;
+    int64_t            most = (60 * settings->slurm.time_min - EARLY_S) / 2;
+    int64_t            lead = s->measured > 0 ? (int64_t)ceil(s->measured) : UNKNOWN_S;
+    if (settings->slurm.lead_s > 0)
+        return settings->slurm.lead_s;
+    return lead < most ? lead : most;
+}
+
 static ub_status check_corpus(const ub_settings *settings)
 {
     const char *path = settings->corpus.path;
@@ -151,10 +194,11 @@ static long long last_number(const ub_bytes *log, const char *key)
     return found;
 }
 
-/* UB_EINPUT if a job of this run is still in the queue. */
+/* UB_EINPUT if a job of this run is still in the queue.  The log may have been copied from another
+ * folder, whose jobs it names. */
 static ub_status check_queue(const submission *s)
 {
-    char      path[UB_TEXT_MAX], ids[64];
+    char      path[UB_TEXT_MAX], name[UB_TEXT_MAX], ids[64];
     ub_bytes  log = {0}, queue = {0};
     ub_status st = UB_OK;
     int       code = 0;
@@ -162,7 +206,8 @@ static ub_status check_queue(const submission *s)
         st = ub_file_read(path, &log);
     long long last = last_number(&log, " job="), next = last_number(&log, " next=");
     (void)snprintf(ids, sizeof ids, next > 0 ? "%lld,%lld" : "%lld", last, next);
-    const char *const ask[] = {"squeue", "-h", "-o", "%i", "-j", ids, NULL};
+    const char *const ask[] = {
+        "squeue", "-h", "-o", "%i", "-j", ids, "--name", ub_slurm_name(s->run, name), NULL};
     if (st == UB_OK && last > 0)
         st = ub_slurm_call(ask, true, &queue, &code);
     long long waiting = first_number(&queue);
@@ -236,8 +281,10 @@ static void tell(const submission *s)
     const ub_settings *settings = &s->ctx->settings;
     char               name[UB_TEXT_MAX];
     if (s->ctx->json) {
-        (void)printf("{\"job\": %lld, \"requeue\": %s, \"nodes\": %lld, \"ranks\": %lld}\n", s->job,
-                     s->requeue ? "true" : "false", (long long)settings->slurm.nodes,
+        (void)printf("{\"job\": %lld, \"name\": \"%s\", \"requeue\": %s, \"nodes\": %lld, "
+                     "\"ranks\": %lld}\n",
+                     s->job, ub_slurm_name(s->run, name), s->requeue ? "true" : "false",
+                     (long long)settings->slurm.nodes,
                      (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node));
         return;
     }
@@ -250,6 +297,9 @@ static void tell(const submission *s)
     (void)printf("  goes on     %s, %lld starts at most\n",
                  s->requeue ? "by requeue" : "in a chain of jobs",
                  (long long)settings->slurm.max_jobs);
+    if (s->measured > 0 && settings->slurm.lead_s == 0)
+        (void)printf("  lead        %.0f s, as measured by the last start of this run\n",
+                     ceil(s->measured));
     if (s->exclude.data[0] != '\0')
         (void)printf("  excluded    %s (failed before; remove slurm-bad-nodes to forget)\n",
                      (const char *)s->exclude.data);
@@ -286,11 +336,13 @@ static ub_status answer(ub_context *ctx)
     UB_TRY_OUT(find_program(&s));
     UB_TRY_OUT(find_bad_nodes(&s));
     UB_TRY_OUT(ask_site(&s));
+    find_lead(&s);
     UB_TRY_OUT(ub_slurm_script(&(ub_slurm_job){.settings = &ctx->settings,
                                                .run = s.run,
                                                .program = s.program,
                                                .exclude = (const char *)s.exclude.data,
-                                               .requeue = s.requeue},
+                                               .requeue = s.requeue,
+                                               .signal_s = signal_lead(&s)},
                                &script));
     if (ctx->dry_run)
         (void)fwrite(script.data, 1, script.len, stdout);

@@ -24,6 +24,8 @@ typedef struct crew {
     ub_sweep    sweep; /* the team's first rank */
     ub_team     team;
     int64_t     ran, told; /* jobs run by this team; results when it last spoke */
+    bool        only;      /* --failed-only: jobs of these names, a line each, and no others */
+    ub_bytes    names;
     char        doing[3 * UB_TEXT_MAX];
 } crew;
 
@@ -78,15 +80,17 @@ static ub_status lock_folder(const ub_sweep *s, int *fd)
 }
 
 /* The first job without result and owner: claimed, its settings in `at`, its name; or NOTHING. */
-static ub_status take_job(ub_sweep *s, ub_settings *at, char name[UB_SWEEP_NAME], int *fd,
-                          int64_t *job)
+static ub_status take_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], int *fd, int64_t *job)
 {
+    ub_sweep *s = &w->sweep;
     *fd = -1;
     for (*job = 0; *job < s->jobs; ++*job) {
         if (s->job[*job].known)
             continue;
         UB_TRY(ub_sweep_settings(s, &s->job[*job], at));
         UB_TRY(ub_sweep_name(s, at, name));
+        if (w->only && strstr((const char *)w->names.data, name) == NULL)
+            continue;
         UB_TRY(claim(s, name, fd));
         if (*fd < 0)
             continue;
@@ -122,8 +126,8 @@ static ub_status find_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], in
     for (;;) {
         UB_TRY(ub_sweep_look(s));
         tell(w);
-        UB_TRY(take_job(s, at, name, fd, job));
-        if (*job != NOTHING || s->decided)
+        UB_TRY(take_job(w, at, name, fd, job));
+        if (*job != NOTHING || s->decided || w->only)
             return UB_OK;
         if (ub_stop_asked() || ub_team_stopped(&w->team))
             return UB_FAIL(UB_ESTOP, "stopped on request; the same command goes on from there");
@@ -280,6 +284,8 @@ static ub_status say_end(const crew *w)
                      s->job[best].result, (const char *)text.data);
     if (all)
         (void)printf("\nwritten: %s/sweep.csv, sweep.h5 and sweep.svg\n", s->folder);
+    else if (w->only)
+        (void)printf("\nothers wait: the same command without --failed-only does them\n");
     else
         (void)printf(
             "\nthe rest is in the hands of other workers; who ends last writes the table\n");
@@ -361,6 +367,44 @@ static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
     return st;
 }
 
+/* Rank 0, --failed-only: which jobs failed.  They are to be done like any that wait. */
+static ub_status forgive(crew *w)
+{
+    char path[UB_PATH_MAX];
+    int  fd;
+    (void)snprintf(path, sizeof path, "%s/sweep.yaml", w->sweep.folder);
+    if (!ub_file_exists(path))
+        return UB_FAIL(UB_EINPUT,
+                       "%s is not the folder of a sweep; --failed-only redoes what failed in one "
+                       "and starts none",
+                       w->sweep.folder);
+    UB_TRY(ub_bytes_printf(&w->names, "%s", ""));
+    UB_TRY(lock_folder(&w->sweep, &fd));
+    ub_status st = ub_sweep_look(&w->sweep);
+    if (st == UB_OK)
+        st = ub_sweep_forgive(&w->sweep, &w->names);
+    (void)close(fd);
+    if (st == UB_OK && w->names.len == 0 && !w->ctx->json)
+        (void)printf("no point of %s has failed: nothing to redo\n", w->sweep.folder);
+    else if (st == UB_OK && w->names.len == 0)
+        (void)printf("{\"failed_points\": 0}\n");
+    return st;
+}
+
+/* All ranks: *any false if there is nothing to do. */
+static ub_status take_failed(crew *w, bool *any)
+{
+    const ub_comm *c = &w->ctx->world;
+    *any = true;
+    w->only = ub_context_option(w->ctx, "failed-only") != NULL;
+    if (!w->only)
+        return UB_OK;
+    UB_TRY(ub_comm_agree(c, c->rank == 0 ? forgive(w) : UB_OK));
+    UB_TRY(ub_comm_share(c, &w->names));
+    *any = w->names.len > 0;
+    return UB_OK;
+}
+
 /* Teams of about sweep.ranks ranks. */
 static ub_status form_team(crew *w)
 {
@@ -397,6 +441,10 @@ static ub_status run(ub_context *ctx)
         UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
         goto out;
     }
+    bool any;
+    UB_TRY_OUT(take_failed(&w, &any));
+    if (!any)
+        goto out;
     if (ctx->world.rank == 0)
         st = put_settings(ctx, &w.sweep);
     UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
@@ -404,20 +452,23 @@ static ub_status run(ub_context *ctx)
     UB_TRY_OUT(ub_comm_agree(&ctx->world, dissolve(&w, work(&w))));
     UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? finish(&w) : UB_OK));
 out:
+    ub_bytes_release(&w.names);
     ub_sweep_release(&w.sweep);
     return st;
 }
 
 const ub_command ub_cmd_sweep = {
     .name = "sweep",
-    .usage = "-c FILE [--set section.key=value]... --out DIR [--dry-run]",
+    .usage = "-c FILE [--set section.key=value]... --out DIR [--failed-only] [--dry-run]",
     .summary = "Many studies: grid, random, Latin hypercube, Sobol', with or without ASHA",
     .sections = "sweep run corpus segment structure ci farm disentangle eval",
+    .flags = "failed-only",
     .details =
         "Every point is a study in DIR/points/NAME, named by the hash of its settings: nothing\n"
         "runs twice, and the same command goes on where it was cut off. The ranks form teams of\n"
         "sweep.ranks; any number of such commands may work on one DIR together. At the end\n"
-        "DIR/sweep.csv and sweep.h5 hold every parameter and every number of every point.\n",
+        "DIR/sweep.csv and sweep.h5 hold every parameter and every number of every point.\n"
+        "With --failed-only the points that failed are tried again, and no others.\n",
     .needs_out = true,
     .run = run,
 };

@@ -2,9 +2,12 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/lead.h"
 #include "core/log.h"
+#include "io/beacon.h"
 
 static const ub_command *const commands[] = {
 #define UB_COMMAND(name) &ub_cmd_##name,
@@ -35,7 +38,10 @@ const char *ub_context_option(const ub_context *ctx, const char *name)
 
 /* A handler may only set a flag; the farm and the trainer look at it between items. */
 static volatile sig_atomic_t stop_flag;
-static double                stop_at;
+static double                stop_at; /* 0: never; as end_at by ub_clock() */
+static double                end_at;  /* of the job, while the lead is measured; INFINITY: none */
+static double                job_ends;
+static ub_lead               lead;
 
 static void on_signal(int number)
 {
@@ -65,6 +71,19 @@ static ub_status catch_signal(const char *name, size_t len)
                    name);
 }
 
+/* An end that is past (of a job whose environment was left in some shell) is none. */
+static void mind_end(int64_t fixed)
+{
+    const char *text = getenv("SLURM_JOB_END_TIME");
+    double      ends = text == NULL ? 0 : strtod(text, NULL), room = ends - ub_beacon_now();
+    double      now = ub_clock(), fixed_at = now + fmax(room - (double)fixed, 1);
+    job_ends = room > 0 ? ends : 0;
+    lead = ub_lead_begin(room > 0 ? room : INFINITY);
+    end_at = room > 0 && fixed == 0 ? now + room : INFINITY;
+    if (room > 0 && fixed > 0 && (stop_at <= 0 || fixed_at < stop_at))
+        stop_at = fixed_at;
+}
+
 ub_status ub_stop_install(const ub_settings *settings)
 {
     static const char blank[] = " ,";
@@ -78,12 +97,57 @@ ub_status ub_stop_install(const ub_settings *settings)
     (void)signal(SIGXFSZ, SIG_IGN);
     double after_s = settings->run.stop_after_s;
     stop_at = after_s > 0 ? ub_clock() + after_s : 0;
+    mind_end(settings->slurm.lead_s);
     return UB_OK;
+}
+
+/* Said once. */
+static bool must_leave(double now)
+{
+    static bool said;
+    if (!ub_lead_due(&lead, end_at - now))
+        return false;
+    if (!said)
+        ub_log0_info("stop-in-time", "left_s=%.1f lead_s=%.1f save_s=%.3f item_s=%.3f margin_s=%g",
+                     end_at - now, ub_lead_seconds(&lead), lead.p99, lead.longest,
+                     ub_lead_margin(lead.room));
+    said = true;
+    return true;
 }
 
 bool ub_stop_asked(void)
 {
-    return stop_flag != 0 || (stop_at > 0 && ub_clock() >= stop_at);
+    if (stop_flag != 0)
+        return true;
+    if (stop_at <= 0 && isinf(end_at))
+        return false;
+    double now = ub_clock();
+    return (stop_at > 0 && now >= stop_at) || must_leave(now);
+}
+
+double ub_stop_ends(void)
+{
+    return job_ends;
+}
+
+void ub_stop_renew(void)
+{
+    ub_lead_renew(&lead);
+}
+
+void ub_stop_worked(double seconds)
+{
+    ub_lead_worked(&lead, seconds);
+}
+
+void ub_stop_saved(double seconds)
+{
+    ub_lead_saved(&lead, seconds);
+}
+
+double ub_stop_lead(void)
+{
+    return ub_lead_seconds(&lead);
 }
 
 double ub_stop_left(void)

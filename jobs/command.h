@@ -61,12 +61,24 @@ UB_LOCAL const ub_command *ub_command_find(const char *name);
 UB_LOCAL const char *ub_context_option(const ub_context *ctx, const char *name);
 
 /* Install handlers for run.stop_signals, which set a flag; run.stop_after_s > 0 asks by itself
- * after so many seconds.  Errors: UB_EINPUT (not a signal that may be given). */
+ * after so many seconds.  The end of a SLURM job (SLURM_JOB_END_TIME) asks slurm.lead_s before it,
+ * or (0) as core/lead.h says of what this rank measures.
+ * Errors: UB_EINPUT (not a signal that may be given). */
 UB_LOCAL UB_NODISCARD ub_status ub_stop_install(const ub_settings *settings);
-/* Has a signal or run.stop_after_s asked this rank to stop? */
+/* Has a signal, run.stop_after_s or the end of the job asked this rank to stop? */
 UB_LOCAL bool ub_stop_asked(void);
-/* Seconds until run.stop_after_s; infinite if there is no limit. */
+/* Seconds until run.stop_after_s, or until a fixed slurm.lead_s before the end of the job; infinite
+ * if there is no limit. */
 UB_LOCAL double ub_stop_left(void);
+/* End of the SLURM job, seconds since 1970; 0: not known. */
+UB_LOCAL double ub_stop_ends(void);
+/* Measured on this rank, for the lead: items of another kind begin; an item has ended; a save has.
+ * They take less than a microsecond (a save: ten). */
+UB_LOCAL void ub_stop_renew(void);
+UB_LOCAL void ub_stop_worked(double seconds);
+UB_LOCAL void ub_stop_saved(double seconds);
+/* What core/lead.h makes of them: seconds; 0: no item has ended yet. */
+UB_LOCAL double ub_stop_lead(void);
 /* Between two phases: UB_ESTOP on all ranks if any was asked to stop; `before`: what comes next. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stop_here(const ub_comm *c, const char *before);
 

@@ -138,8 +138,9 @@ static const struct {
      "The system failed (disk, memory, MPI), a result is damaged, or a number is not finite."},
     {UB_EINPUT, "The command line, the settings or the data cannot be used."},
     {UB_EBUG, "An error of the program."},
-    {UB_ESTOP, "Stopped in time, by a signal (run.stop_signals) or run.stop_after_s; the same "
-               "command goes on from there."},
+    {UB_ESTOP,
+     "Stopped in time, by a signal (run.stop_signals), by run.stop_after_s or before the end "
+     "of its SLURM job; the same command goes on from there."},
 };
 
 static ub_status put_exits(ub_bytes *out)

@@ -93,6 +93,7 @@ typedef struct ub_plan_forecast {
     double        node_hours, memory_mb;   /* memory: of the rank that needs most */
     double        bytes;                   /* written */
     double        efficiency;              /* of the farm */
+    double        lead_s;                  /* a job stops so long before its end */
     int64_t       jobs;                    /* in a chain; 0: no job ever gets to work */
     ub_sched_pick pick;                    /* policy NULL: one rank, or no farm */
 } ub_plan_forecast;

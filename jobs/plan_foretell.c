@@ -1,6 +1,7 @@
 /* From what one rank was measured to need to what many will: docs/plan.md says what is assumed. */
 #include <math.h>
 
+#include "core/lead.h"
 #include "core/pace.h"
 #include "core/shard.h"
 #include "jobs/plan.h"
@@ -243,10 +244,21 @@ static double memory_mb(const world *w)
     return m->base_mb + LIBRARIES_MB + larger(first, second);
 }
 
-/* A job works until slurm.lead_s before its end; those after the first repeat the beginning. */
+/* Seconds between stop and end of a job: fixed, or what the run would measure (core/lead.h). */
+static double lead(const world *w)
+{
+    double longest = 0, job = 60.0 * (double)w->s->slurm.time_min;
+    for (int64_t i = 0; i < w->m->sampled; i++)
+        longest = larger(longest, w->m->item_s[i]);
+    if (w->s->slurm.lead_s > 0)
+        return (double)w->s->slurm.lead_s;
+    return (w->ranks > 1 ? 2 : 1) * longest + ub_lead_margin(job);
+}
+
+/* A job works until its lead; those after the first repeat the beginning. */
 static int64_t chained(const world *w)
 {
-    double room = 60.0 * (double)w->s->slurm.time_min - (double)w->s->slurm.lead_s;
+    double room = 60.0 * (double)w->s->slurm.time_min - w->out->lead_s;
     double again = w->out->again_s, seconds = w->out->seconds;
     if (seconds <= room)
         return 1;
@@ -281,6 +293,7 @@ ub_status ub_plan_foretell(const ub_settings *settings, const ub_plan_costs *m, 
     out->again_s = START_S + larger(first, second);
     out->node_hours = out->nodes * out->seconds / 3600;
     out->memory_mb = memory_mb(&w);
+    out->lead_s = lead(&w);
     out->jobs = chained(&w);
     return UB_OK;
 }

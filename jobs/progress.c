@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "jobs/command.h"
 
 enum { BAR = 28 };
 
@@ -64,6 +65,7 @@ void ub_progress_show(ub_progress *p, int64_t done, int64_t total)
 {
     double now = ub_clock();
     ub_beacon_progress(p->beacon, done, total);
+    ub_beacon_lead(p->beacon, ub_stop_lead());
     if (!p->begun) {
         p->begun = true;
         p->first = done;
@@ -77,6 +79,7 @@ void ub_progress_show(ub_progress *p, int64_t done, int64_t total)
 void ub_progress_end(ub_progress *p, int64_t done, int64_t total)
 {
     ub_beacon_progress(p->beacon, done, total);
+    ub_beacon_lead(p->beacon, ub_stop_lead());
     show(p, done, total, ub_clock());
     if (p->terminal)
         (void)fprintf(stderr, "\n");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "core/sha256.h"
 #include "io/file.h"
 
 /* slurm/job.sh, by CMakeLists.txt. */
@@ -66,8 +67,13 @@ const char *ub_slurm_command(const ub_settings *settings)
 
 const char *ub_slurm_name(const char *run, char *buf)
 {
-    const char *slash = strrchr(run, '/');
-    (void)snprintf(buf, UB_TEXT_MAX, "unbraid-%s", slash != NULL ? slash + 1 : run);
+    const char   *slash = strrchr(run, '/');
+    unsigned char digest[UB_SHA256_BYTES];
+    char          hex[UB_SHA256_HEX];
+    ub_sha256_of(run, strlen(run), digest);
+    ub_sha256_hex(digest, hex);
+    (void)snprintf(buf, UB_TEXT_MAX, "unbraid-%.*s-%.8s", UB_TEXT_MAX - 32,
+                   slash != NULL ? slash + 1 : run, hex);
     for (char *p = buf; *p != '\0'; p++)
         if (strchr(plain, *p) == NULL)
             *p = '_';
@@ -84,11 +90,12 @@ static ub_status put_directives(const ub_slurm_job *job, ub_bytes *out)
     UB_TRY(ub_bytes_printf(out,
                            "#SBATCH --output=slurm-%%j.out\n#SBATCH --open-mode=append\n"
                            "#SBATCH --nodes=%lld\n#SBATCH --ntasks-per-node=%lld\n"
-                           "#SBATCH --time=%lld\n#SBATCH --signal=%sUSR1@%lld\n"
-                           "#SBATCH --%s\n",
+                           "#SBATCH --time=%lld\n#SBATCH --%s\n",
                            (long long)s->slurm.nodes, (long long)s->slurm.tasks_per_node,
-                           (long long)s->slurm.time_min, by_shell ? "B:" : "",
-                           (long long)s->slurm.lead_s, job->requeue ? "requeue" : "no-requeue"));
+                           (long long)s->slurm.time_min, job->requeue ? "requeue" : "no-requeue"));
+    if (job->signal_s > 0)
+        UB_TRY(ub_bytes_printf(out, "#SBATCH --signal=%sUSR1@%lld\n", by_shell ? "B:" : "",
+                               (long long)job->signal_s));
     if (s->slurm.workers > 0)
         UB_TRY(ub_bytes_printf(out, "#SBATCH --array=1-%lld\n", (long long)s->slurm.workers));
     if (s->slurm.memory_mb > 0)
@@ -109,7 +116,6 @@ static ub_status put_values(const ub_slurm_job *job, ub_bytes *out)
     UB_TRY(put_value(out, "command", ub_slurm_command(s)));
     UB_TRY(put_value(out, "launcher", by_srun ? "srun" : "mpirun"));
     UB_TRY(put_value(out, "requeue", job->requeue ? "yes" : "no"));
-    UB_TRY(put_value(out, "own_limit", s->run.stop_after_s > 0 ? "yes" : "no"));
     UB_TRY(ub_bytes_printf(out, "lead=%lld\nmax_jobs=%lld\n", (long long)s->slurm.lead_s,
                            (long long)s->slurm.max_jobs));
     UB_TRY(refuse_control("slurm.launcher_options", s->slurm.launcher_options));

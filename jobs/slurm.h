@@ -14,11 +14,12 @@
 #include "mpi/comm.h"
 
 typedef struct ub_slurm_job {
-    const ub_settings *settings; /* section slurm, run.stop_after_s; borrowed */
+    const ub_settings *settings; /* section slurm; borrowed */
     const char        *run;      /* full path of the run folder; borrowed */
     const char        *program;  /* full path of the program; borrowed */
     const char        *exclude;  /* nodes, comma separated, or ""; borrowed */
     bool               requeue;  /* else a chain of jobs */
+    int64_t            signal_s; /* so long before its end SLURM sends USR1; 0: not at all */
 } ub_slurm_job;
 
 /* Append the script: POSIX sh, whatever spaces and quotes the paths hold.
@@ -26,7 +27,9 @@ typedef struct ub_slurm_job {
 UB_LOCAL UB_NODISCARD ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out);
 /* Name of the command the settings ask for: "run", ... */
 UB_LOCAL const char *ub_slurm_command(const ub_settings *settings);
-/* The job's name: that of the run folder, of letters, digits and "._-" only.  buf: UB_TEXT_MAX. */
+/* The job's name: that of the run folder, of letters, digits and "._-" only, and 8 digits of the
+ * sha256 of its full path: no two run folders of a cluster share it, all jobs of one have it.
+ * buf: UB_TEXT_MAX. */
 UB_LOCAL const char *ub_slurm_name(const char *run, char *buf);
 
 /* Run a program found on PATH in the environment this process was started with (MPI_Init adds

@@ -121,6 +121,7 @@ static ub_status save(training *t)
     ub_beacon_safe(s->beacon);
     double seconds = ub_clock() - start;
     ub_ckpt_saved(&t->pace, phase, seconds);
+    ub_stop_saved(seconds);
     ub_log0_debug("checkpoint", "step=%lld bytes=%lld seconds=%.3f pause_s=%.3f", (long long)phase,
                   (long long)(8 * a.width), seconds, ub_pace_pause(&t->pace.pace));
     return UB_OK;
@@ -192,7 +193,9 @@ static ub_status train_one(training *t)
         UB_TRY(ub_ckpt_due(&t->team->comm, &t->pace, phase, &due));
         if (due)
             UB_TRY(save(t));
+        double start = ub_clock();
         UB_TRY(ub_training_phase(&t->parallel, &stop));
+        ub_stop_worked(ub_clock() - start);
         if (!stop)
             continue;
         UB_TRY(save(t)); /* any rank's wish stops all of the team at the same step */
@@ -213,6 +216,7 @@ static ub_status train(training *t)
     ub_status       st = UB_OK;
     t->progress =
         ub_progress_begin(s->beacon, "disentangle", "steps", 1, s->ctx->settings.run.progress_s);
+    ub_stop_renew();
     for (int64_t i = t->team->index; i < trainings(t) && st == UB_OK; i += t->team->count) {
         st = start(t, i);
         if (st == UB_OK)

@@ -27,6 +27,8 @@ typedef struct stage {
     uint8_t           *only;    /* items that had failed: no others are done; NULL: all */
     bool               cut; /* no more was handed out: asked to stop, or an answer was no good */
     ub_progress        progress;
+    double             flushed; /* seconds of all flushes of the journal so far */
+    int                ahead;   /* items between the wish to stop and the end of the last */
     const ub_settings *settings;
     ub_beacon         *beacon;
 } stage;
@@ -52,6 +54,10 @@ static ub_status absorb(void *self, int64_t item, const unsigned char *answer, s
     ub_status st = ub_structure_absorb(t->plan, item, answer, len);
     if (st == UB_OK)
         st = ub_journal_put(t->journal, item, answer, len);
+    double flushed = ub_journal_flushed(t->journal);
+    if (flushed > t->flushed)
+        ub_stop_saved(flushed - t->flushed);
+    t->flushed = flushed;
     if (st == UB_OK)
         ub_beacon_safe(t->progress.beacon);
     t->cut = t->cut || st != UB_OK;
@@ -92,6 +98,8 @@ static void rank_state(void *self, int rank, const ub_farm_rank *how)
                         .busy = how->busy,
                         .done = how->done};
     ub_beacon_rank(t->beacon, rank, &r);
+    if (how->done > 0)
+        ub_stop_worked(t->ahead * how->longest);
 }
 
 ub_status ub_stage_invert(const ub_comm *c, const ub_settings *settings, const ub_moments *m,
@@ -183,6 +191,9 @@ static ub_status farm(ub_study *s, stage *t)
     int64_t                  items = ub_structure_items(t->plan);
     double                   tests = (double)ub_structure_tests(t->plan);
     UB_TRY(ub_comm_agree(c, c->rank == 0 ? begin_farm(s, t) : UB_OK));
+    /* Rank 0, at an item of its own, is an item late to tell the others, who have begun another. */
+    t->ahead = c->size > 1 ? 2 : 1;
+    ub_stop_renew();
     t->progress =
         ub_progress_begin(s->beacon, "structure", "tests", tests / (double)(items > 0 ? items : 1),
                           t->settings->run.progress_s);

@@ -28,14 +28,14 @@ static ub_status light(ub_study *s)
 {
     static ub_beacon_state first; /* too large for some stacks */
     const ub_context      *ctx = s->ctx;
-    const char            *job = getenv("SLURM_JOB_ID"), *end = getenv("SLURM_JOB_END_TIME");
+    const char            *job = getenv("SLURM_JOB_ID");
     char                   path[UB_TEXT_MAX];
     first = (ub_beacon_state){.ranks = ctx->world.size, .pause_s = ctx->settings.run.status_s};
     (void)snprintf(first.command, sizeof first.command, "%s", ctx->line);
     if (getcwd(first.folder, sizeof first.folder) == NULL)
         first.folder[0] = '\0';
     (void)snprintf(first.job, sizeof first.job, "%s", job == NULL ? "" : job);
-    double left = ub_stop_left(), ends = end == NULL ? 0 : strtod(end, NULL);
+    double left = ub_stop_left(), ends = ub_stop_ends();
     if (isfinite(left) && (ends <= 0 || ub_beacon_now() + left < ends))
         ends = ub_beacon_now() + left;
     first.ends = ends;

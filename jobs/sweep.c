@@ -1,9 +1,11 @@
 #include "jobs/sweep.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/design.h"
 #include "core/mem.h"
@@ -281,6 +283,24 @@ ub_status ub_sweep_look(ub_sweep *s)
             UB_TRY(ub_sweep_look_at(s, s->jobs++));
         }
     }
+    return UB_OK;
+}
+
+ub_status ub_sweep_forgive(ub_sweep *s, ub_bytes *names)
+{
+    char name[UB_SWEEP_NAME], path[UB_PATH_MAX];
+    for (int64_t j = 0; j < s->jobs; j++) {
+        if (s->state[j] != UB_JOB_FAILED)
+            continue;
+        UB_TRY(name_of_job(s, &s->job[j], name));
+        if (unlink(ub_sweep_path(s, name, ".failed", path, sizeof path)) != 0 && errno != ENOENT)
+            return UB_FAIL(UB_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+        UB_TRY(ub_bytes_printf(names, "%s\n", name));
+    }
+    memset(s->job, 0, (size_t)s->cap * sizeof *s->job);
+    memset(s->state, 0, (size_t)s->cap * sizeof *s->state);
+    s->jobs = 0;
+    s->decided = false;
     return UB_OK;
 }
 

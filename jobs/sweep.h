@@ -57,6 +57,9 @@ UB_LOCAL const char *ub_sweep_path(const ub_sweep *s, const char *name, const ch
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look(ub_sweep *s);
 /* The same for one job. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look_at(ub_sweep *s, int64_t job);
+/* Forget which jobs have failed: their .failed files go, and the list of jobs is as after
+ * ub_sweep_init, until the next look.  names: appended, a line each.  UB_EIO if a file stays. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_forgive(ub_sweep *s, ub_bytes *names);
 /* Jobs that have ended, and among them failed; the index of the best (of the highest rung any job
  * has ended on), or -1. */
 UB_LOCAL int64_t ub_sweep_ended(const ub_sweep *s, int64_t *failed);

@@ -31,6 +31,7 @@ typedef struct ub_farm_rank {
     bool    lost, slow; /* slow: an item takes it more than twice as long as the ranks on average */
     int64_t done;       /* items it answered, in this farm */
     double  busy;       /* part of the time it was at work on those */
+    double  longest;    /* seconds of the one that took longest */
 } ub_farm_rank;
 
 typedef struct ub_farm_ops {

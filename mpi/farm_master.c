@@ -18,8 +18,8 @@ static const double REPORT = 2;
 typedef struct record {
     int     master; /* 0, or its sub-master */
     bool    lost;
-    int64_t done; /* items it answered, and the seconds they took */
-    double  seconds;
+    int64_t done;             /* items it answered */
+    double  seconds, longest; /* they took, and the one that took longest */
 } record;
 
 typedef struct master {
@@ -61,6 +61,7 @@ static ub_status answered(void *self, const ub_farm_answer *head, const unsigned
         m->stats->items++;
         m->ranks[head->rank].done++;
         m->ranks[head->rank].seconds += head->seconds;
+        m->ranks[head->rank].longest = fmax(m->ranks[head->rank].longest, head->seconds);
         return UB_OK;
     }
     m->deaf = true;
@@ -198,7 +199,8 @@ static void report_ranks(master *m)
         ub_farm_rank  how = {.lost = r->lost,
                              .slow = r->seconds > 2 * s.mean * (double)r->done,
                              .done = r->done,
-                             .busy = fmin(1, r->seconds / fmax(now - m->start, 1e-9))};
+                             .busy = fmin(1, r->seconds / fmax(now - m->start, 1e-9)),
+                             .longest = r->longest};
         m->ops->rank(m->self, rank, &how);
     }
 }

@@ -4,7 +4,7 @@
 #   launch ARGS...          starts the ranks (replaces the shell it is called in)
 #   launcher                srun or mpirun
 #   requeue                 yes: requeue itself; no: a successor waits for this job's end
-#   lead, own_limit         seconds between stop and end; yes: the study has run.stop_after_s itself
+#   lead                    seconds between stop and end; 0: the program measures
 #   max_jobs                starts of one submission
 # Exit code 75 of the program, "stopped in time", goes on in another job; nothing else does.
 # shellcheck shell=sh disable=SC2154
@@ -157,11 +157,9 @@ if [ "$requeue" = no ]; then
     submit_next
 fi
 
-set -- "$command" -c "$out/slurm-study.yaml" --out "$out"
-if [ "$end" -gt 0 ] && [ "$own_limit" = no ]; then
-    left=$((end - $(date +%s) - lead))
-    [ "$left" -gt 0 ] || left=1
-    set -- "$@" --set "run.stop_after_s=$left"
+set -- "$command" -c "$out/slurm-study.yaml" --out "$out" --set "slurm.lead_s=$lead"
+if [ "$end" -gt 0 ]; then
+    export SLURM_JOB_END_TIME="$end"
 fi
 
 # A trap ends `wait` early: wait again until it tells the program's own code (127: it has already).

@@ -45,8 +45,8 @@ mkdir "$STUDY"
 cat >"$STUDY/study.yaml" <<YAML
 corpus: {path: $STUDY/corpus.h5}
 structure: {tile: 2}
-disentangle: {steps: all, epochs: 2, restarts: 2, latents: 3, batch: 320, hidden: 16, checkpoint_steps: 20}
-farm: {slow_ms: 250}
+disentangle: {steps: all, epochs: 20, restarts: 2, latents: 3, batch: 320, hidden: 16, checkpoint_steps: 20}
+farm: {slow_ms: 800}
 slurm: {nodes: 2, tasks_per_node: 2, time_min: 10, lead_s: 10}
 YAML
 "$UNBRAID" run -c "$STUDY/study.yaml" --set farm.slow_ms=0 --out "$STUDY/whole" >/dev/null 2>&1
@@ -67,7 +67,7 @@ for test in "$here"/tests/*.sh; do
     mkdir -p "$WORK"
     echo "== $name"
     before=$(date +%s)
-    if (cd "$WORK" && timeout 1200 sh "$test"); then
+    if (cd "$WORK" && timeout 3600 sh "$test"); then
         passed=$((passed + 1))
         echo "== $name passed in $(($(date +%s) - before)) s"
     else

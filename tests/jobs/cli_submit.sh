@@ -41,6 +41,7 @@ case $* in
 esac
 SH
 fake srun <<'SH'
+echo "$SLURM_JOB_END_TIME" >"${CALLS%/*}/srun_end"
 if [ -e "${CALLS%/*}/srun_waits" ]; then
     trap 'exit 75' TERM
     kill -TERM "$(cat "${CALLS%/*}/shell")"
@@ -143,15 +144,30 @@ echo 101 >queue
 refuses 2 "job 101 of $PWD/$odd is still in the queue" submit -c study.yaml --out "$odd"
 : >queue
 
+# --- names: two run folders of the same name are two jobs; a copied folder is not the first one's
+name_of() { # RUN
+    "$UNBRAID" submit -c study.yaml --out "$1" --dry-run | sed -n 's/^#SBATCH --job-name="\(.*\)"$/\1/p'
+}
+ln -s . link
+same "the name is readable" unbraid-study-H \
+    "$(name_of mine/study | sed 's/-[0-9a-f]\{8\}$/-H/')"
+same "the same folder, the same name" "$(name_of mine/study)" "$(name_of "$PWD/fakes/../link/mine/study/")"
+expect "another folder, another name" [ "$(name_of mine/study)" != "$(name_of theirs/study)" ]
+"$UNBRAID" submit -c study.yaml --out mine/study >stop.txt
+expect "what stops it names this folder" grep -qxF "  stop it     scancel --name=$(name_of mine/study)" stop.txt
+cp -r mine copied
+: >"$CALLS"
+"$UNBRAID" submit -c study.yaml --out copied/study >/dev/null
+expect "the queue is asked for jobs of this folder" called "$(name_of copied/study)"
+expect "and not for the other's" not called "$(name_of mine/study)"
+
 # --- exit codes of the program
-job "$odd" SLURM_JOB_END_TIME=$(($(date +%s) + 1000))
+job "$odd" SLURM_JOB_END_TIME=4000000000
 expect "exit code 0" [ "$code" -eq 0 ]
-for word in --mpi=pmix "$UNBRAID" run -c "$PWD/$odd/slurm-study.yaml" --out "$PWD/$odd"; do
+for word in slurm.lead_s=0 --mpi=pmix "$UNBRAID" run -c "$PWD/$odd/slurm-study.yaml" --out "$PWD/$odd"; do
     expect "srun gets $word" called "$word"
 done
-limit=$(sed -n 's/^run.stop_after_s=//p' "$CALLS")
-at_least "stop after" "${limit:-0}" 870
-at_most "stop after" "${limit:-0}" 880
+same "the end of the job, for the ranks" 4000000000 "$(cat srun_end)"
 expect "no requeue after 0" not called "== scontrol"
 expect "the prologue ran, with a variable that is not set" grep -q '^module load openmpi' job.out
 for status in 1 2 70 137; do
@@ -165,7 +181,7 @@ END_TIME=$(($(date +%s) + 500))
 job "$odd"
 expect "75: requeue" called requeue
 expect "of this job" called 55
-at_least "end of an older SLURM's job" "$(sed -n 's/^run.stop_after_s=//p' "$CALLS")" 370
+same "the end of an older SLURM's job" "$END_TIME" "$(cat srun_end)"
 echo 1 >requeue_code
 job "$odd"
 expect "a requeue that is refused: a successor" called --dependency=afterany:55

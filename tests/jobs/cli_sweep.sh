@@ -113,6 +113,40 @@ same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "don
 grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
 grep -q "point-failed" log.txt || fail "nothing was said about the failure"
 
+# --failed-only: what failed is tried again, and nothing else is touched.  Three points are in the way
+# of something (their folders hold a stranger's file), a fourth has been lost.
+mkdir -p again/points
+cp plain/sweep.yaml again
+names=$(sed -n '3p;6p;9p' plain/sweep.csv | cut -d, -f3)
+for name in $names; do
+    mkdir "again/points/$name"
+    touch "again/points/$name/stranger"
+done
+"$UNBRAID" sweep -c plain.yaml --out again >/dev/null 2>&1
+same "points in the way" "$(rows again/sweep.csv failed) $(rows again/sweep.csv "done")" "3 9"
+first=$(echo "$names" | head -n 1)
+lost=$(sed -n '2p' plain/sweep.csv | cut -d, -f3)
+for name in $names; do
+    [ "$name" = "$first" ] || rm "again/points/$name/stranger"
+done
+rm -r "again/points/$lost"
+touch stamp
+on 2 sweep -c plain.yaml --out again --failed-only >said.txt 2>/dev/null
+same "tried again" 1 "$(find again/points -name '*.failed' | wc -l)"
+[ -e "again/points/$first.failed" ] || fail "--failed-only: the one that still fails is another"
+same "begun again" 2 "$(find again/points -name config.yaml -newer stamp | wc -l)"
+[ ! -e "again/points/$lost" ] || fail "--failed-only did more than what had failed"
+grep -q 'without --failed-only does them' said.txt || fail "nothing is said of the rest: $(cat said.txt)"
+rm "again/points/$first/stranger"
+"$UNBRAID" sweep -c plain.yaml --out again --failed-only >/dev/null 2>&1
+same "none has failed any more" 0 "$(find again/points -name '*.failed' | wc -l)"
+"$UNBRAID" sweep -c plain.yaml --out again --failed-only >said.txt 2>/dev/null
+grep -q 'nothing to redo' said.txt || fail "nothing to redo: $(cat said.txt)"
+[ ! -e "again/points/$lost" ] || fail "nothing to redo, but something was done"
+"$UNBRAID" sweep -c plain.yaml --out again >/dev/null 2>&1
+cmp plain/sweep.csv again/sweep.csv || fail "after --failed-only: another table"
+refuses 2 "starts none" sweep -c plain.yaml --out x --failed-only
+
 refuses 2 "did you mean 'lambda'" sweep --out x --set "sweep.parameters=disentangle.lamda = 1, 2"
 refuses 2 "sweep.parameters is empty" sweep --out x
 refuses 2 "no point of the sweep meets" sweep --out x \

@@ -3,6 +3,8 @@
 # shellcheck shell=sh
 set -eu
 testcluster=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=slurm/testcluster/lib.sh
+. "$testcluster/lib.sh" # for tag
 failures=0
 
 cluster() { # a command on the login node
@@ -23,11 +25,12 @@ submit() {
     [ -n "$job" ] || fail "submit: $(cat submit.json)"
 }
 
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds; else the test is over.
+# wait_for WHAT COMMAND...: until the command succeeds; else, after a time in which a busy machine gets
+# there, too, the test is over.
 wait_for() {
-    until_s=$(($(date +%s) + $1))
-    what=$2
-    shift 2
+    until_s=$(($(date +%s) + 600))
+    what=$1
+    shift
     until "$@" >/dev/null 2>&1; do
         if [ "$(date +%s)" -ge "$until_s" ]; then
             fail "waited in vain: $what"
@@ -35,6 +38,12 @@ wait_for() {
         fi
         sleep 0.2
     done
+}
+
+# completes RUN: wait until it is done; that it has failed is seen at once.
+completes() {
+    wait_for "$1 ends" log_says "$1" 'end code=0 why=done|why=failed|then=nothing'
+    expect "$1 is done" log_says "$1" 'end code=0 why=done'
 }
 
 log_says() { # RUN PATTERN
@@ -45,9 +54,24 @@ gone() { # JOB: is it out of the queue, or done but for its record?
     [ -z "$(cluster squeue -h -j "$1" -o %i -t PD,R,CG,S 2>/dev/null)" ]
 }
 
-# at_work RUN N: its N-th try has answers to lose.
+# at_work RUN N: its N-th try is at work on stage 1 on both nodes and has answers to lose.
 at_work() {
-    log_says "$1" "begin try=$2 " && [ "$(journal "$1")" -gt 200 ]
+    log_says "$1" "begin try=$2 " && [ "$(journal "$1")" -gt 200 ] && on_both && lacks "$1" structure
+}
+lacks() { # RUN STAGE: it has not finished that
+    ! grep -qx "$2" "$1/STATE" 2>/dev/null
+}
+ranks_on() { # N: how many there are on the N-th node
+    for pid in $(ip netns pids "$tag-n$1" 2>/dev/null); do
+        cat "/proc/$pid/comm" 2>/dev/null
+    done | grep -cx unbraid || true
+}
+on_both() {
+    [ "$(ranks_on 1)" -gt 0 ] && [ "$(ranks_on 2)" -gt 0 ]
+}
+# began_with RUN EVENT: what a start of the run found there.
+began_with() {
+    grep -q " info 0 $2" "$1/unbraid.log"
 }
 journal() {
     { wc -c <"$1/structure.journal"; } 2>/dev/null || echo 0
@@ -57,9 +81,9 @@ journal() {
 # not here, but longer than a second: slurmd refuses a job with a credential of the second in which it
 # revoked those before ("Killing non-startable batch JobId=1: Job credential revoked").
 hurry() {
-    wait_for 60 "job $1 is back in the queue" pending "$1"
+    wait_for "job $1 is back in the queue" pending "$1"
     sleep 2.5
-    wait_for 60 "job $1 starts again" started "$1"
+    wait_for "job $1 starts again" started "$1"
 }
 pending() {
     [ "$(cluster squeue -h -j "$1" -o %T)" = PENDING ]
@@ -94,11 +118,13 @@ expect() { # WHAT COMMAND...
 
 finish() {
     for file in */slurm-jobs.log; do
+        [ -e "$file" ] || continue
         echo "--- $file"
         cat "$file"
     done
     if [ "$failures" -gt 0 ]; then
         for file in */slurm-*.out; do
+            [ -e "$file" ] || continue
             echo "--- $file"
             tail -n 40 "$file"
         done

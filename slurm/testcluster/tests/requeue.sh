@@ -4,21 +4,32 @@
 
 run="it's a \"run\" #1"
 submit "$run"
-wait_for 120 "stage 1 is at work" at_work "$run" 1
+wait_for "stage 1 is at work" at_work "$run" 1
+cluster "$UNBRAID" status "$run" --json >status.json
+expect "status, without accounting: it runs" grep -q '"state": "running".*"stage": "structure"' status.json
+expect "status: as this job" grep -q "\"job\": \"$job\"" status.json
 cluster scontrol requeue "$job"
+wait_for "job $job is back in the queue" pending "$job"
+expect "stage 1 was cut off" lacks "$run" structure
 hurry "$job"
 in_training() {
-    ls "$run"/checkpoints/init-*/ckpt-*
+    ls "$run"/checkpoints/init-*/ckpt-* && on_both
 }
-wait_for 180 "stage 2 is at work" in_training
+wait_for "stage 2 is at work" in_training
 cluster scontrol requeue "$job"
+wait_for "job $job is back in the queue" pending "$job"
+expect "stage 2 was cut off" lacks "$run" disentangle
 hurry "$job"
-wait_for 180 "the run is done" log_says "$run" 'end code=0 why=done'
+completes "$run"
+expect "the second try went on with answers" began_with "$run" 'journal-read answers=[1-9]'
+expect "the third with a checkpoint" began_with "$run" checkpoint-read
 expect "three tries of one job" log_says "$run" "job=$job begin try=3 restart=2 "
 expect "on two nodes" log_says "$run" 'begin .*nodes=[a-z0-9]*-n\[1-2\] '
 expect "SLURM's reason is told" log_says "$run" 'why=(job-requeue|requeued)( |$)'
 same_results "$run"
-wait_for 60 "the job is over" gone "$job"
+wait_for "the job is over" gone "$job"
 cluster "$UNBRAID" submit -c "$STUDY/study.yaml" --out "$run" >again.txt
+cluster "$UNBRAID" status "$run" >status.txt
+expect "status: it is finished" grep -q ': finished$' status.txt
 expect "a finished run is not submitted again" grep -q 'nothing to do' again.txt
 finish

@@ -3,7 +3,7 @@
 # allocation on two nodes; the same table, byte for byte, as in one process without SLURM.
 . "$(dirname "$0")/lib.sh"
 
-"$UNBRAID" synth --set synth.kind=latent --set synth.samples=2000 --out corpus.h5 >/dev/null
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=6000 --out corpus.h5 >/dev/null
 cat >sweep.yaml <<YAML
 corpus: {path: $PWD/corpus.h5}
 disentangle: {steps: all, restarts: 1, epochs: 45, hidden: 16}
@@ -35,11 +35,16 @@ idle() {
 done_by_workers() { # so many workers have ended well
     [ "$(cat array/workers/*/slurm-jobs.log 2>/dev/null | grep -c 'end code=0')" -ge "$1" ]
 }
-release() { # what was put back need not wait two minutes
+release() { # what was put back need not wait two minutes, but some seconds
     for id in $(cluster squeue -h -r -j "$job" -t PD -o %F_%K); do
         cluster scontrol update "JobId=$id" StartTime=now || true
     done
 }
+wait_for "a first point" some_point 1
+cluster "$UNBRAID" status array --json >status.json
+expect "status of the array, without accounting: it runs" \
+    grep -q '"state": "running".*"points": 24.*"running": [1-9]' status.json
+cluster sacct >sacct.txt 2>&1 && fail "this cluster has accounting: $(cat sacct.txt)"
 # Five disturbances: tasks requeued in the middle of a point, one after another.
 requeued=0
 more_points() {
@@ -47,26 +52,34 @@ more_points() {
     some_point "$1" || [ -e array/sweep.csv ]
 }
 for points in 2 6 10 14 18; do
-    wait_for 180 "point $points of the array" more_points $points
+    wait_for "point $points of the array" more_points $points
     task=$(cluster squeue -h -r -j "$job" -t R -o %F_%K | sed -n "$((points % 3 + 1))p")
     if [ -n "$task" ] && cluster scontrol requeue "$task"; then
         requeued=$((requeued + 1))
+        sleep 2.5 # see `hurry`
     fi
 done
 expect "tasks were requeued" [ "$requeued" -ge 3 ]
+restarts() {
+    cat array/workers/*/slurm-jobs.log | grep -c 'begin .*restart=[1-9]'
+}
 table() {
     release
     [ -e array/sweep.csv ]
 }
-wait_for 300 "the table of the array" table
+wait_for "the table of the array" table
+expect "and began again, with work left to do" [ "$(restarts)" -ge 2 ]
 cmp alone/sweep.csv array/sweep.csv || fail "array: another table"
 cmp alone/sweep.h5 array/sweep.h5 || fail "array: another HDF5 table"
+wait_for "no task is left" idle
 expect "a worker ended well" done_by_workers 1
-wait_for 60 "no task is left" idle
+cluster "$UNBRAID" status array >status.txt
+expect "status of the array: finished" grep -q ': a sweep, finished$' status.txt
 
 cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
     --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
-wait_for 300 "the sweep in one allocation" log_says inside 'end code=0 why=done'
+wait_for "the sweep is at work on both nodes" on_both
+completes inside
 cmp alone/sweep.csv inside/sweep.csv || fail "one allocation: another table"
 cmp alone/sweep.h5 inside/sweep.h5 || fail "one allocation: another HDF5 table"
 finish
