@@ -113,6 +113,13 @@ same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "don
 grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
 grep -q "point-failed" log.txt || fail "nothing was said about the failure"
 
+# Without locks nobody could tell who works on what: refused, nothing runs.
+env LD_PRELOAD="$FAULTIO" UB_FAULT_DIR="$WORK/unlocked" UB_FAULT_DO=nolock \
+    "$UNBRAID" sweep -c plain.yaml --out unlocked >said.txt 2>log.txt && rc=0 || rc=$?
+same "exit code without locks" "$rc" 1
+grep -q "unlocked/.lock: cannot lock: .*Lustre" log.txt || fail "without locks: $(cat log.txt)"
+[ ! -e unlocked/points ] || fail "without locks a point was begun"
+
 refuses 2 "did you mean 'lambda'" sweep --out x --set "sweep.parameters=disentangle.lamda = 1, 2"
 refuses 2 "sweep.parameters is empty" sweep --out x
 refuses 2 "no point of the sweep meets" sweep --out x \
