@@ -12,7 +12,7 @@
 #include "mpi/internal/farm.h"
 
 /* Without the lost ranks, if any. */
-static ub_status go_on(ub_comm *c, const int *lost, int count)
+static ub_status go_on(ub_comm *c, ub_watch *watch, const int *lost, int count)
 {
     int      *left = NULL, n = 0, at = 0;
     bool      given_up = false;
@@ -32,6 +32,7 @@ static ub_status go_on(ub_comm *c, const int *lost, int count)
                      c->rank);
         *c = (ub_comm){.mpi = MPI_COMM_NULL, .wounded = true};
     } else {
+        ub_watch_follow(watch, left, n);
         st = ub_comm_shrink(c, left, n);
     }
     ub_free(left);
@@ -157,7 +158,7 @@ static ub_status run_plan(ub_comm *c, int64_t first, int64_t items, const ub_far
     if (st == UB_OK && c->rank != 0)
         st = read_close(c, &verdict, &lost);
     if (st == UB_OK)
-        st = go_on(c, lost, verdict.lost);
+        st = go_on(c, plan->watch, lost, verdict.lost);
     else if (st != UB_EMPI) /* the others wait for this rank: nothing collective may follow */
         st = UB_FAIL(UB_EMPI, "farm: %s", ub_err_message());
     ub_watch_tolerate(plan->watch, false);

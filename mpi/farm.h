@@ -64,7 +64,8 @@ typedef struct ub_farm_plan {
     double  message_s;   /* seconds of a small message; 0: measured ("auto") or 5e-6 */
     bool    only_master; /* rank 0 hands out and does no item, if there are others; so it is
                             with sub-masters, which do no item, either */
-    ub_watch *watch;     /* of this communicator; borrowed; NULL: no death is seen */
+    ub_watch *watch;     /* of this communicator, which it follows; borrowed; NULL: no death is
+                            seen */
 } ub_farm_plan;
 
 typedef struct ub_farm_stats {
