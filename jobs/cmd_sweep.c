@@ -189,8 +189,11 @@ static ub_status run_point(crew *w, const ub_settings *at, const char *name)
         st = ub_config_parse(ub_settings_schema(), &p->settings, (const char *)text.data, text.len,
                              "resolved settings");
     UB_TRY_OUT(ub_comm_agree(&p->world, st));
-    (void)snprintf(w->doing, sizeof w->doing, "unbraid %s -c %s/config.yaml --out %s",
-                   w->sweep.command->name, p->out, p->out);
+    char config[UB_PATH_MAX], word[2][UB_PATH_MAX];
+    (void)snprintf(config, sizeof config, "%s/config.yaml", p->out);
+    (void)snprintf(w->doing, sizeof w->doing, "unbraid %s -c %s --out %s", w->sweep.command->name,
+                   ub_shell_word(config, word[0], sizeof word[0]),
+                   ub_shell_word(p->out, word[1], sizeof word[1]));
     p->line = w->doing;
     ub_log_set_terminal(false);
     st = w->sweep.command->run(p);

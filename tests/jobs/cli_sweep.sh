@@ -99,11 +99,13 @@ cmp asha/sweep.csv killed/sweep.csv || fail "asha: another table after $kills ki
 cmp asha/sweep.h5 killed/sweep.h5 || fail "asha: another HDF5 table after $kills kills"
 
 # Stopped in time is not failed.
-"$UNBRAID" sweep -c plain.yaml --out stopped --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
+"$UNBRAID" sweep -c plain.yaml --out "stop ped" --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
 same "exit code of a stopped sweep" "$rc" 75
-"$UNBRAID" status stopped >said.txt
+"$UNBRAID" status "stop ped" >said.txt
 grep -q "a sweep, idle" said.txt || fail "the status of a stopped sweep: $(cat said.txt)"
-ls stopped/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as failed"
+grep -q "go on with  unbraid sweep -c 'stop ped/sweep.yaml' --out 'stop ped'" said.txt ||
+    fail "a command that no shell understands: $(cat said.txt)"
+ls "stop ped"/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as failed"
 
 # A point that fails is written down, the others go on; it is tried again when asked for.
 "$UNBRAID" sweep -c base.yaml --set sweep.command=disentangle --set sweep.points=2 \
