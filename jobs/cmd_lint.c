@@ -117,7 +117,7 @@ static ub_status ask_all(lint *l)
     const char *const site[] = {"scontrol", "show", "config", NULL};
     const char *const part[] = {"scontrol", "-o", "show", "partition", l->s->slurm.partition, NULL};
     const char *const all[] = {"scontrol", "-o", "show", "partition", NULL};
-    const char *const pmix[] = {"srun", "--mpi=list", NULL};
+    const char *const pmix[] = {"sh", "-c", "srun --mpi=list 2>&1", NULL}; /* where, is up to it */
     ub_bytes          every = {0};
     UB_TRY(ask(site, &l->site));
     if (l->site.len == 0)

@@ -68,6 +68,11 @@ finds error "no PMIx plugin" PLUGIN=cray_shasta --
 finds error "there is no file" -- --set corpus.path=gone.h5
 finds error "writes wrong data in silence" OMPI_MCA_io=ompio --
 finds warning "every item pauses" -- --set farm.slow_ms=1
+# An older srun lists its plugins as messages, to standard error.
+sed '$s/$/ >\&2/' fakes/srun >fakes/srun.new && mv fakes/srun.new fakes/srun && chmod +x fakes/srun
+finds error "no PMIx plugin" PLUGIN=cray_shasta --
+MPI=none "$UNBRAID" lint -c good.yaml >found.txt 2>&1 || true
+grep -q 'set slurm.launcher_options: --mpi=pmix' found.txt || fail "an older srun: $(cat found.txt)"
 MPI=none "$UNBRAID" lint -c good.yaml --set slurm.launcher=mpirun >/dev/null || fail "mpirun needs no PMIx"
 MPI=none "$UNBRAID" lint -c good.yaml --set slurm.launcher_options=--mpi=pmix_v4 >/dev/null ||
     fail "--mpi=pmix_v4 given"
