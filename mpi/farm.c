@@ -1,6 +1,7 @@
 /* Both sides of the farm, and what becomes of the communicator. */
 #include "mpi/farm.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,16 @@ static ub_status go_on(ub_comm *c, ub_watch *watch, const int *lost, int count)
     }
     ub_free(left);
     return st;
+}
+
+ub_status ub_farm_fits(int64_t item, const ub_bytes *answer)
+{
+    enum { ROOM = 1 << 16 }; /* of the rest of its message */
+    const size_t most = INT_MAX - ROOM;
+    if (answer->len > most)
+        return UB_FAIL(UB_ERANGE, "the answer of item %lld has %zu bytes, one message holds %zu",
+                       (long long)item, answer->len, most);
+    return UB_OK;
 }
 
 ub_sched_config ub_farm_config(const ub_farm_side *side)

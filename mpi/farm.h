@@ -34,7 +34,7 @@ typedef struct ub_farm_rank {
 } ub_farm_rank;
 
 typedef struct ub_farm_ops {
-    /* Any rank: do item, append the answer.  Depends on its arguments only. */
+    /* Any rank: do item, append the answer, less than 2 GiB.  Depends on its arguments only. */
     ub_status (*work)(void *self, int64_t item, ub_bytes *answer);
     /* Rank 0: take one answer, exactly once per item, in any order. */
     ub_status (*absorb)(void *self, int64_t item, const unsigned char *answer, size_t len);
