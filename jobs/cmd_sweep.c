@@ -394,7 +394,8 @@ static ub_status form_team(crew *w)
     ub_log_set_rank(w->team.comm.rank);
     w->point.world = w->team.comm;
     w->point.quiet = true;
-    return ub_watch_start(&w->point.world, &w->point.watch);
+    /* no team works without the others: at the end it would wait for them */
+    return ub_comm_agree(&ctx->world, ub_watch_start(&w->point.world, &w->point.watch));
 }
 
 /* What a team came to; where MPI failed nothing collective is tried. */
