@@ -34,6 +34,13 @@ static bool next_entry(const char *text, const char **at, entry *e)
     e->width = width;
     return true;
 }
+
+/* Inside a file that is there, a part that cannot be found is damage. */
+static ub_status damage_if_missing(ub_status st)
+{
+    return st == UB_ENOENT ? UB_EFORMAT : st;
+}
+
 static ub_status get_description(hid_t file, const char *path, ub_bytes *text)
 {
     ub_bytes  said = {0};
@@ -135,9 +142,9 @@ static ub_status open_verified(const ub_comm *c, const char *path, ub_bytes *tex
 {
     ub_status st = ub_comm_agree(c, ub_h5_open(path, file));
     if (st == UB_OK)
-        st = ub_comm_agree(c, get_description(*file, path, text));
+        st = ub_comm_agree(c, damage_if_missing(get_description(*file, path, text)));
     if (st == UB_OK)
-        st = ub_comm_agree(c, verify_arrays(c, *file, path, text));
+        st = ub_comm_agree(c, damage_if_missing(verify_arrays(c, *file, path, text)));
     if (st != UB_OK) {
         ub_status closed = ub_h5_close(file, path);
         (void)closed;
@@ -226,7 +233,7 @@ static ub_status load(const ub_comm *c, const char *path, const ub_bytes *wanted
         entry e = {.width = arrays[i].width};
         (void)snprintf(e.name, sizeof e.name, "%s", arrays[i].name);
         ub_range own = ub_part(ub_ckpt_blocks(e.width), c->size, c->rank);
-        st = ub_comm_agree(c, get_blocks(file, path, &e, own, arrays[i].data));
+        st = ub_comm_agree(c, damage_if_missing(get_blocks(file, path, &e, own, arrays[i].data)));
         if (st == UB_OK)
             st = gather_blocks(c, e.width, arrays[i].data);
     }

@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "io/file.h"
 #include "io/internal/h5.h"
+#include "io/internal/result.h"
 
 static ub_status copy_text(const char *text, char **out)
 {
@@ -153,11 +154,6 @@ static ub_status put_columns(const ub_columns *t, hid_t file)
             UB_TRY_OUT(put_texts(t, c, file));
     }
     UB_TRY_OUT(ub_h5_put_text(file, "columns", (const char *)names.data));
-    unsigned char digest[UB_SHA256_BYTES];
-    char          hex[UB_SHA256_HEX];
-    UB_TRY_OUT(ub_h5_digest(file, digest));
-    ub_sha256_hex(digest, hex);
-    UB_TRY_OUT(ub_h5_put_text(file, UB_H5_DIGEST, hex));
 out:
     ub_bytes_release(&names);
     ub_free(x);
@@ -170,9 +166,5 @@ ub_status ub_columns_write(const ub_columns *t, const char *path)
     hid_t file = -1;
     UB_TRY(ub_file_temp(path, temp));
     UB_TRY(ub_h5_create(temp, &file));
-    ub_status st = put_columns(t, file);
-    ub_status closed = ub_h5_close(&file, temp);
-    if (st == UB_OK)
-        st = closed;
-    return st == UB_OK ? ub_file_commit(temp, path) : st;
+    return ub_result_finish(&file, temp, path, put_columns(t, file));
 }

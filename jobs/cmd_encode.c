@@ -74,25 +74,39 @@ static ub_status check_out(const char *out, const char *corpus)
     return UB_OK;
 }
 
-static void tell(const ub_context *ctx, const ub_corpus *corpus, const material *x,
-                 const char *digest)
+static ub_status put_json(const ub_context *ctx, const ub_corpus *corpus, const material *x,
+                          const char *digest, ub_bytes *out)
 {
-    if (ctx->world.rank != 0)
-        return;
-    if (ctx->dry_run) {
-        (void)printf("# %lld episodes, %d steps to %d latents; nothing was written (--dry-run)\n",
-                     (long long)corpus->episodes, (int)corpus->steps, (int)x->m.shape.latents);
-        return;
-    }
-    if (ctx->json)
-        (void)printf("{\"path\": \"%s\", \"episodes\": %lld, \"steps\": %d, \"latents\": %d, "
-                     "\"latents_sha256\": \"%s\"}\n",
-                     ctx->out, (long long)corpus->episodes, (int)corpus->steps,
-                     (int)x->m.shape.latents, digest);
+    UB_TRY(ub_bytes_printf(out, "{"));
+    UB_TRY(ub_bytes_put_json(out, "path", ctx->out, ", "));
+    return ub_bytes_printf(
+        out, "\"episodes\": %lld, \"steps\": %d, \"latents\": %d, \"latents_sha256\": \"%s\"}\n",
+        (long long)corpus->episodes, (int)corpus->steps, (int)x->m.shape.latents, digest);
+}
+
+/* Rank 0. */
+static ub_status tell(const ub_context *ctx, const ub_corpus *corpus, const material *x,
+                      const char *digest)
+{
+    long long episodes = (long long)corpus->episodes;
+    int       steps = corpus->steps, latents = x->m.shape.latents;
+    ub_bytes  text = {0};
+    ub_status st;
+    if (ctx->dry_run)
+        st = ub_bytes_printf(&text,
+                             "# %lld episodes, %d steps to %d latents; nothing was written "
+                             "(--dry-run)\n",
+                             episodes, steps, latents);
+    else if (ctx->json)
+        st = put_json(ctx, corpus, x, digest, &text);
     else
-        (void)printf("written: %s (%lld episodes, %d steps, %d latents; sha256 %.12s)\n", ctx->out,
-                     (long long)corpus->episodes, (int)corpus->steps, (int)x->m.shape.latents,
-                     digest);
+        st = ub_bytes_printf(&text,
+                             "written: %s (%lld episodes, %d steps, %d latents; sha256 %.12s)\n",
+                             ctx->out, episodes, steps, latents, digest);
+    if (st == UB_OK)
+        (void)fputs((const char *)text.data, stdout);
+    ub_bytes_release(&text);
+    return st;
 }
 
 static ub_status encode(ub_context *ctx, const ub_settings *made, const material *x, int with)
@@ -111,7 +125,7 @@ static ub_status encode(ub_context *ctx, const ub_settings *made, const material
     if (!ctx->dry_run)
         UB_TRY_OUT(
             ub_encoding_write(c, ctx->out, &corpus, &x->m, x->e.task_name, with, &origin, digest));
-    tell(ctx, &corpus, x, digest);
+    UB_TRY_OUT(ub_comm_agree(c, c->rank == 0 ? tell(ctx, &corpus, x, digest) : UB_OK));
 out:
     ub_corpus_release(&corpus);
     return st;

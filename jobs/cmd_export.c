@@ -6,6 +6,33 @@
 #include "io/npz.h"
 #include "jobs/study.h"
 
+static ub_status put_json(const ub_context *ctx, const char *hex, ub_bytes *out)
+{
+    UB_TRY(ub_bytes_printf(out, "{"));
+    UB_TRY(ub_bytes_put_json(out, "path", ctx->out, ", "));
+    return ub_bytes_put_json(out, "model", hex, "}\n");
+}
+
+static ub_status tell(const ub_context *ctx, const char *hex)
+{
+    ub_bytes  text = {0};
+    ub_status st;
+    if (ctx->dry_run)
+        st = ub_bytes_printf(&text, "# model %.12s; nothing was written (--dry-run)\n", hex);
+    else if (ctx->json)
+        st = put_json(ctx, hex, &text);
+    else
+        st =
+            ub_bytes_printf(&text,
+                            "written: %s (model %.12s)\n"
+                            "next:    python3 -c \"import numpy; print(numpy.load('%s').files)\"\n",
+                            ctx->out, hex, ctx->out);
+    if (st == UB_OK)
+        (void)fputs((const char *)text.data, stdout);
+    ub_bytes_release(&text);
+    return st;
+}
+
 static ub_status export_model(const ub_context *ctx)
 {
     char        path[2 * UB_TEXT_MAX], hex[UB_SHA256_HEX];
@@ -19,15 +46,7 @@ static ub_status export_model(const ub_context *ctx)
     UB_TRY(ub_results_verify(path, hex));
     if (!ctx->dry_run)
         UB_TRY(ub_npz_from_h5(path, ctx->out));
-    if (ctx->dry_run)
-        (void)printf("# model %.12s; nothing was written (--dry-run)\n", hex);
-    else if (ctx->json)
-        (void)printf("{\"path\": \"%s\", \"model\": \"%s\"}\n", ctx->out, hex);
-    else
-        (void)printf("written: %s (model %.12s)\n"
-                     "next:    python3 -c \"import numpy; print(numpy.load('%s').files)\"\n",
-                     ctx->out, hex, ctx->out);
-    return UB_OK;
+    return tell(ctx, hex);
 }
 
 static ub_status run(ub_context *ctx)

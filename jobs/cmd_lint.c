@@ -15,6 +15,7 @@ typedef enum level { NOTE, WARNING, ERROR } level;
 typedef struct lint {
     const ub_settings *s;
     ub_bytes           site, partition, node, pmix; /* what SLURM says of them; empty: nothing */
+    char               name[UB_TEXT_MAX];           /* of the partition; "": the site's default */
     ub_bytes           said;                        /* findings, text or JSON */
     bool               json;
     int                count[3];
@@ -87,7 +88,7 @@ static long long number_of(const ub_bytes *from, const char *key)
 static long long minutes_of(const ub_bytes *from, const char *key)
 {
     char        buf[64];
-    long long   days = 0, a = 0, b = 0, c = 0;
+    long long   days = 0, a = 0, b = 0;
     const char *p = buf;
     if (!value_of(from, key, buf, sizeof buf) || buf[strspn(buf, "0123456789:-")] != '\0')
         return -1;
@@ -102,45 +103,42 @@ static long long minutes_of(const ub_bytes *from, const char *key)
         b = strtoll(end + 1, &end, 10);
         parts = 2;
     }
-    if (*end == ':') {
-        c = strtoll(end + 1, &end, 10);
+    if (*end == ':') /* seconds follow */
         parts = 3;
-    }
-    (void)c;
     if (strchr(buf, '-') != NULL || parts == 3)
         return days * 1440 + a * 60 + b;
     return a; /* MM:SS or MM */
 }
 
-static ub_status ask_all(lint *l)
+/* The line of the default partition. */
+static ub_status ask_default(lint *l)
 {
-    const char *const site[] = {"scontrol", "show", "config", NULL};
-    const char *const part[] = {"scontrol", "-o", "show", "partition", l->s->slurm.partition, NULL};
     const char *const all[] = {"scontrol", "-o", "show", "partition", NULL};
-    const char *const pmix[] = {"srun", "--mpi=list", NULL};
     ub_bytes          every = {0};
-    UB_TRY(ask(site, &l->site));
-    if (l->site.len == 0)
-        return UB_OK;
-    if (l->s->slurm.partition[0] != '\0')
-        UB_TRY(ask(part, &l->partition));
-    else {
-        UB_TRY(ask(all, &every));
-        /* The line of the default partition. */
-        for (const char *p = text_of(&every); *p != '\0';) {
-            size_t n = strcspn(p, "\n");
-            char  *line = strstr(p, " Default=YES");
-            if (line != NULL && line < p + n)
-                UB_TRY(ub_bytes_printf(&l->partition, "%.*s\n", (int)n, p));
-            p += n + (p[n] == '\n');
-        }
-        ub_bytes_release(&every);
+    ub_status         st = ask(all, &every);
+    const char       *p = st == UB_OK ? text_of(&every) : "";
+    for (size_t n; *p != '\0' && st == UB_OK; p += n + (p[n] == '\n')) {
+        const char *flag = strstr(p, " Default=YES");
+        n = strcspn(p, "\n");
+        if (flag != NULL && flag < p + n)
+            st = ub_bytes_printf(&l->partition, "%.*s\n", (int)n, p);
     }
+    ub_bytes_release(&every);
+    return st;
+}
+
+/* Of the partition that l->name says. */
+static ub_status ask_partition(lint *l)
+{
     char              name[128] = "";
+    const char *const one[] = {"scontrol", "-o", "show", "partition", l->name, NULL};
     const char *const node[] = {"sinfo", "-h", "-p", name, "-o", "Cpus=%c Memory=%m", NULL};
+    ub_bytes_release(&l->partition);
+    ub_bytes_release(&l->node);
+    UB_TRY(l->name[0] != '\0' ? ask(one, &l->partition) : ask_default(l));
     if (value_of(&l->partition, "PartitionName", name, sizeof name))
         UB_TRY(ask(node, &l->node));
-    return ask(pmix, &l->pmix);
+    return UB_OK;
 }
 
 /* Checks -------------------------------------------------------------------------------------- */
@@ -151,9 +149,9 @@ static ub_status check_partition(lint *l)
     char               state[64] = "", most[64];
     if (l->partition.len == 0)
         return find(l, ERROR, "'sinfo -s' lists the partitions; set slurm.partition",
-                    s->slurm.partition[0] != '\0' ? "there is no partition '%s'"
-                                                  : "this site has no default partition%s",
-                    s->slurm.partition);
+                    l->name[0] != '\0' ? "there is no partition '%s'"
+                                       : "this site has no default partition%s",
+                    l->name);
     if (value_of(&l->partition, "State", state, sizeof state) && strcmp(state, "UP") != 0)
         UB_TRY(find(l, ERROR, "choose another with slurm.partition", "the partition is %s", state));
     long long time = minutes_of(&l->partition, "MaxTime");
@@ -197,7 +195,6 @@ static ub_status check_node(lint *l)
 static ub_status check_going_on(lint *l)
 {
     const ub_settings *s = l->s;
-    char               mode[64] = "";
     long long          array = number_of(&l->site, "MaxArraySize");
     long long          wait = number_of(&l->site, "KillWait");
     if (number_of(&l->site, "JobRequeue") == 0 && s->slurm.requeue == UB_REQUEUE_YES)
@@ -211,6 +208,16 @@ static ub_status check_going_on(lint *l)
         UB_TRY(find(l, ERROR, "raise slurm.time_min or lower slurm.lead_s",
                     "slurm.lead_s = %lld leaves no time to work in %lld minutes",
                     (long long)s->slurm.lead_s, (long long)s->slurm.time_min));
+    if (wait >= 0 && wait < 10)
+        UB_TRY(find(l, NOTE, "nothing to do if slurm.lead_s suffices",
+                    "KillWait is %lld s: a job that overruns is killed at once", wait));
+    return UB_OK;
+}
+
+/* How jobs of the partition are preempted. */
+static ub_status check_preemption(lint *l)
+{
+    char mode[64] = "";
     if (value_of(&l->partition, "PreemptMode", mode, sizeof mode) && strstr(mode, "CANCEL") != NULL)
         UB_TRY(find(l, WARNING, "the job submits a successor if it has the time; else submit again",
                     "preempted jobs of the partition are cancelled (PreemptMode=%s)", mode));
@@ -220,9 +227,6 @@ static ub_status check_going_on(lint *l)
                     "nothing to do: what was answered since the last journal sync "
                     "(farm.journal_sync_s) is redone",
                     "a preempted job has %lld s of grace", grace));
-    if (wait >= 0 && wait < 10)
-        UB_TRY(find(l, NOTE, "nothing to do if slurm.lead_s suffices",
-                    "KillWait is %lld s: a job that overruns is killed at once", wait));
     return UB_OK;
 }
 
@@ -281,17 +285,35 @@ static ub_status check_study(lint *l)
     return UB_OK;
 }
 
+/* The job runs on one of the partitions, nobody knows on which: it must fit each. */
+static ub_status check_partitions(lint *l)
+{
+    const char *list = l->s->slurm.partition;
+    do {
+        size_t n = strcspn(list, ",");
+        (void)snprintf(l->name, sizeof l->name, "%.*s", (int)n, list);
+        list += n + (list[n] == ',');
+        UB_TRY(ask_partition(l));
+        UB_TRY(check_partition(l));
+        UB_TRY(check_node(l));
+        UB_TRY(check_preemption(l));
+    } while (*list != '\0');
+    return UB_OK;
+}
+
 static ub_status check_all(lint *l)
 {
+    const char *const site[] = {"scontrol", "show", "config", NULL};
+    const char *const pmix[] = {"sh", "-c", "srun --mpi=list 2>&1", NULL}; /* where, is up to it */
     UB_TRY(check_study(l));
     UB_TRY(check_libraries(l));
-    UB_TRY(ask_all(l));
+    UB_TRY(ask(site, &l->site));
     if (l->site.len == 0)
         return find(l, NOTE, "run it on a login node of the cluster",
                     "there is no SLURM here ('scontrol show config'): only the study was checked");
-    UB_TRY(check_partition(l));
-    UB_TRY(check_node(l));
+    UB_TRY(check_partitions(l));
     UB_TRY(check_going_on(l));
+    UB_TRY(ask(pmix, &l->pmix));
     return check_launch(l);
 }
 

@@ -25,10 +25,12 @@ static ub_status count_ranks(const ub_context *ctx, int *ranks)
         if (errno != 0 || end == text || *end != '\0')
             n = 0;
     }
-    if (n < 1 || n > MOST_RANKS)
-        return UB_FAIL(UB_ERANGE, "%s %s: not a number from 1 to %d",
-                       text == NULL ? "slurm.nodes * slurm.tasks_per_node" : "--ranks",
-                       text == NULL ? "" : text, (int)MOST_RANKS);
+    if (text != NULL && (n < 1 || n > MOST_RANKS))
+        return UB_FAIL(UB_ERANGE, "--ranks %s: not a number from 1 to %d", text, (int)MOST_RANKS);
+    if (n > MOST_RANKS)
+        return UB_FAIL(UB_ERANGE,
+                       "slurm.nodes * slurm.tasks_per_node = %lld ranks; a plan is for %d at most",
+                       (long long)n, (int)MOST_RANKS);
     *ranks = (int)n;
     return UB_OK;
 }

@@ -33,21 +33,39 @@ enum { NOTHING = -1 }; /* no job left that nobody works on */
 
 /* Claims ---------------------------------------------------------------------------------------*/
 
+/* *taken: somebody else has the lock.  Without locks two workers would run one job in one folder at
+ * once, each taking the other for dead: no sweep then. */
+static ub_status lock(int fd, const char *path, int how, bool *taken)
+{
+    int rc = flock(fd, how);
+    while (rc != 0 && errno == EINTR)
+        rc = flock(fd, how);
+    *taken = rc != 0 && errno == EWOULDBLOCK;
+    if (rc == 0 || *taken)
+        return UB_OK;
+    return UB_FAIL(UB_EIO,
+                   "%s: cannot lock: %s; a sweep needs a file system with locks (Lustre: mounted "
+                   "with -o flock), use an --out that lies on one",
+                   path, strerror(errno));
+}
+
 /* Lock NAME.claim; *fd -1: somebody else has it.  A lock dies with its owner, so a killed worker's
  * job is free again at once. */
 static ub_status claim(const ub_sweep *s, const char *name, int *fd)
 {
     char        path[UB_PATH_MAX];
     struct stat held, named;
+    bool        taken = false;
     (void)ub_sweep_path(s, name, ".claim", path, sizeof path);
     for (;;) {
         *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (*fd < 0)
             return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-        if (flock(*fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        ub_status st = lock(*fd, path, LOCK_EX | LOCK_NB, &taken);
+        if (st != UB_OK || taken) {
             (void)close(*fd);
             *fd = -1;
-            return UB_OK;
+            return st;
         }
         /* Its last owner may have removed the file before we locked it. */
         if (fstat(*fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino)
@@ -70,13 +88,15 @@ static void give_up(const ub_sweep *s, const char *name, int *fd)
 static ub_status lock_folder(const ub_sweep *s, int *fd)
 {
     char path[UB_PATH_MAX];
+    bool taken;
     (void)snprintf(path, sizeof path, "%s/.lock", s->folder);
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*fd < 0)
         return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-    while (flock(*fd, LOCK_EX) != 0 && errno == EINTR)
-        continue;
-    return UB_OK;
+    ub_status st = lock(*fd, path, LOCK_EX, &taken);
+    if (st != UB_OK)
+        (void)close(*fd);
+    return st;
 }
 
 /* The first job without result and owner: claimed, its settings in `at`, its name; or NOTHING. */
@@ -173,8 +193,11 @@ static ub_status run_point(crew *w, const ub_settings *at, const char *name)
         st = ub_config_parse(ub_settings_schema(), &p->settings, (const char *)text.data, text.len,
                              "resolved settings");
     UB_TRY_OUT(ub_comm_agree(&p->world, st));
-    (void)snprintf(w->doing, sizeof w->doing, "unbraid %s -c %s/config.yaml --out %s",
-                   w->sweep.command->name, p->out, p->out);
+    char config[UB_PATH_MAX], word[2][UB_PATH_MAX];
+    (void)snprintf(config, sizeof config, "%s/config.yaml", p->out);
+    (void)snprintf(w->doing, sizeof w->doing, "unbraid %s -c %s --out %s", w->sweep.command->name,
+                   ub_shell_word(config, word[0], sizeof word[0]),
+                   ub_shell_word(p->out, word[1], sizeof word[1]));
     p->line = w->doing;
     ub_log_set_terminal(false);
     st = w->sweep.command->run(p);
@@ -415,7 +438,8 @@ static ub_status form_team(crew *w)
     ub_log_set_rank(w->team.comm.rank);
     w->point.world = w->team.comm;
     w->point.quiet = true;
-    return ub_watch_start(&w->point.world, &w->point.watch);
+    /* no team works without the others: at the end it would wait for them */
+    return ub_comm_agree(&ctx->world, ub_watch_start(&w->point.world, &w->point.watch));
 }
 
 /* What a team came to; where MPI failed nothing collective is tried. */

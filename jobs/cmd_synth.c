@@ -14,6 +14,36 @@ static ub_status describe(const ub_context *ctx, ub_bytes *origin)
     return ub_schema_print(ub_settings_schema(), &ctx->settings, "run synth", true, origin);
 }
 
+static ub_status put_json(const ub_context *ctx, const ub_corpus *corpus, const char *hex,
+                          ub_bytes *out)
+{
+    UB_TRY(ub_bytes_printf(out, "{"));
+    UB_TRY(ub_bytes_put_json(out, "path", ctx->out, ", "));
+    return ub_bytes_printf(
+        out, "\"episodes\": %lld, \"steps\": %d, \"tasks\": %d, \"corpus\": \"%s\"}\n",
+        (long long)corpus->episodes, corpus->steps, corpus->tasks, hex);
+}
+
+/* Rank 0. */
+static ub_status tell(const ub_context *ctx, const ub_corpus *corpus)
+{
+    char     hex[UB_SHA256_HEX], word[2 * UB_TEXT_MAX];
+    ub_bytes text = {0};
+    ub_sha256_hex(corpus->digest, hex);
+    ub_status st =
+        ctx->json
+            ? put_json(ctx, corpus, hex, &text)
+            : ub_bytes_printf(&text,
+                              "written: %s (%lld episodes, %d steps, %d tasks; corpus %.12s)\n"
+                              "next:    unbraid run --set corpus.path=%s --out RUN\n",
+                              ctx->out, (long long)corpus->episodes, corpus->steps, corpus->tasks,
+                              hex, ub_shell_word(ctx->out, word, sizeof word));
+    if (st == UB_OK)
+        (void)fputs((const char *)text.data, stdout);
+    ub_bytes_release(&text);
+    return st;
+}
+
 static ub_status run(ub_context *ctx)
 {
     const ub_comm *c = &ctx->world;
@@ -32,17 +62,7 @@ static ub_status run(ub_context *ctx)
     } else {
         UB_TRY_OUT(ub_corpus_digest(c, &corpus));
         UB_TRY_OUT(ub_corpus_write(c, ctx->out, &corpus, 0, (const char *)origin.data));
-        char hex[UB_SHA256_HEX];
-        ub_sha256_hex(corpus.digest, hex);
-        if (c->rank == 0 && ctx->json)
-            (void)printf("{\"path\": \"%s\", \"episodes\": %lld, \"steps\": %d, \"tasks\": %d, "
-                         "\"corpus\": \"%s\"}\n",
-                         ctx->out, (long long)corpus.episodes, corpus.steps, corpus.tasks, hex);
-        else if (c->rank == 0)
-            (void)printf("written: %s (%lld episodes, %d steps, %d tasks; corpus %.12s)\n"
-                         "next:    unbraid run --set corpus.path=%s --out RUN\n",
-                         ctx->out, (long long)corpus.episodes, corpus.steps, corpus.tasks, hex,
-                         ctx->out);
+        UB_TRY_OUT(ub_comm_agree(c, c->rank == 0 ? tell(ctx, &corpus) : UB_OK));
     }
 out:
     ub_corpus_release(&corpus);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,21 @@ const char *ub_context_option(const ub_context *ctx, const char *name)
         if (strcmp(ctx->option[i].name, name) == 0)
             return ctx->option[i].value;
     return NULL;
+}
+
+const char *ub_shell_word(const char *text, char *buf, size_t cap)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=.,:/@%";
+    if (text[0] != '\0' && strspn(text, plain) == strlen(text)) {
+        (void)snprintf(buf, cap, "%s", text);
+        return buf;
+    }
+    size_t at = (size_t)snprintf(buf, cap, "'");
+    for (const char *p = text; *p != '\0' && at + 6 < cap; p++)
+        at += (size_t)snprintf(buf + at, cap - at, *p == '\'' ? "'\\''" : "%c", *p);
+    (void)snprintf(buf + at, cap - at, "'");
+    return buf;
 }
 
 /* A handler may only set a flag; the farm and the trainer look at it between items. */

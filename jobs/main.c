@@ -210,18 +210,10 @@ out:
 /* The command as it was typed, quoted for a shell; cut off where it does not fit. */
 static void quote_line(int argc, char **argv, char *buf, size_t cap)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=.,:/@%";
-    size_t            at = 0;
-    for (int i = 0; i < argc; i++) {
-        bool quote = argv[i][0] == '\0' || strspn(argv[i], plain) != strlen(argv[i]);
-        at += (size_t)snprintf(buf + at, cap - at, "%s%s", i > 0 ? " " : "", quote ? "'" : "");
-        for (const char *p = argv[i]; *p != '\0' && at + 8 < cap; p++)
-            at += (size_t)snprintf(buf + at, cap - at, *p == '\'' ? "'\\''" : "%c", *p);
-        if (at + 8 >= cap)
-            return;
-        at += (size_t)snprintf(buf + at, cap - at, "%s", quote ? "'" : "");
-    }
+    char word[UB_TEXT_MAX];
+    for (int i = 0, at = 0; i < argc && (size_t)at < cap; i++)
+        at += snprintf(buf + at, cap - (size_t)at, "%s%s", i > 0 ? " " : "",
+                       ub_shell_word(argv[i], word, sizeof word));
 }
 
 static ub_status run_command(int argc, char **argv, ub_context *ctx)

@@ -205,13 +205,7 @@ static ub_status farm(ub_study *s, stage *t)
                           .overdue = t->settings->farm.overdue,
                           .watch = s->ctx->watch};
     ub_farm_stats stats;
-    int           before = c->size;
     ub_status     ran = ub_farm_run(c, items, &plan, &ops, t, &stats);
-    if (c->size != before) { /* those left watch each other */
-        ub_watch_stop(&s->ctx->watch);
-        if (ran != UB_EMPI)
-            UB_TRY(ub_watch_start(c, &s->ctx->watch));
-    }
     if (c->rank == 0) {
         ub_progress_end(&t->progress, ub_structure_answered(t->plan), items);
         ub_log0_info("farm",

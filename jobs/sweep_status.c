@@ -93,6 +93,8 @@ static void tell(const sweep_view *v)
 {
     const ub_sweep *s = &v->sweep;
     int64_t         best = ub_sweep_best(s);
+    char            file[UB_PATH_MAX], word[2][UB_PATH_MAX];
+    (void)snprintf(file, sizeof file, "%s/sweep.yaml", s->folder);
     (void)printf("%s: a sweep, %s\n", s->folder, state_of(v));
     (void)printf("  jobs        %lld%s of %lld points\n", (long long)s->jobs,
                  s->decided ? "" : " or more", (long long)s->promote.points);
@@ -109,8 +111,9 @@ static void tell(const sweep_view *v)
     if (strcmp(state_of(v), "finished") == 0)
         (void)printf("  table       %s/sweep.csv\n", s->folder);
     else if (strcmp(state_of(v), "idle") == 0)
-        (void)printf("  go on with  unbraid sweep -c %s/sweep.yaml --out %s\n", s->folder,
-                     s->folder);
+        (void)printf("  go on with  unbraid sweep -c %s --out %s\n",
+                     ub_shell_word(file, word[0], sizeof word[0]),
+                     ub_shell_word(s->folder, word[1], sizeof word[1]));
 }
 
 static void tell_json(const sweep_view *v)

@@ -1,6 +1,7 @@
 /* Both sides of the farm, and what becomes of the communicator. */
 #include "mpi/farm.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "mpi/internal/farm.h"
 
 /* Without the lost ranks, if any. */
-static ub_status go_on(ub_comm *c, const int *lost, int count)
+static ub_status go_on(ub_comm *c, ub_watch *watch, const int *lost, int count)
 {
     int      *left = NULL, n = 0, at = 0;
     bool      given_up = false;
@@ -32,10 +33,21 @@ static ub_status go_on(ub_comm *c, const int *lost, int count)
                      c->rank);
         *c = (ub_comm){.mpi = MPI_COMM_NULL, .wounded = true};
     } else {
+        ub_watch_follow(watch, left, n);
         st = ub_comm_shrink(c, left, n);
     }
     ub_free(left);
     return st;
+}
+
+ub_status ub_farm_fits(int64_t item, const ub_bytes *answer)
+{
+    enum { ROOM = 1 << 16 }; /* of the rest of its message */
+    const size_t most = INT_MAX - ROOM;
+    if (answer->len > most)
+        return UB_FAIL(UB_ERANGE, "the answer of item %lld has %zu bytes, one message holds %zu",
+                       (long long)item, answer->len, most);
+    return UB_OK;
 }
 
 ub_sched_config ub_farm_config(const ub_farm_side *side)
@@ -157,7 +169,7 @@ static ub_status run_plan(ub_comm *c, int64_t first, int64_t items, const ub_far
     if (st == UB_OK && c->rank != 0)
         st = read_close(c, &verdict, &lost);
     if (st == UB_OK)
-        st = go_on(c, lost, verdict.lost);
+        st = go_on(c, plan->watch, lost, verdict.lost);
     else if (st != UB_EMPI) /* the others wait for this rank: nothing collective may follow */
         st = UB_FAIL(UB_EMPI, "farm: %s", ub_err_message());
     ub_watch_tolerate(plan->watch, false);

@@ -35,7 +35,7 @@ typedef struct ub_farm_rank {
 } ub_farm_rank;
 
 typedef struct ub_farm_ops {
-    /* Any rank: do item, append the answer.  Depends on its arguments only. */
+    /* Any rank: do item, append the answer, less than 2 GiB.  Depends on its arguments only. */
     ub_status (*work)(void *self, int64_t item, ub_bytes *answer);
     /* Rank 0: take one answer, exactly once per item, in any order. */
     ub_status (*absorb)(void *self, int64_t item, const unsigned char *answer, size_t len);
@@ -65,7 +65,8 @@ typedef struct ub_farm_plan {
     double  message_s;   /* seconds of a small message; 0: measured ("auto") or 5e-6 */
     bool    only_master; /* rank 0 hands out and does no item, if there are others; so it is
                             with sub-masters, which do no item, either */
-    ub_watch *watch;     /* of this communicator; borrowed; NULL: no death is seen */
+    ub_watch *watch;     /* of this communicator, which it follows; borrowed; NULL: no death is
+                            seen */
 } ub_farm_plan;
 
 typedef struct ub_farm_stats {

@@ -175,6 +175,8 @@ static ub_status own_item(master *m)
     double seconds = p->now - start;
     m->bye.busy += seconds;
     p->heard = p->now; /* busy until now */
+    if (st == UB_OK)
+        st = ub_farm_fits(item, &m->answer);
     if (st != UB_OK) {
         ub_farm_failure f = {.item = item, .status = st};
         bool            aside;

@@ -1,5 +1,4 @@
 /* A worker of the farm: asks, works, answers. */
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,11 +65,8 @@ static ub_status flush(worker *w, int tag)
 
 static ub_status append(worker *w, int64_t item, double seconds)
 {
-    const int most = INT_MAX - 2 * BATCH_BYTES;
-    size_t    begin = w->batch.len;
-    if (w->answer.len > (size_t)most)
-        return UB_FAIL(UB_ERANGE, "the answer of item %lld has %zu bytes, one message holds %d",
-                       (long long)item, w->answer.len, most);
+    size_t begin = w->batch.len;
+    UB_TRY(ub_farm_fits(item, &w->answer));
     ub_farm_answer head = {item, seconds, (int32_t)w->answer.len, w->side->c->rank};
     ub_status      st = ub_bytes_put(&w->batch, &head, sizeof head);
     if (st == UB_OK)

@@ -15,19 +15,20 @@ enum { PAUSE_MILLIS = 200, GRACE_SECONDS = 3, NAMESPACE = 64 };
 
 typedef struct mate {
     long        pid;
-    int         rank;
+    int         rank;     /* -1: the others went on without it */
     atomic_bool missed;   /* seen dead by this rank */
     bool        reported; /* main thread only */
 } mate;
 
 struct ub_watch {
     pthread_t       thread;
-    pthread_mutex_t lock; /* of `over`, so that stopping does not wait for a pause to end */
-    pthread_cond_t  wake;
-    bool            over;
-    atomic_bool     tolerate;
-    mate           *mates; /* of this node, this rank first, then in ring order */
-    int             count;
+    pthread_mutex_t lock; /* of `over`, so that stopping does not wait for a pause to end, and of
+                             who the mates are */
+    pthread_cond_t wake;
+    bool           over;
+    atomic_bool    tolerate;
+    mate          *mates; /* of this node, this rank first, then in ring order */
+    int            count;
 };
 
 /* Tell the process above this one to go, if it is one of those (NULL-terminated). */
@@ -79,7 +80,7 @@ static void look(ub_watch *w)
 {
     for (int i = 1; i < w->count; i++) {
         mate *m = &w->mates[i];
-        if (atomic_load(&m->missed))
+        if (m->rank < 0 || atomic_load(&m->missed))
             continue;
         if (!is_gone(m))
             return;
@@ -205,16 +206,39 @@ void ub_watch_stop(ub_watch **w)
     *w = NULL;
 }
 
+/* A death that was noticed too late for those who tolerated it is looked at again. */
 void ub_watch_tolerate(ub_watch *w, bool tolerate)
 {
-    if (w != NULL)
-        atomic_store(&w->tolerate, tolerate);
+    if (w == NULL)
+        return;
+    (void)pthread_mutex_lock(&w->lock);
+    atomic_store(&w->tolerate, tolerate);
+    for (int i = 1; i < w->count && !tolerate; i++) {
+        atomic_store(&w->mates[i].missed, false);
+        w->mates[i].reported = false;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+void ub_watch_follow(ub_watch *w, const int *left, int count)
+{
+    if (w == NULL)
+        return;
+    (void)pthread_mutex_lock(&w->lock);
+    for (int i = 0; i < w->count; i++) {
+        mate *m = &w->mates[i];
+        int   rank = 0;
+        while (rank < count && left[rank] != m->rank)
+            rank++;
+        m->rank = m->rank >= 0 && rank < count ? rank : -1;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
 }
 
 int ub_watch_missing(ub_watch *w)
 {
     for (int i = 1; w != NULL && i < w->count; i++)
-        if (!w->mates[i].reported && atomic_load(&w->mates[i].missed)) {
+        if (w->mates[i].rank >= 0 && !w->mates[i].reported && atomic_load(&w->mates[i].missed)) {
             w->mates[i].reported = true;
             return w->mates[i].rank;
         }

@@ -26,10 +26,13 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_watch_start(const ub_comm *c, ub_watch *
 /* End; call it on every rank before anyone leaves on purpose.  NULL is fine. */
 UB_LOCAL void ub_watch_stop(ub_watch **w);
 
-/* From now on, are deaths somebody's business?  NULL is fine. */
+/* From now on, are deaths somebody's business?  When they no longer are, those noted since and of
+ * ranks still watched end the job.  NULL is fine. */
 UB_LOCAL void ub_watch_tolerate(ub_watch *w, bool tolerate);
-/* A rank (of the communicator it was started on) that this rank was the first to miss, each once;
- * -1: none.  NULL is fine. */
+/* The communicator has shrunk (ub_comm_shrink): rank k was left[k]; the others are watched no more.
+ * NULL is fine. */
+UB_LOCAL void ub_watch_follow(ub_watch *w, const int *left, int count);
+/* A rank that this rank was the first to miss, each once; -1: none.  NULL is fine. */
 UB_LOCAL int ub_watch_missing(ub_watch *w);
 /* At the end of a job that lost ranks, after the last barrier: mpirun of Open MPI 4.1 sees that it
  * is over on one node, but waits for ever on several; so each rank tells the daemon of its node to

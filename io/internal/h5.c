@@ -19,10 +19,12 @@ bool ub_h5_lost(void)
     return lost;
 }
 
+/* What HDF5 writes before the system's words. */
+static const char system[] = "error message = '";
+
 /* Of a failed system call HDF5 tells addresses and times, too: the system's words are enough. */
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *words)
 {
-    static const char system[] = "error message = '";
     if (n != 0 || error->desc == NULL)
         return 0;
     const char *said = strstr(error->desc, system);
@@ -128,15 +130,29 @@ static ub_status create(const ub_comm *c, MPI_Info info, const char *path, hid_t
     return st;
 }
 
-/* What is wrong with a file that HDF5 does not open. */
-static ub_status explain_open(const char *path)
+static herr_t is_of_system(unsigned n, const H5E_error2_t *error, void *yes)
+{
+    (void)n;
+    if (error->desc != NULL && strstr(error->desc, system) != NULL)
+        *(bool *)yes = true;
+    return 0;
+}
+
+/* What is wrong with a file that HDF5 does not open.  With one rank's own calls it is either the
+ * system that fails or what the file holds. */
+static ub_status explain_open(const ub_comm *c, const char *path)
 {
     char words[WORDS];
+    bool failed = c != NULL;
+    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, is_of_system, &failed);
     last_words(words);
     if (H5Fis_hdf5(path) == 0)
         return UB_FAIL(UB_EFORMAT, "%s: this is not an HDF5 file", path);
     if (strstr(words, "truncated") != NULL)
         return UB_FAIL(UB_EFORMAT, "%s: the file is truncated (HDF5: %s); copy or make it again",
+                       path, words);
+    if (!failed)
+        return UB_FAIL(UB_EFORMAT, "%s: the file is damaged (HDF5: %s); copy or make it again",
                        path, words);
     return say(UB_EIO, path, NULL, "cannot open the file", words);
 }
@@ -148,7 +164,7 @@ static ub_status open_file(const ub_comm *c, const char *path, hid_t *file)
     char      buf[UB_PATH_MAX + 8];
     hid_t     f = H5Fopen(name_for(c, path, buf, sizeof buf), H5F_ACC_RDONLY, fapl);
     if (f < 0)
-        st = explain_open(path);
+        st = explain_open(c, path);
     else
         *file = f;
     (void)H5Pclose(fapl);

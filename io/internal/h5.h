@@ -28,7 +28,7 @@ UB_LOCAL const char *ub_h5_file_name(hid_t at, char *buf, size_t cap);
 UB_LOCAL const char *ub_h5_kind(H5T_class_t kind);
 
 UB_LOCAL UB_NODISCARD ub_status ub_h5_create(const char *path, hid_t *file);
-/* UB_ENOENT (missing), UB_EFORMAT (not HDF5, or truncated: says so), UB_EIO. */
+/* UB_ENOENT (missing), UB_EFORMAT (not HDF5, truncated or damaged: says so), UB_EIO. */
 UB_LOCAL UB_NODISCARD ub_status      ub_h5_open(const char *path, hid_t *file);
 UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_create_parallel(const ub_comm *c, const char *path,
                                                            hid_t *file);

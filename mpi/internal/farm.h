@@ -95,6 +95,9 @@ typedef struct ub_farm_side {
     void                *self;
 } ub_farm_side;
 
+/* UB_ERANGE if the answer is longer than one message holds: on every rank alike, rank 0 too, which
+ * sends none. */
+UB_LOCAL UB_NODISCARD ub_status ub_farm_fits(int64_t item, const ub_bytes *answer);
 /* The machine of one master over all workers, for these terms. */
 UB_LOCAL ub_sched_config ub_farm_config(const ub_farm_side *side);
 /* The master of a rank: 0, or its sub-master; of a sub-master: 0. */

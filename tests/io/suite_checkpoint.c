@@ -277,6 +277,45 @@ static void damaged_description(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(line, "attribute 'description' is damaged"));
 }
 
+/* Of any byte of what HDF5 keeps around the values: the file is sound or passed over, never an
+ * error of the run, whatever it then seems to hold or lack. */
+static void any_damaged_byte(void)
+{
+    double        x[4];
+    ub_ckpt_array arrays[] = {{"weights", 3, x}, {"log", 1, x + 3}};
+    const char   *dir = folder("byte");
+    ub_bytes      file = {0};
+    char          path[UB_PATH_MAX];
+    size_t        each = ub_world->size == 1 ? 5 : 149;
+    int           passed = 0, wrong = 0;
+    for (int64_t step = 1; step <= 2; step++) {
+        for (int i = 0; i < 4; i++)
+            x[i] = (double)step + i;
+        UB_CHECK(ub_ckpt_write(ub_world, dir, step, "study-a", arrays, 2, 2));
+    }
+    barrier();
+    (void)snprintf(path, sizeof path, "%s", file_of(dir, 2));
+    UB_CHECK(ub_file_read(path, &file));
+    ub_log_set_level(UB_LOG_ERROR);
+    for (size_t at = 0; at < file.len; at += each) {
+        int64_t step = -7;
+        file.data[at] ^= (unsigned char)(1 << at % 8);
+        if (ub_world->rank == 0)
+            UB_CHECK(ub_file_replace(path, file.data, file.len));
+        barrier();
+        UB_CHECK(ub_ckpt_read_latest(ub_world, dir, "study-a", arrays, 2, &step));
+        passed += step == 1;
+        for (int i = 0; i < 4; i++)
+            wrong += x[i] != (double)step + i;
+        file.data[at] ^= (unsigned char)(1 << at % 8);
+        barrier();
+    }
+    ub_log_set_level(UB_LOG_INFO);
+    CU_ASSERT(passed > 0);
+    CU_ASSERT_EQUAL(wrong, 0);
+    ub_bytes_release(&file);
+}
+
 static void others_are_refused(void)
 {
     const char *dir = folder("other");
@@ -385,6 +424,7 @@ UB_SUITE("checkpoint", {"arrays come back on every rank, none is step -1", comes
          {"two stay, and none numbered above the one written", keeps_two},
          {"a damaged or cut file is skipped for the one before", falls_back},
          {"a damaged description is damage, not another study", damaged_description},
+         {"a damaged byte anywhere is passed over, too", any_damaged_byte},
          {"other studies and other shapes are refused", others_are_refused},
          {"what a killed run left is removed", leftovers},
          {"errors are the same on all ranks", errors_agree},

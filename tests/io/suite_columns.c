@@ -1,4 +1,4 @@
-/* Tables made cell by cell, as CSV and HDF5. */
+/* Tables made cell by cell, as CSV and HDF5; the numbers of a flat JSON object. */
 #include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "io/columns.h"
 #include "io/file.h"
 #include "io/internal/h5.h"
+#include "io/numbers.h"
 #include "io/table.h"
 #include "tests/support/suite.h"
 
@@ -242,6 +243,44 @@ static void a_file_that_cannot_be_made_is_an_error_and_leaves_the_old_one(void)
     ub_columns_release(&bad);
 }
 
+static void whole_or_not_at_all(void)
+{
+    char       temp[UB_PATH_MAX], path[UB_PATH_MAX];
+    ub_columns t;
+    make(&t);
+    UB_CHECK(ub_columns_put(&t, 0, "a.dotted/c", "1")); /* below a dataset nothing can be */
+    (void)snprintf(path, sizeof path, "%s", path_of("none.h5"));
+    UB_CHECK(ub_file_temp(path, temp));
+    UB_CHECK_FAILS(ub_columns_write(&t, path), UB_EIO, "'a.dotted/c': cannot be made");
+    CU_ASSERT(!ub_file_exists(path));
+    CU_ASSERT(!ub_file_exists(temp));
+    ub_columns_release(&t);
+}
+
+static ub_status note(void *self, const char *name, double value, const char *text)
+{
+    char one[80];
+    (void)snprintf(one, sizeof one, "%s=%g(%s) ", name, value, text);
+    (void)strcat(self, one);
+    return UB_OK;
+}
+
+static void numbers_by_name(void)
+{
+    char     seen[400] = "";
+    ub_bytes json = {0};
+    UB_CHECK(ub_bytes_printf(&json, "{\"a\": 1.50, \"b\": \"2\", \"c\": null, \"d\": [3], "
+                                    "\"e\": {\"f\": 4}, \"g\": true, \"h\": -1e-3}\n"));
+    UB_CHECK(ub_numbers_each(&json, "x.json", note, seen));
+    CU_ASSERT_STRING_EQUAL(seen, "a=1.5(1.50) c=nan() h=-0.001(-1e-3) ");
+    ub_bytes_clear(&json);
+    UB_CHECK(ub_bytes_printf(&json, "{\"a\": 1"));
+    UB_CHECK_FAILS(ub_numbers_each(&json, "x.json", note, seen), UB_EFORMAT, "x.json is damaged");
+    ub_bytes_clear(&json);
+    UB_CHECK_FAILS(ub_numbers_each(&json, "x.json", note, seen), UB_EFORMAT, "x.json is damaged");
+    ub_bytes_release(&json);
+}
+
 UB_SUITE("columns",
          {"columns stand in the order they were first named",
           columns_stand_in_the_order_they_were_first_named},
@@ -252,4 +291,6 @@ UB_SUITE("columns",
          {"equal cells are equal bytes", equal_cells_are_equal_bytes},
          {"a table without rows has its columns", a_table_without_rows_has_its_columns},
          {"a file that cannot be made is an error and leaves the old one",
-          a_file_that_cannot_be_made_is_an_error_and_leaves_the_old_one})
+          a_file_that_cannot_be_made_is_an_error_and_leaves_the_old_one},
+         {"a table that cannot be written leaves nothing", whole_or_not_at_all},
+         {"the numbers of a JSON object, and of nothing else", numbers_by_name})

@@ -60,6 +60,15 @@ if command -v h5dump >/dev/null; then
     h5dump -y -w 0 -d /latents -s 0,0,0 -c 20,1,5 more1.enc.h5 | grep '[0-9]' | tail -n +4 >b.txt
     cmp a.txt b.txt || fail "latents of the same episodes differ"
 fi
+# Names that JSON and shells must not take for more than names.
+"$UNBRAID" synth --set synth.samples=20 --json --out 'a"b\ c.h5' >odd.json
+"$UNBRAID" encode run --json --out 'a"b\ d.h5' >>odd.json 2>/dev/null
+"$UNBRAID" export run --json --out 'a"b\ e.npz' >>odd.json
+same "odd names as JSON" "$(grep -o '"path": "a\\"b\\\\ [cde]\.[h5npz]*"' odd.json | wc -l)" 3
+"$UNBRAID" synth --set synth.samples=20 --out "it's.h5" >odd.txt
+same "an odd name for a shell" "$(sed -n 's/^next: .*corpus.path=\(.*\) --out RUN/\1/p' odd.txt)" \
+    "'it'\\''s.h5'"
+
 "$UNBRAID" encode run --dry-run 2>/dev/null | grep -q 'nothing was written' || fail "encode --dry-run"
 
 mkdir empty

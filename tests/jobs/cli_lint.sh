@@ -13,6 +13,7 @@ fake scontrol <<'SH'
 case $* in
 "show config") printf 'Configuration data as of now\nJobRequeue              = %s\nKillWait = 30 sec\nMaxArraySize            = 1001\nMpiDefault              = %s\n' "${REQUEUE:-1}" "${MPI:-pmix}" ;;
 "-o show partition") printf 'PartitionName=debug Default=NO MaxTime=30:00 TotalNodes=2 State=UP\nPartitionName=main AllowGroups=ALL Default=YES GraceTime=%s MaxNodes=4 MaxTime=%s PreemptMode=%s State=%s TotalNodes=9\n' "${GRACE:-0}" "${TIME:-2-00:00:00}" "${MODE:-OFF}" "${STATE:-UP}" ;;
+"-o show partition main") echo 'PartitionName=main MaxNodes=4 MaxTime=UNLIMITED TotalNodes=9 State=UP' ;;
 "-o show partition debug") echo 'PartitionName=debug Default=NO MaxTime=30:00 TotalNodes=2 State=UP' ;;
 *) exit 1 ;;
 esac
@@ -52,6 +53,11 @@ finds error "end after 30 minutes" -- --set slurm.partition=debug --set slurm.ti
 finds error "end after 2880 minutes" -- --set slurm.time_min=2881
 finds error "end after 150 minutes" TIME=02:30:00 -- --set slurm.time_min=151
 finds error "no partition 'nope'" -- --set slurm.partition=nope
+finds error "no partition 'nope'" -- --set slurm.partition=main,nope
+finds error "end after 30 minutes" -- --set slurm.partition=main,debug --set slurm.time_min=31
+"$UNBRAID" lint -c good.yaml --set slurm.partition=main,debug --set slurm.time_min=30 >both.txt ||
+    fail "two partitions: $(cat both.txt)"
+same "findings of a job for two partitions" "$(cat both.txt)" "0 errors, 0 warnings, 0 notes"
 finds error "the partition is DRAIN" STATE=DRAIN --
 finds error "gives 4 to a job" -- --set slurm.nodes=5
 finds error "a node has 8 processors" -- --set slurm.tasks_per_node=9
@@ -68,6 +74,11 @@ finds error "no PMIx plugin" PLUGIN=cray_shasta --
 finds error "there is no file" -- --set corpus.path=gone.h5
 finds error "writes wrong data in silence" OMPI_MCA_io=ompio --
 finds warning "every item pauses" -- --set farm.slow_ms=1
+# An older srun lists its plugins as messages, to standard error.
+sed '$s/$/ >\&2/' fakes/srun >fakes/srun.new && mv fakes/srun.new fakes/srun && chmod +x fakes/srun
+finds error "no PMIx plugin" PLUGIN=cray_shasta --
+MPI=none "$UNBRAID" lint -c good.yaml >found.txt 2>&1 || true
+grep -q 'set slurm.launcher_options: --mpi=pmix' found.txt || fail "an older srun: $(cat found.txt)"
 MPI=none "$UNBRAID" lint -c good.yaml --set slurm.launcher=mpirun >/dev/null || fail "mpirun needs no PMIx"
 MPI=none "$UNBRAID" lint -c good.yaml --set slurm.launcher_options=--mpi=pmix_v4 >/dev/null ||
     fail "--mpi=pmix_v4 given"

@@ -86,6 +86,8 @@ same "one answer of two ranks" "$(wc -l <two.json) $(json two.json items)" "1 $i
 refuses 2 'corpus.path is empty' plan
 refuses 2 'not a number from 1' plan -c study.yaml --ranks 0
 refuses 2 'not a number from 1' plan -c study.yaml --ranks many
+refuses 2 '= 10000000000 ranks' plan -c study.yaml --set slurm.nodes=100000 \
+    --set slurm.tasks_per_node=100000
 refuses 2 'a plan is of one study' plan -c study.yaml --set slurm.command=sweep
 refuses 2 'not a run folder' plan -c study.yaml --against empty
 grep -v 'stage=report' trained/unbraid.log >half.log && mv half.log trained/unbraid.log

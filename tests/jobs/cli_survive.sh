@@ -22,9 +22,19 @@ reissued() {
     sed -n 's/.* farm items=.* reissued=\([0-9]*\) .*/\1/p' "$1.log"
 }
 
+# saw TEXT: wait until it is in the log of the run.
+saw() {
+    tries=0
+    until grep -q " $1 " "$run.log" || [ "$tries" -gt 400 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+}
+
 overdue=0
-# strike COMMAND RANKS RUN VICTIM...: kill -9 those ranks when the farm has begun; $status: how it
-# ended.
+slow=60
+# strike COMMAND RANKS RUN VICTIM... [then VICTIM]: kill -9 those ranks when the farm has begun, and that
+# one when it has made its plan; $status: how it ended.
 strike() {
     command=$1
     count=$2
@@ -32,22 +42,20 @@ strike() {
     shift 3
     # shellcheck disable=SC2086
     timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$command" $study \
-        --set farm.slow_ms=60 --set farm.overdue="$overdue" --out "$run" >"$run.out" 2>"$run.log" &
+        --set farm.slow_ms="$slow" --set farm.overdue="$overdue" --out "$run" \
+        >"$run.out" 2>"$run.log" &
     job=$!
-    tries=0
-    until grep -q ' covariance ' "$run.log" || [ "$tries" -gt 400 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
+    saw covariance
     sleep 0.4
     launcher=$(cat "/proc/$job/task/$job/children") # timeout's child
-    place=0
-    # shellcheck disable=SC2013 # words
-    for pid in $(cat "/proc/${launcher% }/task/${launcher% }/children"); do
-        for victim in "$@"; do
-            [ "$victim" -ne "$place" ] || kill -9 "$pid"
-        done
-        place=$((place + 1))
+    pids=$(cat "/proc/${launcher% }/task/${launcher% }/children")
+    for victim in "$@"; do
+        if [ "$victim" = "then" ]; then
+            saw farm-plan
+            sleep 0.4
+        else
+            kill -9 "$(echo "$pids" | cut -d ' ' -f $((victim + 1)))"
+        fi
     done
     set +e
     wait "$job"
@@ -71,6 +79,22 @@ overdue=3 # as it is by default, from here on
 strike run 4 later 1
 same "one of 4 died, then both stages: exit code" 0 "$status"
 same "one of 4 died, then both stages: results" "$both" "$(digest later)"
+
+# Of many items the farm measures the first as a farm of their own (farm.policy: auto): one rank dies
+# in that, one in what follows, where the ranks left have other numbers.
+"$UNBRAID" synth --set synth.samples=200 --set synth.steps=32 --set synth.tasks=3 --out d.h5 >/dev/null
+usual=$study
+study="$study --set corpus.path=d.h5 --set structure.tile=1"
+slow=350
+# shellcheck disable=SC2086
+on 2 structure $study --out apart >/dev/null 2>&1
+strike structure 4 twice 1 "then" 2
+same "one of 4 died, then another: exit code" 0 "$status"
+same "one of 4 died, then another: results" "$(digest apart)" "$(digest twice)"
+same "one of 4 died, then another: as numbered at the time" "rank=1 rank=1" \
+    "$(grep -o 'rank-lost rank=[0-9]*' twice.log | cut -d ' ' -f 2 | paste -s -d ' ')"
+study=$usual
+slow=60
 
 strike structure 3 headless 0
 [ "$status" -ne 0 ] || fail "without rank 0: exit code 0"

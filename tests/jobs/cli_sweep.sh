@@ -99,11 +99,13 @@ cmp asha/sweep.csv killed/sweep.csv || fail "asha: another table after $kills ki
 cmp asha/sweep.h5 killed/sweep.h5 || fail "asha: another HDF5 table after $kills kills"
 
 # Stopped in time is not failed.
-"$UNBRAID" sweep -c plain.yaml --out stopped --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
+"$UNBRAID" sweep -c plain.yaml --out "stop ped" --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
 same "exit code of a stopped sweep" "$rc" 75
-"$UNBRAID" status stopped >said.txt
+"$UNBRAID" status "stop ped" >said.txt
 grep -q "a sweep, idle" said.txt || fail "the status of a stopped sweep: $(cat said.txt)"
-ls stopped/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as failed"
+grep -q "go on with  unbraid sweep -c 'stop ped/sweep.yaml' --out 'stop ped'" said.txt ||
+    fail "a command that no shell understands: $(cat said.txt)"
+ls "stop ped"/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as failed"
 
 # A point that fails is written down, the others go on; it is tried again when asked for.
 "$UNBRAID" sweep -c base.yaml --set sweep.command=disentangle --set sweep.points=2 \
@@ -146,6 +148,12 @@ grep -q 'nothing to redo' said.txt || fail "nothing to redo: $(cat said.txt)"
 "$UNBRAID" sweep -c plain.yaml --out again >/dev/null 2>&1
 cmp plain/sweep.csv again/sweep.csv || fail "after --failed-only: another table"
 refuses 2 "starts none" sweep -c plain.yaml --out x --failed-only
+# Without locks nobody could tell who works on what: refused, nothing runs.
+env LD_PRELOAD="$FAULTIO" UB_FAULT_DIR="$WORK/unlocked" UB_FAULT_DO=nolock \
+    "$UNBRAID" sweep -c plain.yaml --out unlocked >said.txt 2>log.txt && rc=0 || rc=$?
+same "exit code without locks" "$rc" 1
+grep -q "unlocked/.lock: cannot lock: .*Lustre" log.txt || fail "without locks: $(cat log.txt)"
+[ ! -e unlocked/points ] || fail "without locks a point was begun"
 
 refuses 2 "did you mean 'lambda'" sweep --out x --set "sweep.parameters=disentangle.lamda = 1, 2"
 refuses 2 "sweep.parameters is empty" sweep --out x

@@ -279,6 +279,27 @@ static void large_answers(void)
 }
 
 /* Hangs (and times out) if a busy rank is given what an idle one could do. */
+/* Nothing looks at the bytes, which are not there. */
+static ub_status endless(void *self, int64_t item, ub_bytes *answer)
+{
+    (void)self;
+    answer->len = item == 2 ? (size_t)INT32_MAX + 100 : 0;
+    return UB_OK;
+}
+
+static ub_status take_any(void *self, int64_t item, const unsigned char *answer, size_t len)
+{
+    (void)self, (void)item, (void)answer, (void)len;
+    return UB_OK;
+}
+
+static void endless_answer(void)
+{
+    static const ub_farm_ops ops = {.work = endless, .absorb = take_any};
+    UB_CHECK_FAILS(run_farm(5, &ops, NULL, NULL), UB_ERANGE,
+                   "the answer of item 2 has 2147483747 bytes");
+}
+
 static void last_items_go_to_the_idle(void)
 {
     ub_comm meeting = {0};
@@ -348,6 +369,7 @@ UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item
          {"if all of them fail, all is set aside", all_ranks_fail},
          {"an answer that cannot be kept ends the run", failing_absorb},
          {"answers of more than a megabyte arrive whole", large_answers},
+         {"one that no message holds is a failure, on rank 0 as on any", endless_answer},
          {"the last items go to ranks without work", last_items_go_to_the_idle},
          {"progress never goes back and ends at the total", progress_goes_up},
          {"all of this holds with sub-masters", sub_masters},

@@ -10,6 +10,7 @@
  *                  kill    SIGKILL before it; a write first writes half
  *                  stop    SIGSTOP before it: a test looks at the world, and goes on by SIGCONT
  *                  delay   from it on, every flush to disk takes UB_FAULT_MS longer
+ *                  nolock  whatever its number: no file can be locked (ENOSYS)
  *   UB_FAULT_LOG   file that gets a record of every operation of every process (faultlog.h)
  *
  * The C library's own stream functions do not come here, except fopen.
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -34,7 +36,16 @@
 
 enum { FILES = 1024, HEAD = sizeof(fault_record) };
 
-typedef enum action { DO_NOTHING, DO_EIO, DO_ENOSPC, DO_SHORT, DO_KILL, DO_STOP, DO_DELAY } action;
+typedef enum action {
+    DO_NOTHING,
+    DO_EIO,
+    DO_ENOSPC,
+    DO_SHORT,
+    DO_KILL,
+    DO_STOP,
+    DO_DELAY,
+    DO_NOLOCK
+} action;
 
 static struct {
     bool         ready, on;
@@ -79,7 +90,8 @@ static const char *text_of(const char *name, const char *preset)
 
 static void begin(void)
 {
-    static const char *const actions[] = {"", "eio", "enospc", "short", "kill", "stop", "delay"};
+    static const char *const actions[] = {"",     "eio",  "enospc", "short",
+                                          "kill", "stop", "delay",  "nolock"};
     state.ready = true;
     (void)snprintf(state.dir, sizeof state.dir, "%s", text_of("UB_FAULT_DIR", ""));
     state.dir_len = strlen(state.dir);
@@ -125,7 +137,7 @@ static int turn(bool room, bool write, bool *half)
 {
     long k = atomic_fetch_add(&state.count, 1) + 1;
     *half = false;
-    if (state.at == 0 || k < state.at || state.what == DO_NOTHING)
+    if (state.at == 0 || k < state.at || state.what == DO_NOTHING || state.what == DO_NOLOCK)
         return 0;
     if (state.what == DO_ENOSPC)
         return room ? ENOSPC : 0;
@@ -409,6 +421,15 @@ int fdatasync(int fd)
         return next(fd);
     int failed = turn_slowly();
     FINISH(failed, next(fd), ((fault_record){.op = OP_SYNC, .fd = fd}), "", "");
+}
+
+int flock(int fd, int operation)
+{
+    NEXT(int, flock, int, int);
+    if (!is_ours(fd) || state.what != DO_NOLOCK)
+        return next(fd, operation);
+    errno = ENOSYS;
+    return -1;
 }
 
 /* Names -----------------------------------------------------------------------------------------
