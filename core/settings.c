@@ -356,7 +356,7 @@ static const ub_field sweep[] = {
     NAME("method", sweep.method, "sobol", ub_design_name_at, 0,
          "where it looks ('unbraid list design')"),
     INT("points", sweep.points, "16", 1, 1e9, "points", 0,
-        "how many; of a grid: at most so many, in order"),
+        "how many; a grid, at most so many, is refused where it has more"),
     INT("seed", sweep.seed, "1", 0, 9e18, "", 0, "of the points; 0: Sobol' points as published"),
     TEXT(
         "parameters", sweep.parameters, "", 0,
