@@ -414,7 +414,8 @@ const ub_ci_test ub_ci_cmi_neural = {
                  "Kim et al. 2022",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.critic ci.critic_cell ci.critic_folds ci.critic_members ci.critic_hidden "
-                "ci.critic_epochs ci.critic_rate ci.critic_decay ci.permutations ci.stop_after",
+                "ci.critic_epochs ci.critic_rate ci.critic_decay ci.permutations ci.stop_after "
+                "run.seed",
     .open = open_state,
     .eval = eval,
     .close = close_state,
