@@ -2,7 +2,7 @@
  *
  * What ci/fisher_z.c answers one pair at a time, to 1e-12 of r, for the pairs (x, y),
  * (x, y + stride), ....  With many tasks those of one pair share the Cholesky factor of its
- * neighbours and fill the vector lanes (internal/sweep.h).  With at most 8 tests a pair, pairs do,
+ * neighbours and fill the vector lanes (internal/sweep.h).  With at most 4 tests a pair, pairs do,
  * off tables that have each step with its neighbours already (internal/sides.h); pairs of which the
  * neighbours leave less than 1 / 128 of a variance go the first way, so that smooth recordings are
  * slower.
@@ -23,7 +23,8 @@ typedef struct ub_band ub_band;
  *   stride    between the pairs of a row
  *   contrast  one more test a pair, the last: without any task
  * Needs m->n >= 9, so that every test has samples enough.
- * Memory: a double a step and task; with at most 8 tests a pair 80 a step.  Errors: UB_ENOMEM. */
+ * Memory: a double a step and task; with at most 4 tests a pair at most 38 more a step.  Errors:
+ * UB_ENOMEM. */
 UB_NODISCARD ub_status ub_band_create(const ub_moments *m, int32_t steps, int32_t stride,
                                       bool contrast, ub_band **out);
 void                   ub_band_destroy(ub_band **b);

@@ -87,7 +87,7 @@ typedef struct ub_ci_test {
     const char *cost;      /* one phrase, e.g. "O(|Z|^3) a test" */
     const char *reference; /* where the method is from */
     unsigned    accepts;   /* OR of the flags above */
-    const char *settings;  /* keys it reads, "ci.a ci.b"; NULL: none */
+    const char *settings;  /* keys that change its answers, "ci.a run.seed"; NULL: none */
 
     /* What the test does to each column by itself before anything else (normal scores of ranks,
      * codes of values), in place.  Done once by whoever holds the samples: once a node, and in

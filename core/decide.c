@@ -90,8 +90,9 @@ static void decide_by_p(const ub_structure *s, ub_task_graph *g)
 
 /* Segments of one recording stay dependent whatever the task variable says (a shared start, a
  * chain of higher order).  A pair that is dependent without any task, by Benjamini and Hochberg at
- * structure.alpha over all pairs, has only the evidence left that the task adds.  Where the model
- * holds, no pair is dependent without a task, and with probability 1 - alpha nothing changes. */
+ * structure.alpha over all pairs that have a number, has only the evidence left that the task adds.
+ * Where the model holds, no pair is dependent without a task, and with probability 1 - alpha
+ * nothing changes. */
 static ub_status contrast(const ub_structure *s, ub_task_graph *g)
 {
     size_t  bytes = (size_t)g->pairs * sizeof(double);
@@ -101,10 +102,11 @@ static ub_status contrast(const ub_structure *s, ub_task_graph *g)
     memcpy(g->marginal_p, s->marginal_p, bytes);
     memcpy(g->marginal_llr, s->marginal_llr, bytes);
     UB_TRY(UB_ALLOC(p, g->pairs));
-    memcpy(p, s->marginal_p, bytes);
+    for (int64_t pair = 0; pair < g->pairs; pair++)
+        p[pair] = s->marginal_verdict[pair] == UB_CI_OK ? s->marginal_p[pair] : -1;
     ub_status st = ub_membership_adjust(UB_ADJUST_BH, g->pairs, p);
     for (int64_t pair = 0; pair < g->pairs && st == UB_OK; pair++) {
-        if (p[pair] >= s->settings->structure.alpha || s->marginal_llr[pair] <= 0)
+        if (p[pair] < 0 || p[pair] >= s->settings->structure.alpha || s->marginal_llr[pair] <= 0)
             continue;
         for (int32_t i = 0; i < s->tasks; i++)
             if (g->pair_verdict[i * g->pairs + pair] == UB_CI_OK)

@@ -23,6 +23,8 @@ typedef struct ub_design {
 
     /* Does the sequence of more points begin with that of fewer? */
     bool extends;
+    /* Is a part of it no design?  The first points of a grid have one value of slow parameters. */
+    bool whole;
     /* Length of the sequence: a design without an end says INT64_MAX.  UB_EINPUT. */
     ub_status (*length)(const ub_design_query *q, int64_t *length);
     /* Points first .. first + count - 1 into u, count x space->count, in [0, 1).  A point depends

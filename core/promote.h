@@ -4,12 +4,14 @@
  * of the rung below.  A job is a point on a rung.  Rule:
  *
  *   none    every point, on the only rung
- *   asha    Li, Jamieson, Rostamizadeh et al., "A system for massively parallel hyperparameter
- *           tuning" (MLSys 2020), algorithm 2: the next job is, from the highest rung down, the
- * best point among the best 1 / eta of a rung's results that has not been promoted yet; else the
- * next new point on the lowest rung median  the same, but a point may climb if at least MIN_RESULTS
- * of its rung are known and it is no worse than their median (the stopping rule of Golovin et al.,
- * "Google Vizier" (KDD 2017), at rungs)
+ *   asha    the next job is, from the highest rung down, the best point among the best 1 / eta of
+ *           a rung's results that has not been promoted yet; else the next new point on the
+ *           lowest rung (Li, Jamieson, Rostamizadeh et al., "A system for massively parallel
+ *           hyperparameter tuning", MLSys 2020, algorithm 2)
+ *
+ *   median  the same, but a point may climb if at least three results of its rung are known and
+ *           it is no worse than their median, the lower one of two (the stopping rule of
+ *           Golovin et al., "Google Vizier", KDD 2017, at rungs)
  *
  * What makes a decision depend on time elsewhere is which results have come in.  Here job n is
  * decided with the results of the jobs before n - lag + 1 (0: of all before it that can be waited

@@ -89,11 +89,12 @@ static const ub_field structure[] = {
     CHOICE("contrast", structure.contrast, "auto", "auto|none|marginal", 0,
            "marginal: pairs dependent without any task (BH at alpha) lose that much evidence; "
            "auto: with LLR rules on pairs"),
-    REAL("alpha", structure.alpha, "0.05", 1e-12, 0.5, "", 0, "level of the rules that have one"),
+    REAL("alpha", structure.alpha, "0.05", 1e-12, 0.5, "", 0,
+         "level of the rules that have one, and of the contrast"),
     REAL("rho_pair", structure.rho_pair, "0.1", 1e-4, 0.99, "", 0,
-         "partial correlation expected of dependent pairs (LLR rules)"),
+         "standard deviation of the partial correlations expected of dependent pairs (LLR rules)"),
     REAL("rho_direct", structure.rho_direct, "0.2", 1e-4, 0.99, "", 0,
-         "partial correlation expected of step and task (llr_joint)"),
+         "the same of steps and their tasks (llr_joint, or LLR rules with conditioning direct)"),
     REAL("evidence_cap", structure.evidence_cap, "60", 1, 1e6, "", 0,
          "largest z^2 a single test may contribute (LLR rules)"),
     INT("tile", structure.tile, "16", 1, 4096, "segments", 0,
@@ -132,7 +133,8 @@ static const ub_field ci[] = {
     CHOICE("form", ci.form, "interaction", "product|interaction", 0,
            "covariance of residuals alone, or also of squares and along moderators (gcm)"),
     INT("degree", ci.degree, "3", 1, 6, "", 0, "of the polynomials (gcm_poly)"),
-    INT("features", ci.features, "100", 1, 10000, "", 0, "random cosines (gcm_rff)"),
+    INT("features", ci.features, "100", 1, 10000, "", 0,
+        "random cosines; a fourth of the samples bounds them, too (gcm_rff)"),
     INT("hidden", ci.hidden, "16", 1, 4096, "units", 0, "width of the network (gcm_mlp)"),
     INT("folds", ci.folds, "3", 2, 100, "", 0, "parts, each predicted from the others (gcm_mlp)"),
     INT("epochs", ci.epochs, "20", 1, 100000, "", 0, "passes over the samples (gcm_mlp)"),
@@ -234,11 +236,11 @@ static const ub_field disentangle[] = {
     REAL("tolerance", disentangle.tolerance, "0.01", 0, 1, "of R2", 0,
          "what a task may lose of its best held-out R2 when lambda is chosen"),
     REAL("group", disentangle.group, "1", 0, 1000, "", 0,
-         "weight of the group term across tasks, relative to lambda"),
+         "weight of the group term across tasks, relative to lambda (jacobian, jacobian_group)"),
     REAL("ramp", disentangle.ramp, "0.2", 0, 1, "of the steps", 0,
          "lambda grows linearly over this part of the training"),
     INT("jacobian_samples", disentangle.jacobian_samples, "64", 1, 1000000, "samples a batch", 0,
-        "samples on which the task Jacobian is penalised"),
+        "samples on which the task Jacobian is penalised (jacobian, jacobian_group)"),
     CHOICE("optimizer", disentangle.optimizer, "adam", "adam|adamw|sgd", 0,
            "how weights follow the gradient; 'unbraid list optimizer'"),
     REAL("learning_rate", disentangle.learning_rate, "0.003", 1e-9, 10, "", 0, "size of a step"),
@@ -269,9 +271,11 @@ static const ub_field disentangle[] = {
     INT("shards", disentangle.shards, "8", 1, 65536, "groups of episodes", 0,
         "virtual shards of a batch; more ranks than this idle in the training"),
     REAL("holdout", disentangle.holdout, "0.1", 0.01, 0.9, "of the episodes", 0,
-         "never trained on; choose the initialisation"),
+         "never trained on; they choose initialisation, lambda and, with patience, the epoch, and "
+         "'unbraid eval' judges on them"),
     REAL("keep", disentangle.keep, "0.1", 0, 1, "of the maximum", 0,
-         "a task keeps latents whose mean |J| is above this part of its largest"),
+         "a task keeps latents whose mean |J| times standard deviation is above this part of its "
+         "largest"),
     TEXT("classes", disentangle.classes, "", 0,
          "categorical tasks and how many classes each has, as in 'colour=4 shape=3'; their one "
          "column holds labels from 0 on"),
@@ -315,7 +319,7 @@ static const ub_field eval[] = {
     INT("train", eval.train, "2000", 10, 20000, "samples", 0, "samples the judge learns from"),
     INT("test", eval.test, "2000", 2, 1000000, "samples", 0, "held-out samples it is judged on"),
     REAL("ridge", eval.ridge, "0.001", 1e-12, 1e6, "", 0,
-         "centre of the judge's grid of ridge penalties"),
+         "the judge tries .01, .1, 1, 10, 100 and 1000 times this ridge penalty"),
 };
 
 static const ub_field slurm[] = {
@@ -357,7 +361,7 @@ static const ub_field sweep[] = {
     NAME("method", sweep.method, "sobol", ub_design_name_at, 0,
          "where it looks ('unbraid list design')"),
     INT("points", sweep.points, "16", 1, 1e9, "points", 0,
-        "how many; of a grid: at most so many, in order"),
+        "how many; a grid, at most so many, is refused where it has more"),
     INT("seed", sweep.seed, "1", 0, 9e18, "", 0, "of the points; 0: Sobol' points as published"),
     TEXT(
         "parameters", sweep.parameters, "", 0,

@@ -60,6 +60,25 @@ static ub_status list(char *text, const char *where, const char *words[UB_SPACE_
 
 /* Reading --------------------------------------------------------------------------------------*/
 
+/* Equal as numbers, or as words. */
+static bool equal(const char *a, const char *b)
+{
+    double x, y;
+    return strcmp(a, b) == 0 || (number(a, &x) && number(b, &y) && x == y);
+}
+
+/* Can parameter p have this value? */
+static bool takes(const ub_parameter *p, const char *value)
+{
+    double x;
+    if (p->range)
+        return number(value, &x) && x >= p->low && x <= p->high;
+    for (int32_t k = 0; k < p->choices; k++)
+        if (equal(p->choice[k], value))
+            return true;
+    return false;
+}
+
 static ub_status read_when(ub_space *s, ub_parameter *p, char *text, const char *where)
 {
     char *values = cut(text, "=");
@@ -71,7 +90,12 @@ static ub_status read_when(ub_space *s, ub_parameter *p, char *text, const char 
             p->when = i;
     if (p->when < 0)
         return UB_FAIL(UB_EINPUT, "%s: 'when %s': no line above varies %s", where, key, key);
-    return list(values, where, p->when_value, &p->whens);
+    UB_TRY(list(values, where, p->when_value, &p->whens));
+    for (int32_t k = 0; k < p->whens; k++)
+        if (!takes(&s->parameter[p->when], p->when_value[k]))
+            return UB_FAIL(UB_EINPUT, "%s: 'when %s': %s is never '%s'", where, key, key,
+                           p->when_value[k]);
+    return UB_OK;
 }
 
 /* "LOW .. HIGH [log] [in N]"; `high` points behind the dots. */
@@ -80,6 +104,9 @@ static ub_status read_range(ub_parameter *p, char *low, char *high, const char *
     char *levels = cut(high, " in "), *log = cut(high, " log");
     p->range = true;
     p->log = log != NULL;
+    if (log != NULL && *trim(log) != '\0')
+        return UB_FAIL(UB_EINPUT, "%s: '%s' behind 'log'; write LOW .. HIGH log in 5", where,
+                       trim(log));
     if (p->field->type != UB_FIELD_INT && p->field->type != UB_FIELD_REAL)
         return UB_FAIL(UB_EINPUT, "%s: %s is no number; list its values: %s = A, B", where, p->key,
                        p->key);
@@ -240,8 +267,9 @@ double ub_space_level(const ub_space *s, int32_t p, int64_t level, int64_t level
         return ((double)level + 0.5) / (double)levels;
     if (q->field->type != UB_FIELD_INT)
         return fmin(part, 1 - 1e-15);
-    double value =
-        q->log ? q->low * pow(q->high / q->low, part) : q->low + part * (q->high - q->low);
+    bool   every = (double)levels == q->high - q->low + 1; /* then each once, log or not */
+    double value = q->log && !every ? q->low * pow(q->high / q->low, part)
+                                    : q->low + part * (q->high - q->low);
     value = floor(value + 0.5); /* the middle of the value's own stretch */
     return q->log ? log((value + 0.5) / q->low) / width_of(q)
                   : (value - q->low + 0.5) / width_of(q);
@@ -279,12 +307,8 @@ static ub_status has_value(const ub_parameter *p, const void *settings, int32_t 
     ub_bytes  text = {0};
     ub_status st = ub_space_value(p->field, settings, &text);
     *has = false;
-    for (int32_t k = 0; k < count && st == UB_OK; k++) {
-        double a, b;
-        bool   numbers = number((const char *)text.data, &a) && number(values[k], &b);
-        if (strcmp((const char *)text.data, values[k]) == 0 || (numbers && a == b))
-            *has = true;
-    }
+    for (int32_t k = 0; k < count && st == UB_OK; k++)
+        *has = *has || equal((const char *)text.data, values[k]);
     ub_bytes_release(&text);
     return st;
 }

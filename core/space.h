@@ -5,7 +5,8 @@
  *   KEY = A, B, C                     a list of values
  *   KEY = LOW .. HIGH                 a range, ends included: whole numbers or reals, as KEY has
  *   KEY = LOW .. HIGH log             even in the logarithm
- *   KEY = LOW .. HIGH in 5            the grid takes 5 values of it, evenly
+ *   KEY = LOW .. HIGH in 5            the grid takes 5 values of it, evenly; without: every whole
+ *                                     number, and of reals it cannot know
  *   ... when OTHER = A, B             only where OTHER, of a line above, has one of these values;
  *                                     elsewhere KEY keeps the value of the configuration
  *

@@ -130,6 +130,7 @@ ub_status ub_structure_create(const ub_corpus *shape, const struct ub_settings *
         UB_TRY_OUT(UB_ALLOC(s->answered, s->items));
         UB_TRY_OUT(UB_ALLOC(s->marginal_p, s->contrast ? s->answers.pairs : 0));
         UB_TRY_OUT(UB_ALLOC(s->marginal_llr, s->contrast ? s->answers.pairs : 0));
+        UB_TRY_OUT(UB_ALLOC(s->marginal_verdict, s->contrast ? s->answers.pairs : 0));
     }
     *out = s;
     return UB_OK;
@@ -146,6 +147,7 @@ void ub_structure_destroy(ub_structure **s)
     ub_free((*s)->answered);
     ub_free((*s)->marginal_p);
     ub_free((*s)->marginal_llr);
+    ub_free((*s)->marginal_verdict);
     ub_free((*s)->task_offset);
     ub_free((*s)->task_name);
     ub_free(*s);
@@ -317,12 +319,12 @@ static void absorb_row(ub_structure *s, const columns *c, int32_t k, int32_t v, 
                 combine(&h, c, at + rep * row, &llr);
             int64_t cell = i * a->pairs + pair;
             double  stat;
-            uint8_t verdict;
             if (i < s->tasks)
                 settle(&h, c, reps, &a->pair_stat[cell], &a->pair_p[cell], &a->pair_llr[cell],
                        &a->pair_verdict[cell]);
             else
-                settle(&h, c, reps, &stat, &s->marginal_p[pair], &s->marginal_llr[pair], &verdict);
+                settle(&h, c, reps, &stat, &s->marginal_p[pair], &s->marginal_llr[pair],
+                       &s->marginal_verdict[pair]);
         }
 }
 

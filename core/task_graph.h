@@ -23,8 +23,9 @@ typedef struct ub_task_graph {
     uint8_t *member;     /* 1 = the segment belongs to the task */
     double  *score;      /* larger = more likely a member; ranks the cells (average precision) */
     double  *p_value;    /* smallest adjusted p-value of a test that speaks for membership */
-    double  *confidence; /* of being a member, in [0, 1]: 1/(1+exp(-score)), the posterior at equal
-                            prior odds, for the LLR rules; else just the decision, 0 or 1 */
+    double  *confidence; /* of being a member, in [0, 1]: for the LLR rules 1/(1+exp(-score)), the
+                            posterior given the other decisions, under the prior that
+                            ub_membership_price stands for; else just the decision, 0 or 1 */
 
     /* The pair graph behind it: M x pairs, task-major; NULL without pair tests. */
     int64_t pairs;      /* K(K-1)/2 */

@@ -61,13 +61,20 @@ static ub_status take_points(ub_sweep *s, const ub_design *design, const ub_desi
     UB_TRY(design->length(q, &length));
     int64_t   last = length / 1000 < wanted ? length : 1000 * wanted; /* no endless search */
     ub_status st = UB_OK;
-    UB_TRY_OUT(UB_ALLOC(s->u, wanted * d));
+    UB_TRY_OUT(UB_ALLOC(s->u, (wanted + 1) * d)); /* and one that is not taken */
     UB_TRY_OUT(UB_ALLOC(names.slot, names.slots));
-    for (int64_t i = 0; i < last && s->promote.points < wanted; i++) {
+    for (int64_t i = 0; i < last && (s->promote.points < wanted || design->whole); i++) {
         bool    yes;
         double *u = s->u + s->promote.points * d;
         UB_TRY_OUT(design->points(q, i, 1, u));
         UB_TRY_OUT(accept(s, u, &names, &yes));
+        if (design->whole && ((yes && s->promote.points == wanted) || last < length))
+            UB_TRY_OUT(
+                UB_FAIL(UB_EINPUT,
+                        "the %s has more than sweep.points = %lld points (it has %lld before "
+                        "constraints); raise sweep.points, vary less or use sweep.method: "
+                        "sobol",
+                        design->name, (long long)wanted, (long long)length));
         if (yes)
             s->promote.points++;
         else

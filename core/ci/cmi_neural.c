@@ -409,12 +409,13 @@ out:
 const ub_ci_test ub_ci_cmi_neural = {
     .name = "cmi_neural",
     .summary = "neural bound of conditional mutual information, permutation p-value",
-    .cost = "small networks trained for ci.critic_epochs passes over the samples, each fold anew",
+    .cost = "O(n hidden (|X| + |Y| + |Z| + hidden) members epochs folds) a test, and regressions",
     .reference = "Belghazi et al. 2018; van den Oord et al. 2018; Mukherjee et al. 2020; "
                  "Kim et al. 2022",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.critic ci.critic_cell ci.critic_folds ci.critic_members ci.critic_hidden "
-                "ci.critic_epochs ci.critic_rate ci.critic_decay ci.permutations ci.stop_after",
+                "ci.critic_epochs ci.critic_rate ci.critic_decay ci.permutations ci.stop_after "
+                "run.seed",
     .open = open_state,
     .eval = eval,
     .close = close_state,

@@ -235,10 +235,10 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
 const ub_ci_test ub_ci_gcm_mlp = {
     .name = "gcm_mlp",
     .summary = "generalised covariance measure, a small network on top of polynomials",
-    .cost = "O(n (|Z| + m) hidden epochs folds) a test, m functions of X and Y",
+    .cost = "O(n |Z| m hidden epochs folds) a test, m functions of X and Y: a network each",
     .reference = "Shah and Peters 2020; Chernozhukov et al. 2018 for cross-fitting",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
-    .settings = "ci.form ci.degree ci.hidden ci.folds ci.epochs",
+    .settings = "ci.form ci.degree ci.hidden ci.folds ci.epochs run.seed",
     .transform = ub_normal_scores,
     .open = open_state,
     .eval = ub_gcm_eval,

@@ -253,7 +253,7 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
 const ub_ci_test ub_ci_gcm_poly = {
     .name = "gcm_poly",
     .summary = "generalised covariance measure, polynomial regression: interactions and squares",
-    .cost = "O(n p^2) a pair of steps, p = |Z| degree + |Z|^2 / 2, and O(n p) a task",
+    .cost = "O(n p^2) a pair of steps, p = |Z| degree + |Z|^2 / 2, and O(n p |Z|) a task",
     .reference = "Shah and Peters 2020; Scheidegger, Hoerrmann, Buehlmann 2022",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.form ci.degree",

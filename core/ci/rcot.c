@@ -490,7 +490,7 @@ const ub_ci_test ub_ci_rcot = {
     .cost = "O(n f^2) a test, f random features: about a millisecond for n = 1,000, f = 100",
     .reference = "Strobl, Zhang and Visweswaran 2019; Rahimi and Recht 2007; Kuonen 1999",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
-    .settings = "ci.features_xy ci.features_z",
+    .settings = "ci.features_xy ci.features_z run.seed",
     .open = open_state,
     .eval = eval,
     .close = close_state,

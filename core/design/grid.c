@@ -33,6 +33,7 @@ const ub_design ub_design_grid = {
     .summary = "every combination of the values",
     .reference = "",
     .extends = true,
+    .whole = true,
     .length = length,
     .points = points,
 };

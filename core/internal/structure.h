@@ -31,6 +31,7 @@ struct ub_structure {
     /* The answers, on the master only; layout as in ub_task_graph. */
     ub_task_graph answers;
     double       *marginal_p, *marginal_llr; /* with a contrast: pairs, tested without any task */
+    uint8_t      *marginal_verdict;          /* the same */
     uint8_t      *answered;                  /* items */
     int64_t       answered_count, untestable, undecided;
 };

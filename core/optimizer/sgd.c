@@ -26,6 +26,6 @@ static void update(const ub_update *step, int64_t n, const ub_real *g, ub_real *
 const ub_optimizer UB_REAL_NAME(ub_optimizer_sgd) = {
     .name = "sgd",
     .summary = "stochastic gradient descent with momentum (disentangle.momentum, .nesterov)",
-    .reference = "Polyak 1964; Nesterov's form as in Sutskever et al., ICML 2013",
+    .reference = "Polyak 1964; Nesterov's form after Sutskever et al., ICML 2013",
     .update = update,
 };

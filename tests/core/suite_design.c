@@ -147,6 +147,19 @@ static void the_grid_has_every_combination_with_its_ends(void)
         CU_ASSERT_EQUAL(at.disentangle.latents, latents[i % 3]);
     }
     ub_space_release(&s);
+    /* Without `in N` a range of whole numbers has every one of them, once, logarithmic or not. */
+    UB_CHECK(parse("disentangle.latents = 4 .. 64 log\n", "", &s));
+    q.space = &s;
+    UB_CHECK(ub_design_find("grid")->length(&q, &n));
+    CU_ASSERT_EQUAL(n, 61);
+    for (int i = 0; i < 61; i++) {
+        double      u[1];
+        ub_settings at = base;
+        UB_CHECK(ub_design_find("grid")->points(&q, i, 1, u));
+        UB_CHECK(ub_space_set(&s, u, &at, NULL));
+        CU_ASSERT_EQUAL(at.disentangle.latents, 4 + i);
+    }
+    ub_space_release(&s);
     UB_CHECK(parse("disentangle.beta = 0.01 .. 1\n", "", &s));
     CU_ASSERT_EQUAL(ub_design_find("grid")->length(&(ub_design_query){&s, 1, 1}, &n), UB_EINPUT);
     ub_space_release(&s);
@@ -226,11 +239,18 @@ static void wrong_lines_are_refused_with_their_line(void)
         {"disentangle.lambda = 1, , 2", "", "a value is missing"},
         {"disentangle.latents = 1.5 .. 3", "", "whole number"},
         {"disentangle.latents = 1 .. 3 in 1", "", "from 2 on"},
+        {"disentangle.lambda = 0.1 .. 1 log 5", "", "'5' behind 'log'"},
+        {"disentangle.lambda = 0.1 .. 1 logarithmic", "", "'arithmic' behind 'log'"},
         {"disentangle.penalty = 1 .. 3", "", "list its values"},
         {"disentangle.penalty = jacobean", "", "did you mean 'jacobian'"},
         {"disentangle.lambda = 0.1 .. 99999", "", "outside"},
         {"disentangle.lambda = 1, 2\ndisentangle.lambda = 3", "", "given twice"},
         {"disentangle.lambda = 1, 2 when disentangle.beta = 1", "", "no line above"},
+        {"disentangle.penalty = none, jacobian\n"
+         "disentangle.lambda = 1, 2 when disentangle.penalty = none, mask",
+         "", "never 'mask'"},
+        {"disentangle.beta = 0 .. 1\ndisentangle.lambda = 1, 2 when disentangle.beta = 2", "",
+         "never '2'"},
         {"disentangle.lambda = 1, 2", "disentangle.lambda", "no comparison"},
         {"disentangle.lambda = 1, 2", "disentangle.lamda < 1", "neither a key nor a number"},
         {"disentangle.lambda = 1, 2", "disentangle.penalty < 1", "by == and !="},

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/membership.h"
 #include "core/moments.h"
 #include "core/rng.h"
 #include "core/structure.h"
@@ -59,6 +60,8 @@ static void finish_world(world *w)
 {
     int32_t p = ub_corpus_columns(&w->corpus);
     int64_t n = w->corpus.episodes;
+    ub_free(w->precision);
+    ub_moments_release(&w->m);
     UB_CHECK(ub_moments_init(&w->m, n, p));
     ub_moments_sum_block(&w->corpus, 0, n, w->m.mean);
     for (int32_t j = 0; j < p; j++)
@@ -346,8 +349,7 @@ static void p_value_rules(void)
         run(&w, &s, false, &g);
         int64_t tests = g.pairs * g.tasks, small = 0;
         double  level = i == 2 ? 0.05 / (double)tests : 0.05;
-        if (i ==
-            3) { /* Benjamini-Hochberg as a step-up level: the largest k with k p-values <= k a/m */
+        if (i == 3) { /* BH as a step-up level: the largest k with k p-values <= k a/m */
             level = 0;
             for (int64_t a = 0; a < tests; a++) {
                 small = 0;
@@ -393,20 +395,23 @@ static void contrast_is_idle(void)
 
 /* Segments 0, 3 and 6 of a recording share a hidden start: they are dependent whatever is known of
  * the task, and that is no evidence for any task. */
+static void share_start(world *w, double strength, bool others_vary)
+{
+    for (size_t e = 0; e < 1000; e++) {
+        ub_rng r = ub_rng_make(8, UB_RNG_TEST, e);
+        double hidden = strength * ub_rng_normal(&r), *last = w->corpus.states + e * 16 + 1;
+        for (size_t k = 0; k < 8; k++)
+            last[2 * k] = k % 3 == 0 ? last[2 * k] + hidden : others_vary ? last[2 * k] : 0.25;
+    }
+    finish_world(w);
+}
+
 static void contrast_subtracts(void)
 {
     world         w;
     ub_task_graph with, without;
     make_chain(&w, 16, 2, 1000, 5);
-    for (uint64_t e = 0; e < 1000; e++) {
-        ub_rng r = ub_rng_make(8, UB_RNG_TEST, e);
-        double hidden = 2 * ub_rng_normal(&r);
-        for (int k = 0; k < 8; k += 3)
-            w.corpus.states[e * 16 + 2 * (size_t)k + 1] += hidden;
-    }
-    ub_free(w.precision);
-    ub_moments_release(&w.m);
-    finish_world(&w);
+    share_start(&w, 2, true);
     ub_settings s = w.settings;
     run(&w, &s, false, &without);
     configure(&s, "structure.contrast", "marginal");
@@ -425,6 +430,35 @@ static void contrast_subtracts(void)
     free_world(&w);
 }
 
+/* Only three of eight segments vary: three pairs are tested without a task, not 28. */
+static void contrast_counts_tests(void)
+{
+    int64_t contrasted = 0, want = 0, among_all = 0;
+    for (int i = 1; i <= 8; i++) {
+        world         w;
+        ub_task_graph g;
+        double        p[2][28];
+        make_chain(&w, 16, 1, 1000, 20 + i);
+        share_start(&w, 0.1 * i, false);
+        configure(&w.settings, "structure.contrast", "marginal");
+        run(&w, &w.settings, false, &g);
+        for (int k = 0; k < 28; k++) {
+            p[0][k] = g.marginal_p[k];
+            p[1][k] = p[0][k] < 1 ? p[0][k] : -1;
+        }
+        UB_CHECK(ub_membership_adjust(UB_ADJUST_BH, 28, p[0]));
+        UB_CHECK(ub_membership_adjust(UB_ADJUST_BH, 28, p[1]));
+        for (int k = 0; k < 28; k++) {
+            among_all += p[0][k] < 0.05;
+            want += p[1][k] >= 0 && p[1][k] < 0.05;
+        }
+        contrasted += g.contrasted;
+        ub_task_graph_release(&g);
+        free_world(&w);
+    }
+    CU_ASSERT(contrasted == want && want > among_all);
+}
+
 static void adjacent_is_untestable(void)
 {
     world         w;
@@ -433,8 +467,7 @@ static void adjacent_is_untestable(void)
     ub_settings s = w.settings;
     configure(&s, "structure.representatives", "all");
     run(&w, &s, false, &g);
-    CU_ASSERT_EQUAL(g.undecided, 0);
-    CU_ASSERT_EQUAL(g.untestable, (8 - 1) * 3); /* last of k with first of k + 1, a task */
+    CU_ASSERT(g.undecided == 0 && g.untestable == (8 - 1) * 3); /* last of k, first of k + 1 */
     CU_ASSERT_EQUAL(g.tests, 28 * 4 * 3);
     for (int64_t i = 0; i < g.pairs * 3; i++)
         CU_ASSERT_EQUAL(g.pair_verdict[i], UB_CI_OK); /* other representatives speak */
@@ -452,8 +485,6 @@ static void constants(void)
         w.corpus.targets[e * 2 + 1] = 0.3;
         w.corpus.states[e * 12 + 5] = -7.7;
     }
-    ub_free(w.precision);
-    ub_moments_release(&w.m);
     finish_world(&w);
     ub_settings s = w.settings;
     configure(&s, "structure.rule", "llr_joint");
@@ -561,6 +592,7 @@ UB_SUITE("structure", {"the same bytes for any tile and any order of items", til
          {"the p-value rules decide as published", p_value_rules},
          {"a contrast changes nothing where the model holds", contrast_is_idle},
          {"a contrast takes off what is there without the task", contrast_subtracts},
+         {"a contrast adjusts for the tests there are", contrast_counts_tests},
          {"adjacent steps are untestable and counted", adjacent_is_untestable},
          {"constant steps and tasks are undecided, by name", constants},
          {"unusable studies are refused with a sentence", refusals},

@@ -249,7 +249,7 @@ static void whole_or_not_at_all(void)
     ub_columns t;
     make(&t);
     UB_CHECK(ub_columns_put(&t, 0, "a.dotted/c", "1")); /* below a dataset nothing can be */
-    (void)snprintf(path, sizeof path, "%s", path_of("none.h5"));
+    (void)snprintf(path, sizeof path, "%s", path_of("never.h5"));
     UB_CHECK(ub_file_temp(path, temp));
     UB_CHECK_FAILS(ub_columns_write(&t, path), UB_EIO, "'a.dotted/c': cannot be made");
     CU_ASSERT(!ub_file_exists(path));

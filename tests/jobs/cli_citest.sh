@@ -51,6 +51,9 @@ same "on three ranks" "$(cat r.json)" "$(cat s.json)"
 "$UNBRAID" citest small.csv --x x --y y --z v --test gauss_copula | grep -q '^verdict    ok$' ||
     fail "no text"
 
+"$UNBRAID" citest small.csv --x x --y y --test rcot --set run.seed=7 --json >r.json
+same "a variant with its seed" "$(json r.json variant)" "rcot features_xy=5 features_z=100 seed=7"
+
 # HDF5: the steps and tasks of a corpus.
 "$UNBRAID" synth --set synth.samples=300 --set synth.steps=4 --set synth.tasks=2 --out c.h5 >/dev/null
 "$UNBRAID" citest c.h5 --x states.1 --y tasks/task0 --z states.0,states.2.0 --json >h.json

@@ -160,6 +160,14 @@ refuses 2 "sweep.parameters is empty" sweep --out x
 refuses 2 "no point of the sweep meets" sweep --out x \
     --set "sweep.parameters=disentangle.hidden = 8, 9" \
     --set "sweep.constraints=disentangle.hidden > 10"
+# A grid is all of its points or none; constraints count before sweep.points does.
+refuses 2 "the grid has more than sweep.points = 7 points" sweep --out x --dry-run \
+    --set sweep.method=grid --set sweep.points=7 \
+    --set "sweep.parameters=disentangle.hidden = 8 .. 15"
+"$UNBRAID" sweep --dry-run --set sweep.method=grid --set sweep.points=7 \
+    --set "sweep.parameters=disentangle.hidden = 8 .. 15" \
+    --set "sweep.constraints=disentangle.hidden != 9" >grid.csv
+same "a grid with a constraint" "$(tail -n 1 grid.csv | cut -d ';' -f 1)" "# 7 points, 1 left out"
 refuses 2 "has no number 'nonsense'" sweep -c plain.yaml --out plain --set sweep.metric=nonsense
 refuses 2 "the highest rung" sweep -c plain.yaml --out x --set sweep.rule=asha \
     --set sweep.resource_min=100
