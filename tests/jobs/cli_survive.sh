@@ -4,6 +4,7 @@
 # Nothing is given twice for being overdue (farm.overdue: 0), so that only the notice of a death brings
 # its items back: a farm that is deaf to it waits for ever.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/kills.sh"
 
 "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
     >/dev/null
@@ -31,28 +32,7 @@ strike() {
     run=$3
     shift 3
     # shellcheck disable=SC2086
-    timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$command" $study \
-        --set farm.slow_ms=60 --set farm.overdue="$overdue" --out "$run" >"$run.out" 2>"$run.log" &
-    job=$!
-    tries=0
-    until grep -q ' covariance ' "$run.log" || [ "$tries" -gt 400 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-    sleep 0.4
-    launcher=$(cat "/proc/$job/task/$job/children") # timeout's child
-    place=0
-    # shellcheck disable=SC2013 # words
-    for pid in $(cat "/proc/${launcher% }/task/${launcher% }/children"); do
-        for victim in "$@"; do
-            [ "$victim" -ne "$place" ] || kill -9 "$pid"
-        done
-        place=$((place + 1))
-    done
-    set +e
-    wait "$job"
-    status=$?
-    set -e
+    kill_in_farm "$run" "$count" "$*" "$command" $study --set farm.slow_ms=60 --set farm.overdue="$overdue"
 }
 
 strike structure 3 one 2
