@@ -23,14 +23,6 @@ typedef struct job {
     uint64_t seed;
 } job;
 
-static void check(ub_status st)
-{
-    if (st == UB_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", ub_err_report());
-    (void)MPI_Abort(MPI_COMM_WORLD, 1);
-}
-
 /* Lognormal. */
 static ub_status work(void *self, int64_t item, ub_bytes *answer)
 {
@@ -77,7 +69,7 @@ static double rehearse(const ub_rehearsal *world)
         ub_rehearsal p = *world;
         ub_rehearsed r;
         p.seed = seed;
-        check(ub_rehearse(&p, &r));
+        ub_bench_check(ub_rehearse(&p, &r));
         sum += r.efficiency / SEEDS;
     }
     return sum;
@@ -93,7 +85,7 @@ static void compare(ub_comm *c, double item_s, int64_t items, const char *policy
         job           j = {.item_s = item_s, .cv = 0.5, .seed = 1 + (uint64_t)i};
         ub_farm_plan  plan = {.policy = policy, .group = group, .overdue = 3, .message_s = trip};
         ub_farm_stats stats;
-        check(ub_farm_run(c, items * c->size, &plan, &ops, &j, &stats));
+        ub_bench_check(ub_farm_run(c, items * c->size, &plan, &ops, &j, &stats));
         if (c->rank != 0)
             continue;
         ub_rehearsal world = {.items = stats.items,
@@ -142,12 +134,12 @@ int main(int argc, char **argv)
     ub_comm world = {0};
     if (MPI_Init(&argc, &argv) != MPI_SUCCESS)
         return 1;
-    check(ub_comm_init(&world, MPI_COMM_WORLD));
+    ub_bench_check(ub_comm_init(&world, MPI_COMM_WORLD));
     for (int ranks = 1; ranks <= world.size; ranks *= 2) {
         MPI_Comm part = MPI_COMM_NULL;
         ub_comm  team = {0};
         (void)MPI_Comm_split(world.mpi, world.rank < ranks, world.rank, &part);
-        check(ub_comm_init(&team, part));
+        ub_bench_check(ub_comm_init(&team, part));
         (void)MPI_Comm_free(&part);
         for (size_t k = 0; world.rank < ranks && k < sizeof loads / sizeof *loads; k++) {
             compare(&team, loads[k].item_s, loads[k].items, "fac2", 1);

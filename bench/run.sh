@@ -6,7 +6,8 @@
 #
 # ci: what each program prints, then the figures that matter, ratios to the peers among them: how
 # many times faster than the fastest of them on the same samples.  `na`: there is no such figure.
-# farm: two ranks, over shared memory and TCP.  journal: ten million records read back.  rcot: time,
+# farm: two ranks, over shared memory and TCP; overhead_percent is what journal and status file add (core
+# seconds), overhead_error its standard error.  journal: ten million records read back.  rcot: time,
 # size and power of rcot; neural: those of cmi_neural.
 # train: a step of stage 2, in turns with PyTorch's, at the published size and at ten times its width;
 # two ranks against one; what the fixed order of the sums costs.
@@ -79,7 +80,7 @@ farm() {
 
 farm_summary() {
     for key in speedup_2_1ms speedup_2_100us dispatch_vs_pingpong_shm dispatch_vs_pingpong_tcp \
-        overhead_percent; do
+        overhead_percent overhead_error; do
         echo "$key=$(value $key)"
     done
 }

@@ -1,5 +1,6 @@
 #include "io/beacon.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,20 +14,29 @@
 #include "core/bytes.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/pace.h"
 #include "io/file.h"
+
+/* Part of the time that writing may take, and by how much that may stretch the pause. */
+static const double BUDGET = 5e-4, STRETCH = 12;
 
 struct ub_beacon {
     char            path[UB_PATH_MAX];
+    double          every; /* the pause that is wanted */
     pthread_t       thread;
-    pthread_mutex_t lock, disk; /* of what follows; of the file */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t  wake;
-    bool            ending, warned;
-    ub_beacon_state s;
+    bool            ending, changed;     /* changed: a phase that no file has told of */
+    ub_beacon_state s;                   /* its pause_s: the one that is kept now */
     double          scale, begun, first; /* of the stage: units an item, clock, done at first */
     bool            moving;
     ub_rank_report *rank;
-    int64_t         writes;
-    double          seconds; /* spent in writing */
+    /* Of whoever writes: the thread, before it and after it the caller. */
+    ub_pace         pace;
+    double          cpu_s;
+    bool            warned;
+    ub_beacon_state told; /* what goes into the file */
+    ub_rank_report *told_rank;
 };
 
 double ub_beacon_now(void)
@@ -43,8 +53,8 @@ static ub_status put_list(const ub_beacon *b, const char *key, ub_rank_state sta
 {
     const char *comma = "";
     UB_TRY(ub_bytes_printf(out, "\"%s\": [", key));
-    for (int r = 0; r < b->s.ranks; r++)
-        if (b->rank[r].state == state) {
+    for (int r = 0; r < b->told.ranks; r++)
+        if (b->told_rank[r].state == state) {
             UB_TRY(ub_bytes_printf(out, "%s%d", comma, r));
             comma = ", ";
         }
@@ -55,26 +65,26 @@ static ub_status put_list(const ub_beacon *b, const char *key, ub_rank_state sta
 static ub_status put_ranks(const ub_beacon *b, ub_bytes *out)
 {
     int count[UB_RANK_DEAD + 1] = {0};
-    for (int r = 0; r < b->s.ranks; r++)
-        count[b->rank[r].state]++;
+    for (int r = 0; r < b->told.ranks; r++)
+        count[b->told_rank[r].state]++;
     UB_TRY(ub_bytes_printf(out, "\"well\": %d,\n\"slow\": %d,\n\"dead\": %d,\n",
                            count[UB_RANK_WELL], count[UB_RANK_SLOW], count[UB_RANK_DEAD]));
-    if (count[UB_RANK_UNKNOWN] == b->s.ranks)
+    if (count[UB_RANK_UNKNOWN] == b->told.ranks)
         return UB_OK;
     UB_TRY(put_list(b, "slow_ranks", UB_RANK_SLOW, out));
     UB_TRY(put_list(b, "dead_ranks", UB_RANK_DEAD, out));
     UB_TRY(ub_bytes_printf(out, "\"rank_busy\": ["));
-    for (int r = 0; r < b->s.ranks; r++)
-        UB_TRY(ub_bytes_printf(out, "%s%.3g", r > 0 ? ", " : "", b->rank[r].busy));
+    for (int r = 0; r < b->told.ranks; r++)
+        UB_TRY(ub_bytes_printf(out, "%s%.3g", r > 0 ? ", " : "", b->told_rank[r].busy));
     UB_TRY(ub_bytes_printf(out, "],\n\"rank_done\": ["));
-    for (int r = 0; r < b->s.ranks; r++)
-        UB_TRY(ub_bytes_printf(out, "%s%lld", r > 0 ? ", " : "", (long long)b->rank[r].done));
+    for (int r = 0; r < b->told.ranks; r++)
+        UB_TRY(ub_bytes_printf(out, "%s%lld", r > 0 ? ", " : "", (long long)b->told_rank[r].done));
     return ub_bytes_printf(out, "],\n");
 }
 
 static ub_status put_state(const ub_beacon *b, ub_bytes *out)
 {
-    const ub_beacon_state *s = &b->s;
+    const ub_beacon_state *s = &b->told;
     UB_TRY(ub_bytes_printf(out, "{\"format\": \"unbraid status 1\",\n"));
     UB_TRY(ub_bytes_put_json(out, "state", s->state, ",\n"));
     UB_TRY(ub_bytes_put_json(out, "message", s->message, ",\n"));
@@ -104,26 +114,56 @@ static double rate_of(const ub_beacon *b)
     return b->moving && seconds > 0 ? (b->s.done - b->first) / seconds : 0;
 }
 
+static double cpu_now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The pause after a write: what the budget wants, but never more than twice what the file says, by
+ * which a reader judges whether the run is alive. */
+static double next_pause(const ub_beacon *b)
+{
+    double most = fmin(2 * b->told.pause_s, STRETCH * b->every);
+    return fmin(fmax(ub_pace_pause(&b->pace), b->every), most);
+}
+
+/* Not flushed to disk: the rename alone makes that a reader finds a whole file. */
 static void write_now(ub_beacon *b)
 {
     ub_bytes text = {0};
-    double   start = ub_clock();
-    (void)pthread_mutex_lock(&b->disk);
+    double   start = ub_clock(), cpu = cpu_now();
     (void)pthread_mutex_lock(&b->lock);
+    b->changed = false;
     b->s.time = ub_beacon_now();
     b->s.rate = rate_of(b);
-    ub_status st = put_state(b, &text);
+    b->told = b->s;
+    memcpy(b->told_rank, b->rank, (size_t)b->s.ranks * sizeof *b->rank);
     (void)pthread_mutex_unlock(&b->lock);
+    ub_status st = put_state(b, &text);
     if (st == UB_OK)
         st = ub_file_replace(b->path, text.data, text.len);
     if (st != UB_OK && !b->warned) {
         b->warned = true;
         ub_log_warn("status", "%s; the run goes on", ub_err_message());
     }
-    b->writes++;
-    b->seconds += ub_clock() - start;
-    (void)pthread_mutex_unlock(&b->disk);
     ub_bytes_release(&text);
+    b->cpu_s += cpu_now() - cpu;
+    double now = ub_clock();
+    (void)pthread_mutex_lock(&b->lock);
+    ub_pace_saved(&b->pace, now - start, now);
+    b->s.pause_s = next_pause(b);
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+/* Seconds until a file is due; a phase is told of as soon as the budget allows. */
+static double left(const ub_beacon *b)
+{
+    double pause = b->s.pause_s;
+    if (b->changed)
+        pause = fmin(pause, ub_pace_pause(&b->pace));
+    return b->pace.since + pause - ub_clock();
 }
 
 static void *beat(void *self)
@@ -131,16 +171,13 @@ static void *beat(void *self)
     ub_beacon *b = self;
     (void)pthread_mutex_lock(&b->lock);
     while (!b->ending) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        int64_t ns = until.tv_nsec + (int64_t)(b->s.pause_s * 1e9);
-        until.tv_sec += (time_t)(ns / 1000000000);
-        until.tv_nsec = (long)(ns % 1000000000);
-        int late = 0;
-        while (!b->ending && late == 0)
-            late = pthread_cond_timedwait(&b->wake, &b->lock, &until);
-        if (b->ending)
-            break;
+        double wait = left(b);
+        if (wait > 0) {
+            double          until = ub_clock() + wait;
+            struct timespec t = {(time_t)until, (long)(1e9 * (until - floor(until)))};
+            (void)pthread_cond_timedwait(&b->wake, &b->lock, &t);
+            continue;
+        }
         (void)pthread_mutex_unlock(&b->lock);
         write_now(b);
         (void)pthread_mutex_lock(&b->lock);
@@ -154,8 +191,6 @@ static ub_status start_thread(ub_beacon *b)
 {
     sigset_t           all, before;
     pthread_condattr_t attributes;
-    (void)pthread_mutex_init(&b->lock, NULL);
-    (void)pthread_mutex_init(&b->disk, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&b->wake, &attributes);
@@ -170,6 +205,14 @@ static ub_status start_thread(ub_beacon *b)
     return UB_OK;
 }
 
+static void release(ub_beacon *b)
+{
+    (void)pthread_mutex_destroy(&b->lock);
+    ub_free(b->told_rank);
+    ub_free(b->rank);
+    ub_free(b);
+}
+
 ub_status ub_beacon_begin(const char *path, const ub_beacon_state *first, ub_beacon **out)
 {
     ub_beacon *b;
@@ -179,23 +222,25 @@ ub_status ub_beacon_begin(const char *path, const ub_beacon_state *first, ub_bea
         return UB_OK;
     }
     UB_TRY(UB_ALLOC(b, 1));
-    ub_status st = UB_ALLOC(b->rank, first->ranks);
+    (void)pthread_mutex_init(&b->lock, NULL);
     (void)snprintf(b->path, sizeof b->path, "%s", path);
     b->s = *first;
+    b->every = first->pause_s;
+    b->pace = ub_pace_begin(BUDGET, 0, ub_clock());
     (void)snprintf(b->s.state, sizeof b->s.state, "running");
     (void)gethostname(b->s.host, sizeof b->s.host - 1);
     b->s.pid = getpid();
     b->s.started = b->s.moved = ub_beacon_now();
-    if (st == UB_OK)
-        st = start_thread(b);
-    if (st != UB_OK) {
-        ub_free(b->rank);
-        ub_free(b);
-        return st;
-    }
+    ub_status st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(b->rank, first->ranks));
+    UB_TRY_OUT(UB_ALLOC(b->told_rank, first->ranks));
     write_now(b);
+    UB_TRY_OUT(start_thread(b));
     *out = b;
     return UB_OK;
+out:
+    release(b);
+    return st;
 }
 
 void ub_beacon_stage(ub_beacon *b, const char *stage, const char *unit, double scale)
@@ -222,8 +267,9 @@ void ub_beacon_phase(ub_beacon *b, const char *phase)
     (void)pthread_mutex_lock(&b->lock);
     (void)snprintf(b->s.phase, sizeof b->s.phase, "%s", phase);
     b->s.moved = ub_beacon_now();
+    b->changed = true;
+    (void)pthread_cond_signal(&b->wake);
     (void)pthread_mutex_unlock(&b->lock);
-    write_now(b);
 }
 
 void ub_beacon_progress(ub_beacon *b, int64_t done, int64_t total)
@@ -289,11 +335,9 @@ void ub_beacon_end(ub_beacon **beacon, ub_status st)
     if (st != UB_OK)
         (void)snprintf(b->s.message, sizeof b->s.message, "%s", ub_err_message());
     write_now(b);
-    ub_log_debug("status", "writes=%lld seconds=%.6f of=%.3f", (long long)b->writes, b->seconds,
+    ub_log_debug("status", "writes=%lld seconds=%.6f cpu_s=%.6f pause_s=%.3f of=%.3f",
+                 (long long)b->pace.saves, b->pace.spent, b->cpu_s, b->s.pause_s,
                  ub_beacon_now() - b->s.started);
     (void)pthread_cond_destroy(&b->wake);
-    (void)pthread_mutex_destroy(&b->disk);
-    (void)pthread_mutex_destroy(&b->lock);
-    ub_free(b->rank);
-    ub_free(b);
+    release(b);
 }

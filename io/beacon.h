@@ -1,9 +1,12 @@
 /* io/beacon.h - status.json of a run folder: how far the run is, and that it is alive.
  *
- * Written by rank 0: at every change of stage by the caller, in between every few seconds by a
- * thread of its own that does nothing else, so that long phases give signs of life, too.  The file
- * is replaced as a whole but not flushed to disk: it is of use to the living only.  A file that
- * cannot be written is warned about once; the run goes on.  Layout: docs/formats/status.md.
+ * Written by rank 0: by the caller when the run begins and ends, else by a thread of its own, after
+ * a change of phase and every few seconds, so that nobody waits for it and long phases give signs
+ * of life, too.  The thread takes 0.05 % of the time at most: where writing is slow, the pauses
+ * grow (core/pace.h), to twelve times the wanted one at most, and not beyond twice what the last
+ * file announced.  The file is replaced as a whole (a rename) but not flushed to disk: it is of use
+ * to the living only.  A file that cannot be written is warned about once; the run goes on. Layout:
+ * docs/formats/status.md.
  *
  * Layer: io.  Rank 0 alone.
  */
@@ -39,8 +42,9 @@ typedef struct ub_beacon_state {
     char    host[256], job[64];
     int64_t pid;
     int     ranks;
-    double  pause_s, started, time, ends; /* ends: of the wall time */
-    double  lead_s;                       /* so long before it the run will stop; 0: not measured */
+    double  pause_s;             /* to the next file */
+    double  started, time, ends; /* ends: of the wall time */
+    double  lead_s;              /* so long before it the run will stop; 0: not measured */
     char    stage[32], phase[64], unit[16];
     double  done, total, rate; /* units, units a second since the stage began */
     double  moved;             /* when `done` last changed, or the phase began */
@@ -58,7 +62,8 @@ UB_LOCAL UB_NODISCARD ub_status ub_beacon_begin(const char *path, const ub_beaco
                                                 ub_beacon **out);
 /* A stage begins: its items are `scale` units each. */
 UB_LOCAL void ub_beacon_stage(ub_beacon *b, const char *stage, const char *unit, double scale);
-/* What it is doing, in a word or two ("covariance"). */
+/* What it is doing, in a word or two ("covariance").  Costs less than the change it tells of: the
+ * file follows. */
 UB_LOCAL void ub_beacon_phase(ub_beacon *b, const char *phase);
 /* Items done so far, of those the stage has.  Costs less than a microsecond. */
 UB_LOCAL void ub_beacon_progress(ub_beacon *b, int64_t done, int64_t total);

@@ -35,6 +35,17 @@ static void nap(double seconds)
     (void)nanosleep(&t, NULL);
 }
 
+/* Read until the file tells of this phase: it is written by a thread. */
+static void wait_for_phase(const char *path, const char *phase, ub_beacon_state *s)
+{
+    for (int i = 0; i < 1000; i++) {
+        UB_CHECK(ub_beacon_read(path, s));
+        if (strcmp(s->phase, phase) == 0)
+            return;
+        nap(0.01);
+    }
+}
+
 static void reads_back(void)
 {
     const char     *path = fresh("status.json");
@@ -62,7 +73,7 @@ static void reads_back(void)
     ub_beacon_rank(b, 2, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9});
     ub_beacon_rank(b, 3, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9}); /* there is none */
     ub_beacon_phase(b, "the tests");
-    UB_CHECK(ub_beacon_read(path, &s));
+    wait_for_phase(path, "the tests", &s);
     CU_ASSERT_STRING_EQUAL(s.stage, "structure");
     CU_ASSERT_STRING_EQUAL(s.phase, "the tests");
     CU_ASSERT_STRING_EQUAL(s.unit, "tests");
@@ -96,6 +107,31 @@ static void gives_signs_of_life(void)
     ub_beacon_end(&b, UB_OK);
     UB_CHECK(ub_beacon_read(path, &s));
     CU_ASSERT_STRING_EQUAL(s.state, "finished");
+}
+
+/* Ten thousand ranks make writing slow: the pauses grow, to twelve times the wanted one, and each
+ * file announces at most twice what the one before it did. */
+static void slow_writing_stretches_pauses(void)
+{
+    const char     *path = fresh("slow.json");
+    ub_beacon_state first = about(0.01), s = {0};
+    ub_beacon      *b;
+    first.ranks = 10000;
+    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 0.97, 12});
+    UB_CHECK(ub_beacon_read(path, &s));
+    CU_ASSERT_EQUAL(s.pause_s, 0.01);
+    for (int i = 0; i < 2000 && s.pause_s < 0.12; i++) {
+        double before = s.pause_s, time = s.time;
+        nap(0.005);
+        UB_CHECK(ub_beacon_read(path, &s));
+        CU_ASSERT(s.pause_s >= before);
+        /* A file comes after the pause announced by the one before it at the earliest. */
+        double files = (s.time - time) / before;
+        CU_ASSERT(s.pause_s <= before * pow(2, 1 + files));
+    }
+    CU_ASSERT_DOUBLE_EQUAL(s.pause_s, 0.12, 1e-6);
+    ub_beacon_end(&b, UB_OK);
 }
 
 static void none_wanted(void)
@@ -177,16 +213,16 @@ static void costs_little(void)
         ub_beacon_progress(b, i, CALLS);
     double call = (ub_clock() - start) / CALLS;
     start = ub_clock();
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < CALLS; i++)
         ub_beacon_phase(b, "p");
-    double write = (ub_clock() - start) / 100;
+    double phase = (ub_clock() - start) / CALLS;
     ub_beacon_end(&b, UB_OK);
-    (void)printf("\nprogress %.0f ns a call, a file %.0f us: %.4f %% at one in 5 s\n", 1e9 * call,
-                 1e6 * write, 100 * write / 5);
+    (void)printf("\nprogress %.0f ns a call, a phase %.0f ns\n", 1e9 * call, 1e9 * phase);
 }
 
 UB_SUITE("beacon", {"what is written is read back", reads_back},
          {"a thread gives signs of life", gives_signs_of_life},
+         {"slow writing stretches the pauses", slow_writing_stretches_pauses},
          {"without a pause nothing is written, and an old file goes", none_wanted},
          {"a disk that fails is warned about once", disk_that_fails},
          {"a damaged file is refused", damaged_files}, {"costs are told", costs_little})

@@ -2,6 +2,7 @@
 # Sub-masters: the same bytes; kill -9 of a worker behind one, of a sub-master, of a sub-master and its
 # only worker, in the middle of the farm; a stop in time, and going on with another number of ranks.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/kills.sh"
 
 "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
     >/dev/null
@@ -19,45 +20,14 @@ for sizes in 2:2 3:2 5:2 8:4 8:2; do
     same "$sizes: results" "$first" "$(digest "$run")"
 done
 
-# strike RANKS GROUP RUN VICTIM...: kill -9 those ranks when the farm has begun; $status: how it
-# ended.
-strike() {
-    count=$1
-    group=$2
-    run=$3
-    shift 3
-    # shellcheck disable=SC2086
-    timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" $study \
-        --set farm.slow_ms=60 --set farm.group="$group" --out "$run" >"$run.out" 2>"$run.log" &
-    job=$!
-    tries=0
-    until grep -q ' covariance ' "$run.log" || [ "$tries" -gt 400 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-    sleep 0.4
-    launcher=$(cat "/proc/$job/task/$job/children") # timeout's child
-    place=0
-    # shellcheck disable=SC2013 # words
-    for pid in $(cat "/proc/${launcher% }/task/${launcher% }/children"); do
-        for victim in "$@"; do
-            [ "$victim" -ne "$place" ] || kill -9 "$pid"
-        done
-        place=$((place + 1))
-    done
-    set +e
-    wait "$job"
-    status=$?
-    set -e
-}
-
 # struck NAME RANKS GROUP VICTIM...
 struck() {
     name=$1
     count=$2
     group=$3
     shift 3
-    strike "$count" "$group" "$name" "$@"
+    # shellcheck disable=SC2086
+    kill_in_farm "$name" "$count" "$*" $study --set farm.slow_ms=60 --set farm.group="$group"
     same "$name: exit code" 0 "$status"
     same "$name: results" "$first" "$(digest "$name")"
     same "$name: noticed" $# "$(grep -c 'rank-lost' "$name.log")"

@@ -4,6 +4,7 @@
 # Nothing is given twice for being overdue (farm.overdue: 0), so that only the notice of a death brings
 # its items back: a farm that is deaf to it waits for ever.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/kills.sh"
 
 "$UNBRAID" synth --set synth.samples=800 --set synth.steps=40 --set synth.tasks=3 --out c.h5 \
     >/dev/null
@@ -22,15 +23,6 @@ reissued() {
     sed -n 's/.* farm items=.* reissued=\([0-9]*\) .*/\1/p' "$1.log"
 }
 
-# saw TEXT: wait until it is in the log of the run.
-saw() {
-    tries=0
-    until grep -q " $1 " "$run.log" || [ "$tries" -gt 400 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
-}
-
 overdue=0
 slow=60
 # strike COMMAND RANKS RUN VICTIM... [then VICTIM]: kill -9 those ranks when the farm has begun, and that
@@ -41,26 +33,8 @@ strike() {
     run=$3
     shift 3
     # shellcheck disable=SC2086
-    timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$command" $study \
-        --set farm.slow_ms="$slow" --set farm.overdue="$overdue" --out "$run" \
-        >"$run.out" 2>"$run.log" &
-    job=$!
-    saw covariance
-    sleep 0.4
-    launcher=$(cat "/proc/$job/task/$job/children") # timeout's child
-    pids=$(cat "/proc/${launcher% }/task/${launcher% }/children")
-    for victim in "$@"; do
-        if [ "$victim" = "then" ]; then
-            saw farm-plan
-            sleep 0.4
-        else
-            kill -9 "$(echo "$pids" | cut -d ' ' -f $((victim + 1)))"
-        fi
-    done
-    set +e
-    wait "$job"
-    status=$?
-    set -e
+    kill_in_farm "$run" "$count" "$*" "$command" $study --set farm.slow_ms="$slow" \
+        --set farm.overdue="$overdue"
 }
 
 strike structure 3 one 2

@@ -3,8 +3,8 @@
 # below WORK; prints one line that begins with ok or BAD.  RUN is a run recorded by faults.sh; it begins
 # with its number of ranks.  KIND is what faultio does at operation POSITION of rank RANK (eio enospc
 # short kill), or what a crash of the machine leaves of the first POSITION operations of WORK/log.RUN
-# (none someSEED).  Whatever happened, the same command then
-# ends with the results of an undisturbed run, WHOLE.
+# (none someSEED).  Whatever happened, the same command then ends with the results of an undisturbed
+# run, WHOLE.  Crashes at different positions often leave the same bytes: those are judged once.
 set -eu
 : "${UNBRAID:?}" "${MPIRUN:?}" "${WORK:?}" "${FAULTIO:?}" "${CRASH_STATE:?}" "${STUDY:?}" "${WHOLE:?}"
 kind=$1
@@ -66,6 +66,12 @@ none | some*)
     [ ! -d "$WORK/base.$run" ] || export UB_FAULT_BASE="$WORK/base.$run"
     UB_FAULT_DIR=$(cat "$WORK/root.$run") "$CRASH_STATE" "$WORK/log.$run" "$position" \
         "${kind%"$seed"}" "${seed:-0}" "$dir" || bad "no state"
+    state=$(tar --sort=name --mtime=@0 -C "$dir" -cf - . | sha256sum | cut -d ' ' -f 1)
+    if ! mkdir "$WORK/state-$ranks-$state" 2>/dev/null; then
+        rm -rf "$dir" "$OMPI_MCA_orte_tmpdir_base"
+        echo "ok $name crash, seen before"
+        exit 0
+    fi
     status=crash
     ;;
 *)

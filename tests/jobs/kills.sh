@@ -1,5 +1,9 @@
 # tests/jobs/kills.sh - sourced after lib.sh: kill -9 of ranks at random moments.
 # shellcheck shell=sh
+program=$(basename "$UNBRAID")
+program=$(printf '%.15s' "$program") # the kernel's name of it
+# Seconds that an undisturbed start may take, on a machine however busy, before it counts as hung.
+UB_HANGS_S=${UB_HANGS_S:-900}
 
 # kills_begin SEED: the study and its undisturbed result.
 kills_begin() {
@@ -7,8 +11,6 @@ kills_begin() {
     seed=$1
     kills=0 unreadable=0 differing=0 late=0 n_master=0 n_worker=0 n_but_two=0 n_all=0 n_after=0
     stage1=0 stage2=0 hung=0
-    program=$(basename "$UNBRAID")
-    program=$(printf '%.15s' "$program") # the kernel's name of it
     "$UNBRAID" synth --set synth.samples=400 --set synth.steps=30 --set synth.tasks=3 --out c.h5 \
         >/dev/null
     # About a second of each stage: 120 items, 168 gradient steps.
@@ -182,19 +184,80 @@ kill_once() {
     fi
 }
 
+# end_well RUN RANKS ARGS...: the study, or what is left of it, to its end, undisturbed; its log in
+# RUN.log.  One that is stopped here, after UB_HANGS_S, counts as hung: nothing is known of its results.
+# Fails if so.
+end_well() {
+    run=$1
+    ranks=$2
+    shift 2
+    code=0
+    begun=$(date +%s)
+    # shellcheck disable=SC2086
+    timeout -k 5 "$UB_HANGS_S" $MPIRUN -n "$ranks" "$UNBRAID" $study "$@" --out "$run" >/dev/null \
+        2>"$run.log" || code=$?
+    [ "$code" -eq 0 ] || echo "$run: exit code $code: $(cat "$run.log")"
+    if [ "$code" -ne 0 ] && [ $(($(date +%s) - begun)) -ge "$UB_HANGS_S" ]; then
+        echo "HUNG: $run, undisturbed on $ranks ranks, for $UB_HANGS_S s"
+        hung=$((hung + 1))
+        return 1
+    fi
+}
+
+# compare RUN: with the undisturbed result.
+compare() {
+    if [ "$(digest "$1" 2>/dev/null)" != "$whole" ]; then
+        echo "DIFFERS $1"
+        differing=$((differing + 1))
+        cp -r "$1" "$WORK-differs-$(basename "$1")" || true
+    fi
+}
+
 # kill_and_end RUN TIMES: kill so often, then let it end on 1 to 5 ranks and compare.
 kill_and_end() {
     for _ in $(seq "$2"); do
         kill_once "$1"
     done
     draw 5
+    ! end_well "$1" $((drawn + 1)) || compare "$1"
+    rm -rf "$1" "$1.log"
+}
+
+# saw TEXT: wait until it is in the log of the run.
+saw() {
+    for _ in $(seq 400); do
+        ! grep -q " $1 " "$run.log" || break
+        sleep 0.05
+    done
+}
+
+# kill_in_farm RUN RANKS "VICTIM... [then VICTIM...]" ARGS...: the program with these arguments on so many
+# ranks, under a launcher that lets the job outlive a rank; when the farm has begun, kill -9 of the ranks
+# of these numbers, of those after `then` when it has made its plan.  $status: how it ended, 124: not
+# within 100 s.  Its output: RUN.out, RUN.log.
+kill_in_farm() {
+    run=$1
+    count=$2
+    victims=$3
+    shift 3
     # shellcheck disable=SC2086
-    timeout -k 5 300 $MPIRUN -n $((drawn + 1)) "$UNBRAID" $study --out "$1" >/dev/null 2>log.txt ||
-        echo "exit code $?: $(cat log.txt)"
-    if [ "$(digest "$1" 2>/dev/null)" != "$whole" ]; then
-        echo "DIFFERS $1"
-        differing=$((differing + 1))
-        cp -r "$1" "$WORK-differs-$(basename "$1")" || true
-    fi
-    rm -rf "$1"
+    timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$@" --out "$run" >"$run.out" \
+        2>"$run.log" &
+    job=$!
+    saw covariance
+    sleep 0.4
+    launcher=
+    read -r launcher _ <"/proc/$job/task/$job/children" || true # timeout's child; no newline follows it
+    ranks_of "$launcher"
+    for victim in $victims; do
+        if [ "$victim" = "then" ]; then
+            saw farm-plan
+            sleep 0.4
+        else
+            # shellcheck disable=SC2086 # words
+            kill -9 "$(echo $living | cut -d ' ' -f $((victim + 1)))"
+        fi
+    done
+    status=0
+    wait "$job" || status=$?
 }

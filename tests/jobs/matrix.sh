@@ -40,19 +40,14 @@ matrix_run() {
         lost=$((lost + $(grep -c rank-lost "$run.log" || true)))
     fi
     if [ "$3" = no ] || ! grep -q '^done$' "$run/STATE" 2>/dev/null; then
-        # shellcheck disable=SC2086
-        timeout 300 $MPIRUN -n "$1" "$UNBRAID" $study --set farm.policy="$2" --out "$run" >/dev/null \
-            2>"$run.log" || echo "$run: exit code $?: $(cat "$run.log")"
         [ "$3" = no ] || resumed=$((resumed + 1))
+        end_well "$run" "$1" --set farm.policy="$2" || return 0
     fi
-    if [ "$(digest "$run" 2>/dev/null)" != "$whole" ]; then
-        echo "DIFFERS $run"
-        differing=$((differing + 1))
-    fi
+    compare "$run"
     rm -rf "$run"
 }
 
 matrix_end() {
     echo "sha256=$whole kills=$kills in_stage_1=$stage1 survived=$lost resumed=$resumed"
-    echo "runs=$runs differing=$differing"
+    echo "hung=$hung runs=$runs differing=$differing"
 }

@@ -3,8 +3,9 @@
 # stages: of the master, of one worker, of all but two ranks, of all; half of them under a launcher that
 # lets the survivors go on, which are then killed, too.  Every run is killed five times on the way or
 # more, then ends undisturbed and is compared with one that was never disturbed.  A line every ten runs.
-# The last line: kills=, unreadable= (run folders that fsck found damaged after a kill), differing=
-# (results), hung= (ranks that were left a minute after a kill); also when it is stopped by TERM or INT.
+# The last line: hung= (ranks that were left a minute after a kill, and last starts that did not end
+# within UB_HANGS_S, 900 s, whose results are not known), kills=, unreadable= (run folders that fsck found
+# damaged after a kill), differing= (results); also when it is stopped by TERM or INT.
 . "$(dirname "$0")/setting.sh"
 . "$UB_SOURCE/tests/jobs/lib.sh"
 . "$UB_SOURCE/tests/jobs/kills.sh"
@@ -17,7 +18,7 @@ runs=0
 summary() {
     echo "runs=$runs seed=$first_seed stage1=$stage1 stage2=$stage2 master=$n_master worker=$n_worker" \
         "but_two=$n_but_two all=$n_all survivors=$n_after late=$late"
-    echo "kills=$kills unreadable=$unreadable differing=$differing hung=$hung"
+    echo "hung=$hung kills=$kills unreadable=$unreadable differing=$differing"
 }
 
 stopped() {

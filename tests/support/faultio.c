@@ -13,7 +13,9 @@
  *                  nolock  whatever its number: no file can be locked (ENOSYS)
  *   UB_FAULT_LOG   file that gets a record of every operation of every process (faultlog.h)
  *
- * The C library's own stream functions do not come here, except fopen.
+ * Only the operations of the first thread are counted and chosen from; those of the thread that
+ * writes the status file come at any moment.  The C library's own stream functions do not come
+ * here, except fopen.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -131,17 +133,23 @@ static bool is_ours(int fd)
     return state.on && fd >= 0 && fd < FILES && state.ours[fd];
 }
 
+/* Not the first thread. */
+static bool aside(void)
+{
+    return gettid() != getpid();
+}
+
 /* Count an operation.  Kills here if it is to; else returns what it is to fail with, or 0.
  * room: it takes space on the disk; `half`: it is a write, which deals with its half itself. */
 static int turn(bool room, bool write, bool *half)
 {
-    long k = atomic_fetch_add(&state.count, 1) + 1;
+    long k = aside() ? state.count : atomic_fetch_add(&state.count, 1) + 1;
     *half = false;
     if (state.at == 0 || k < state.at || state.what == DO_NOTHING || state.what == DO_NOLOCK)
         return 0;
     if (state.what == DO_ENOSPC)
         return room ? ENOSPC : 0;
-    if (k > state.at || state.what == DO_DELAY)
+    if (k > state.at || state.what == DO_DELAY || aside())
         return 0;
     if (state.what == DO_STOP) {
         (void)kill(getpid(), SIGSTOP);
@@ -161,7 +169,7 @@ static void note(fault_record r, const char *path, const char *second, const voi
     if (state.log < 0)
         return;
     size_t n = data == NULL || r.failed ? 0 : (size_t)r.length;
-    r.number = state.count;
+    r.number = aside() ? 0 : state.count;
     r.rank = state.rank;
     r.path = (int32_t)strlen(path);
     r.second = (int32_t)strlen(second);
