@@ -81,7 +81,7 @@ static void make_moments(study *s)
         return;
     size_t          p = (size_t)s->corpus.steps;
     ub_inverse_plan plan = {(int32_t)s->settings.structure.serial_max, 1, 1, 64};
-    ub_bench_check(UB_ALLOC(s->precision, p * p));
+    ub_bench_check(UB_ALLOC_RAW(s->precision, p * p));
     for (size_t i = 0; i < p; i++)
         memcpy(s->precision + i * p, s->m.cov + i * (size_t)s->m.columns, p * sizeof(double));
     ub_bench_check(ub_spd_inverse(&s->comm, &plan, (int32_t)p, s->precision, "the covariance"));

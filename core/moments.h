@@ -24,6 +24,7 @@ typedef struct ub_moments {
 
 enum { UB_MOMENTS_COLUMNS = 65535 }; /* p^2 / 2 must be an int to LAPACK */
 
+/* mean is zero, cov is not set.  Errors: UB_ENOMEM. */
 UB_NODISCARD ub_status ub_moments_init(ub_moments *m, int64_t n, int32_t columns);
 void                   ub_moments_release(ub_moments *m);
 

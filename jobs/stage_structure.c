@@ -106,7 +106,7 @@ ub_status ub_stage_invert(const ub_comm *c, const ub_settings *settings, const u
                           int32_t p, double **out)
 {
     double   *a = NULL;
-    ub_status st = UB_ALLOC(a, (size_t)p * (size_t)p);
+    ub_status st = UB_ALLOC_RAW(a, (size_t)p * (size_t)p);
     UB_TRY(ub_comm_agree(c, st));
     for (int32_t i = 0; i < p; i++)
         memcpy(a + (size_t)i * (size_t)p, m->cov + (size_t)i * (size_t)m->columns,

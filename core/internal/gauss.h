@@ -46,7 +46,15 @@ UB_INLINE double ub_gauss_atanh(double r)
     bits = exponent | UINT64_C(0x4330000000000000);
     memcpy(&k, &bits, sizeof bits); /* 2^52 + k */
     k -= 0x1p52;
-    double y = (k == 0 ? 2 * x : a - scale * b) / (a + scale * b), q = y * y, sum = 1.0 / 21;
+    /* 2 x for k = 0, a - 2^k b else, by their bits: a choice between the numbers themselves makes
+     * gcc 12 compute all that follows of either. */
+    double   top = a - scale * b, twice = 2 * x;
+    uint64_t of_top, of_twice, rest = 0 - (uint64_t)(exponent != 0);
+    memcpy(&of_top, &top, sizeof top);
+    memcpy(&of_twice, &twice, sizeof twice);
+    bits = (of_top & rest) | (of_twice & ~rest);
+    memcpy(&top, &bits, sizeof bits);
+    double y = top / (a + scale * b), q = y * y, sum = 1.0 / 21;
     sum = sum * q + 1.0 / 19;
     sum = sum * q + 1.0 / 17;
     sum = sum * q + 1.0 / 15;
