@@ -114,6 +114,8 @@ static const ub_field ci[] = {
         "distinct values a side or a condition may have (gsq)"),
     REAL("cell_samples", ci.cell_samples, "5", 0, 1e6, "samples", 0,
          "samples a cell of the table must have on average (gsq)"),
+    CHOICE("correction", ci.correction, "mean", "mean|none", 0,
+           "p of G^2 in units of its mean given the margins, or of G^2 as it is (gsq)"),
     INT("k", ci.k, "5", 1, 1000, "neighbours", 0, "neighbours of an estimate (cmi_knn)"),
     CHOICE("estimator", ci.estimator, "ksg1", "ksg1|ksg2", 0,
            "Frenzel-Pompe, or the second algorithm of Kraskov et al. (cmi_knn)"),

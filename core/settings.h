@@ -35,6 +35,7 @@ enum { UB_PERMUTATION_LOCAL, UB_PERMUTATION_GLOBAL };
 enum { UB_ESTIMATOR_KSG1, UB_ESTIMATOR_KSG2 };
 enum { UB_CRITIC_INFONCE, UB_CRITIC_MINE };
 enum { UB_SCALING_STANDARDISE, UB_SCALING_RANK, UB_SCALING_RAW };
+enum { UB_CORRECTION_MEAN, UB_CORRECTION_NONE };
 enum { UB_FORM_PRODUCT, UB_FORM_INTERACTION };
 enum { UB_PENALTY_NONE, UB_PENALTY_MASK, UB_PENALTY_JACOBIAN, UB_PENALTY_JACOBIAN_GROUP };
 enum { UB_OPTIMIZER_ADAM, UB_OPTIMIZER_ADAMW, UB_OPTIMIZER_SGD };
@@ -88,6 +89,7 @@ typedef struct ub_settings {
         int64_t memory_mb;    /* of a node, for the samples; 0 = half of it */
         int64_t max_levels;   /* gsq */
         double  cell_samples; /* gsq */
+        int     correction;   /* gsq: UB_CORRECTION_... */
         int64_t k;            /* neighbours of an estimate */
         int64_t k_perm;       /* neighbours in Z whose x may be exchanged */
         int64_t permutations; /* at most */

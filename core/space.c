@@ -337,15 +337,16 @@ ub_status ub_space_set(const ub_space *s, const double *u, void *settings, unsig
 
 /* A term: its number, or its word if it is one factor that is no number. */
 typedef struct term {
-    double value;
-    bool   number;
-    char   word[WORD];
+    double          value;
+    bool            number;
+    char            word[WORD];
+    const ub_field *field; /* of a key, or NULL */
 } term;
 
 static ub_status factor_of(const ub_space *s, const void *settings, const char *line, char *text,
                            term *out)
 {
-    const ub_field *f = ub_schema_find(s->schema, text);
+    const ub_field *f = out->field = ub_schema_find(s->schema, text);
     ub_bytes        value = {0};
     if (f != NULL)
         UB_TRY(ub_space_value(f, settings, &value));
@@ -380,6 +381,23 @@ static ub_status term_of(const ub_space *s, const void *settings, const char *li
     return UB_OK;
 }
 
+/* A word that a key with choices is compared with is one of these. */
+static ub_status check_word(const char *line, const term *key, const term *word)
+{
+    char choice[WORD];
+    bool any = false;
+    if (key->field == NULL || word->field != NULL)
+        return UB_OK;
+    for (size_t i = 0; ub_schema_choice(key->field, i, choice, sizeof choice); i++) {
+        if (strcmp(choice, word->word) == 0)
+            return UB_OK;
+        any = true;
+    }
+    return any ? UB_FAIL(UB_EINPUT, "sweep.constraints, '%s': %s is never '%s'", line,
+                         key->field->key, word->word)
+               : UB_OK;
+}
+
 static ub_status holds(const ub_space *s, const void *settings, const char *line, bool *yes)
 {
     static const char *const operators[] = {"<=", ">=", "==", "!=", "<", ">"};
@@ -401,6 +419,8 @@ static ub_status holds(const ub_space *s, const void *settings, const char *line
     if (op != 2 && op != 3 && !(a.number && b.number))
         return UB_FAIL(UB_EINPUT,
                        "sweep.constraints, '%s': words can only be compared by == and !=", line);
+    UB_TRY(check_word(line, &a, &b));
+    UB_TRY(check_word(line, &b, &a));
     *yes = op == 0   ? a.value <= b.value
            : op == 1 ? a.value >= b.value
            : op == 2 ? same

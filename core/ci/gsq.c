@@ -8,6 +8,11 @@
  * values of X and Y that occur in stratum z: an empty row or column is taken for impossible, any
  * other empty cell for chance (Tsamardinos, Borboudakis 2010; bnlearn calls it "mi-adf").
  *
+ * In small counts G^2 is larger than chi-square says.  Given the margins of a stratum, a count is
+ * hypergeometric under independence, so that the mean of G^2 is known exactly; with ci.correction:
+ * mean, the p-value is that of G^2 dof / mean (a Bartlett correction; Williams 1976 has the first
+ * term of the mean in 1 / n, which is far too large where a margin is 1 or 2).
+ *
  * The approximation needs counts: with fewer than ci.cell_samples samples a cell on average, over
  * the r_z c_z cells of all strata that occur, the verdict is too_few. */
 #include "core/ci_test.h"
@@ -17,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/internal/sampled.h"
 #include "core/mem.h"
 #include "core/settings.h"
 #include "core/special.h"
@@ -26,6 +32,7 @@ typedef struct state {
     int64_t       n, most_strata;
     int32_t       most_levels;
     double        cell_samples;
+    bool          correct;
     int32_t      *levels;        /* of each column: distinct values; 0 if not finite */
     int32_t      *code[3];       /* n: values of X, Y and Z by number */
     int64_t      *order, *start; /* n: samples by stratum; most_strata + 1: where one begins */
@@ -33,12 +40,13 @@ typedef struct state {
     int64_t      *key;           /* slots; -1: free */
     int32_t      *number;        /* slots */
     int64_t      *cell, *row, *column; /* counts of one stratum; zero between strata */
+    int64_t      *of_row, *of_column;  /* its margins, one after another */
     int64_t       cells;               /* room in cell */
 } state;
 
 /* Sums over the strata. */
 typedef struct tally {
-    double  g;
+    double  g, mean; /* mean: of g given the margins */
     int64_t dof, cells;
 } tally;
 
@@ -89,6 +97,8 @@ static void close_state(void *self)
     ub_free(s->cell);
     ub_free(s->row);
     ub_free(s->column);
+    ub_free(s->of_row);
+    ub_free(s->of_column);
     ub_free(s);
 }
 
@@ -116,6 +126,7 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
     s->n = n;
     s->most_levels = (int32_t)settings->ci.max_levels;
     s->cell_samples = settings->ci.cell_samples;
+    s->correct = settings->ci.correction == UB_CORRECTION_MEAN;
     s->most_strata = s->cell_samples > 1 ? (int64_t)((double)n / s->cell_samples) : n;
     for (s->slots = 2; s->slots < 2 * n;)
         s->slots *= 2;
@@ -128,6 +139,8 @@ static ub_status open_state(const ub_ci_data *data, const struct ub_settings *se
     UB_TRY_OUT(UB_ALLOC(s->number, s->slots));
     UB_TRY_OUT(UB_ALLOC(s->row, s->most_levels));
     UB_TRY_OUT(UB_ALLOC(s->column, s->most_levels));
+    UB_TRY_OUT(UB_ALLOC(s->of_row, s->most_levels));
+    UB_TRY_OUT(UB_ALLOC(s->of_column, s->most_levels));
     count_levels(s, data->moments->columns);
     *out = s;
     return UB_OK;
@@ -179,8 +192,49 @@ static void sort_strata(state *s, int32_t strata)
         s->order[--s->start[s->code[2][i] + 1]] = i;
 }
 
-/* Samples order[from .. to) are one stratum.  The terms are added in the order of the samples, so
- * that exchanging X and Y changes no bit. */
+static double k_log_k(double k)
+{
+    return k > 0 ? k * log(k) : 0;
+}
+
+/* Mean of k log k, k the samples of a row with r and a column with c of n samples if these are
+ * independent: hypergeometric, summed from its mode to both sides until nothing is added. */
+static double mean_k_log_k(double n, double r, double c)
+{
+    double least = fmax(0, r + c - n), most = fmin(r, c);
+    double mode = fmin(fmax(floor((r + 1) * (c + 1) / (n + 2)), least), most);
+    double total = 1, sum = k_log_k(mode), weight = 1;
+    for (double k = mode; k < most && weight > 1e-17; k++) {
+        weight *= (r - k) * (c - k) / ((k + 1) * (n - r - c + k + 1));
+        total += weight;
+        sum += weight * k_log_k(k + 1);
+    }
+    weight = 1;
+    for (double k = mode; k > least && weight > 1e-17; k--) {
+        weight *= k * (n - r - c + k) / ((r - k + 1) * (c - k + 1));
+        total += weight;
+        sum += weight * k_log_k(k - 1);
+    }
+    return sum / total;
+}
+
+/* Mean of G^2 of a stratum of n samples, given its margins. */
+static double mean_g(const state *s, int64_t n, int64_t rows, int64_t columns)
+{
+    double sum = k_log_k((double)n);
+    if (rows < 2 || columns < 2)
+        return 0;
+    for (int64_t i = 0; i < rows; i++)
+        sum -= k_log_k((double)s->of_row[i]);
+    for (int64_t j = 0; j < columns; j++)
+        sum -= k_log_k((double)s->of_column[j]);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            sum += mean_k_log_k((double)n, (double)s->of_row[i], (double)s->of_column[j]);
+    return 2 * sum;
+}
+
+/* Samples order[from .. to) are one stratum. */
 static void add_stratum(state *s, int64_t from, int64_t to, int32_t width, tally *t)
 {
     const int32_t *x = s->code[0], *y = s->code[1];
@@ -201,8 +255,17 @@ static void add_stratum(state *s, int64_t from, int64_t to, int32_t width, tally
             t->g += 2 * count * log(count * (double)(to - from) / expected);
         *cell = 0;
     }
-    for (int64_t i = from; i < to; i++)
-        s->row[x[s->order[i]]] = s->column[y[s->order[i]]] = 0;
+    rows = columns = 0;
+    for (int64_t i = from; i < to; i++) {
+        int64_t *row = &s->row[x[s->order[i]]], *column = &s->column[y[s->order[i]]];
+        if (*row > 0)
+            s->of_row[rows++] = *row;
+        if (*column > 0)
+            s->of_column[columns++] = *column;
+        *row = *column = 0;
+    }
+    if (s->correct)
+        t->mean += mean_g(s, to - from, rows, columns);
 }
 
 /* Smallest and largest number of values among some columns. */
@@ -254,18 +317,21 @@ static ub_status count(state *s, const ub_ci_query *q, tally *t, ub_ci_verdict *
     return UB_OK;
 }
 
-static ub_status eval(void *self, const ub_ci_query *q, ub_ci_result *out)
+/* X and Y in one order, so that exchanging them changes no bit. */
+static ub_status eval(void *self, const ub_ci_query *query, ub_ci_result *out)
 {
-    state        *s = self;
-    tally         t = {0};
-    ub_ci_verdict verdict = check(s, q);
+    state            *s = self;
+    tally             t = {0};
+    const ub_ci_query q = ub_sampled_ordered(query);
+    ub_ci_verdict     verdict = check(s, &q);
     if (verdict == UB_CI_OK)
-        UB_TRY(count(s, q, &t, &verdict));
+        UB_TRY(count(s, &q, &t, &verdict));
     if (verdict != UB_CI_OK) {
         *out = (ub_ci_result){.p_value = 1, .verdict = verdict};
         return UB_OK;
     }
-    double g = fmax(t.g, 0), dof = (double)t.dof, log_p = ub_chi2_log_tail(g, dof);
+    double g = fmax(t.g, 0), dof = (double)t.dof, mean = t.mean > 0 ? t.mean : dof;
+    double log_p = ub_chi2_log_tail(g * dof / mean, dof);
     *out = (ub_ci_result){g, fmin(exp(log_p), 1), ub_evidence_of_log_p(log_p), dof, s->n, UB_CI_OK};
     return UB_OK;
 }
@@ -274,9 +340,10 @@ const ub_ci_test ub_ci_gsq = {
     .name = "gsq",
     .summary = "G^2 in contingency tables, for discrete variables",
     .cost = "O(n (|X| + |Y| + |Z|)) a test",
-    .reference = "Wilks 1938; Edwards 2000; degrees of freedom Tsamardinos, Borboudakis 2010",
+    .reference = "Wilks 1938; Edwards 2000; degrees of freedom Tsamardinos, Borboudakis 2010; "
+                 "correction after Williams 1976",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES | UB_CI_DISCRETE,
-    .settings = "ci.max_levels ci.cell_samples",
+    .settings = "ci.max_levels ci.cell_samples ci.correction",
     .transform = number_values,
     .open = open_state,
     .eval = eval,

@@ -254,6 +254,8 @@ static void wrong_lines_are_refused_with_their_line(void)
         {"disentangle.lambda = 1, 2", "disentangle.lambda", "no comparison"},
         {"disentangle.lambda = 1, 2", "disentangle.lamda < 1", "neither a key nor a number"},
         {"disentangle.lambda = 1, 2", "disentangle.penalty < 1", "by == and !="},
+        {"disentangle.lambda = 1, 2", "disentangle.penalty != jacobean", "never 'jacobean'"},
+        {"disentangle.lambda = 1, 2", "full == structure.rule", "never 'full'"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         ub_space  s;

@@ -1,4 +1,5 @@
-/* gsq against published tables, a brute-force count, and what cannot be tested. */
+/* gsq against published tables, a brute-force count, all permutations, and what cannot be tested.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -21,11 +22,13 @@ typedef struct table {
 
 static table shared;
 
+/* An empty table of p columns; p-values as others print them. */
 static void start(int32_t p)
 {
     shared.n = 0;
     shared.p = p;
     UB_CHECK(ub_schema_defaults(ub_settings_schema(), &shared.settings));
+    shared.settings.ci.correction = UB_CORRECTION_NONE;
 }
 
 static void add(int64_t times, const double *row)
@@ -169,6 +172,82 @@ static void vectors(void)
     }
 }
 
+/* Sum of G^2 over all orders of y[at ..], and how many they are. */
+static double all_orders(int n, const int *x, int *y, int at, double *orders)
+{
+    double sum = 0;
+    if (at == n) {
+        for (int a = 0; a < n; a++) { /* 2 log(n_xy n / (n_x n_y)) a sample */
+            double row = 0, column = 0, cell = 0;
+            for (int b = 0; b < n; b++) {
+                row += x[b] == x[a];
+                column += y[b] == y[a];
+                cell += x[b] == x[a] && y[b] == y[a];
+            }
+            sum += 2 * log(cell * n / (row * column));
+        }
+        ++*orders;
+    }
+    for (int i = at; i < n; i++) {
+        int t = y[at];
+        y[at] = y[i];
+        y[i] = t;
+        sum += all_orders(n, x, y, at + 1, orders);
+        y[i] = y[at];
+        y[at] = t;
+    }
+    return sum;
+}
+
+/* Two strata: the p-value is that of G^2 dof / mean, the mean over all orders of y. */
+static void mean_of_all_orders(void)
+{
+    static const int x[2][7] = {{0, 0, 0, 1, 1, 1, 1}, {0, 0, 1, 2, 2, 2, 2}};
+    int              y[2][7] = {{0, 0, 1, 0, 1, 1, 1}, {1, 1, 1, 0, 0, 0, 2}};
+    double           mean = 0;
+    start(3);
+    shared.settings.ci.cell_samples = 0;
+    shared.settings.ci.correction = UB_CORRECTION_MEAN;
+    for (int z = 0; z < 2; z++) {
+        double orders = 0;
+        for (int i = 0; i < 7; i++)
+            add(1, (double[]){x[z][i], y[z][i], z});
+        double sum = all_orders(7, x[z], y[z], 0, &orders);
+        CU_ASSERT_EQUAL(orders, 5040);
+        mean += sum / orders;
+    }
+    ub_ci_result a = ask3(0, 1, 2), b = ask3(1, 0, 2);
+    CU_ASSERT(a.verdict == UB_CI_OK && a.dof == 1 + 4);
+    UB_CHECK_CLOSE(a.p_value, ub_chi2_tail(a.statistic * a.dof / mean, a.dof), 1e-10);
+    CU_ASSERT(a.p_value == b.p_value && a.statistic == b.statistic);
+}
+
+/* Independent given three signs, four values a side, five samples a cell. */
+static void small_counts(void)
+{
+    enum { RUNS = 500 };
+    int below[2] = {0, 0};
+    for (uint64_t run = 0; run < RUNS; run++) {
+        ub_rng r = ub_rng_make(9, UB_RNG_TEST, run);
+        start(3);
+        for (int i = 0; i < 640; i++) {
+            int    z = (int)ub_rng_below(&r, 8);
+            double pull = 0.3 * (z % 2 + z / 2 % 2 + z / 4 - 1.5), v[2];
+            for (int k = 0; k < 2; k++)
+                v[k] = (ub_rng_normal(&r) + pull > 0) + 2 * (ub_rng_normal(&r) + pull > 0);
+            add(1, (double[]){v[0], v[1], z});
+        }
+        for (int how = 0; how < 2; how++) {
+            shared.settings.ci.correction = how;
+            ub_ci_result a = ask3(0, 1, 2);
+            CU_ASSERT_EQUAL(a.verdict, UB_CI_OK);
+            below[how] += a.p_value < 0.05;
+        }
+    }
+    CU_ASSERT(below[UB_CORRECTION_MEAN] > 0.02 * RUNS && below[UB_CORRECTION_MEAN] < 0.08 * RUNS);
+    CU_ASSERT(below[UB_CORRECTION_NONE] > 0.09 * RUNS);
+}
+
 static void not_testable(void)
 {
     ub_rng r = ub_rng_make(8, UB_RNG_TEST, 0);
@@ -195,4 +274,6 @@ UB_SUITE("gsq", {"Berkeley admissions as published", berkeley},
          {"lizards as bnlearn prints them", lizards},
          {"statistic and degrees of freedom of a brute-force count", brute_force},
          {"several columns are one variable", vectors},
+         {"the correction is the mean over all orders", mean_of_all_orders},
+         {"corrected, small counts keep the level", small_counts},
          {"real numbers and sparse tables have a verdict", not_testable})
