@@ -335,6 +335,8 @@ void ub_beacon_end(ub_beacon **beacon, ub_status st)
     if (st != UB_OK)
         (void)snprintf(b->s.message, sizeof b->s.message, "%s", ub_err_message());
     write_now(b);
+    if (st != UB_OK && strcmp(ub_err_message(), b->s.message) != 0)
+        (void)UB_FAIL(st, "%s", b->s.message); /* not that the status file could not be written */
     ub_log_debug("status", "writes=%lld seconds=%.6f cpu_s=%.6f pause_s=%.3f of=%.3f",
                  (long long)b->pace.saves, b->pace.spent, b->cpu_s, b->s.pause_s,
                  ub_beacon_now() - b->s.started);

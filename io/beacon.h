@@ -72,7 +72,7 @@ UB_LOCAL void ub_beacon_rank(ub_beacon *b, int rank, const ub_rank_report *repor
 UB_LOCAL void ub_beacon_lead(ub_beacon *b, double seconds);
 /* Everything so far is safe. */
 UB_LOCAL void ub_beacon_safe(ub_beacon *b);
-/* The run ends with this status and the current sentence; *b becomes NULL. */
+/* The run ends with this status and the current sentence, which stays; *b becomes NULL. */
 UB_LOCAL void ub_beacon_end(ub_beacon **b, ub_status st);
 
 /* Read a status file.  Errors: UB_ENOENT, UB_EIO, UB_EFORMAT (cut off, damaged, another file). */

@@ -131,9 +131,11 @@ static ub_status try_file(const grid *g, const char *path, int turn, MPI_Info in
     UB_TRY(ub_h5_create_parallel_with(&g->comm, info, path, &file));
     for (int set = 0; set < SHAPES && st == UB_OK; set++)
         st = ub_h5_together(&g->comm, write_set(g, file, path, (set + turn) % SHAPES));
-    UB_TRY(ub_comm_agree(&g->comm, st));
-    ub_status closed = ub_h5_together(&g->comm, ub_h5_close(&file, path));
-    UB_TRY(ub_comm_agree(&g->comm, st == UB_OK ? closed : st));
+    st = ub_comm_agree(&g->comm, st);
+    if (st != UB_OK && st != UB_EMPI) /* else MPI_Finalize would close it, and crash */
+        ub_h5_drop(&file);
+    UB_TRY(st);
+    UB_TRY(ub_comm_agree(&g->comm, ub_h5_together(&g->comm, ub_h5_close(&file, path))));
     return ub_comm_agree(&g->comm, g->comm.rank == 0 ? compare(path) : UB_OK);
 }
 

@@ -155,11 +155,17 @@ static ub_status find_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], in
     }
 }
 
-/* A study that failed by itself is written down; what stops us all is not. */
+/* What stops us all, and is no fault of a point: a wish, MPI, a disk that is full or fails. */
+static bool stops_all(ub_status st)
+{
+    return st == UB_ESTOP || st == UB_EMPI || st == UB_EIO;
+}
+
+/* A study that failed by itself is written down. */
 static ub_status conclude(crew *w, const char *name, int64_t job, ub_status st)
 {
     char path[UB_PATH_MAX], sentence[UB_TEXT_MAX];
-    if (st == UB_ESTOP || st == UB_EMPI)
+    if (stops_all(st))
         return st;
     if (st != UB_OK) {
         (void)snprintf(sentence, sizeof sentence, "%s\n", ub_err_message());
@@ -228,7 +234,7 @@ static ub_status work(crew *w)
         if (first) {
             st = conclude(w, name, job, st);
             give_up(&w->sweep, name, &fd);
-        } else if (st != UB_ESTOP && st != UB_EMPI) {
+        } else if (!stops_all(st)) {
             st = UB_OK;
         }
         UB_TRY_OUT(ub_comm_agree(&w->point.world, st));

@@ -60,8 +60,8 @@ UB_LOCAL const ub_command *ub_command_find(const char *name);
 /* Value of an option of the command's own, or NULL. */
 UB_LOCAL const char *ub_context_option(const ub_context *ctx, const char *name);
 
-/* A word as a shell reads it, as it is or in quotes, into buf (cut off where it does not fit); returns
- * buf. */
+/* A word as a shell reads it, as it is or in quotes, into buf (cut off where it does not fit);
+ * returns buf. */
 UB_LOCAL const char *ub_shell_word(const char *text, char *buf, size_t cap);
 
 /* Install handlers for run.stop_signals, which set a flag; run.stop_after_s > 0 asks by itself

@@ -239,6 +239,13 @@ ub_status ub_h5_close(hid_t *file, const char *path)
     return ub_h5_fail(UB_EIO, path, NULL, "cannot close the file");
 }
 
+void ub_h5_drop(hid_t *file)
+{
+    if (*file >= 0 && H5Fclose(*file) < 0)
+        lost = true;
+    *file = H5I_INVALID_HID;
+}
+
 ub_status ub_h5_together(const ub_comm *c, ub_status mine)
 {
     char sentence[UB_PATH_MAX];

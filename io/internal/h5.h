@@ -41,6 +41,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_open_parallel(const ub_comm *c, const
  * Collective if the file is parallel.  After a failure ub_h5_lost() is true (io/mpiio.h). */
 UB_NODISCARD ub_status ub_h5_close(hid_t *file, const char *path);
 
+/* Close a file after a failure, whose sentence stays the last word.  Otherwise as ub_h5_close. */
+void ub_h5_drop(hid_t *file);
+
 /* What a collective call of HDF5 came to on this rank.  A failure becomes UB_EMPI where there are
  * other ranks: a disk may fail one alone, and the others are then in that call, or the next, for
  * ever (HDF5 1.10.8 on ROMIO; a failed write or close).  The file is left as it is. */

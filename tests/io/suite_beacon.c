@@ -171,9 +171,11 @@ static void disk_that_fails(void)
     UB_CHECK(ub_beacon_begin(path, &first, &b));
     ub_beacon_phase(b, "one");
     ub_beacon_phase(b, "two");
-    ub_beacon_end(&b, UB_OK);
+    ub_status st = UB_FAIL(UB_ENUMERIC, "what the run died of");
+    ub_beacon_end(&b, st);
     ub_log_set_sink(NULL, NULL);
     CU_ASSERT_EQUAL(warnings, 1);
+    CU_ASSERT_STRING_EQUAL(ub_err_message(), "what the run died of");
     ub_err_clear();
 }
 
