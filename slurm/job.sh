@@ -45,13 +45,14 @@ due_to() {
 }
 
 # blame JOB PATTERN: write down the node that the last try of a job names first as the place of its
-# failure, so that it is excluded next time.  If memory ran out, or SLURM could not start the ranks,
-# those it killed then say nothing about their node.
+# failure, so that it is excluded next time.  If memory ran out, a rank crashed, or SLURM could not
+# start the ranks, those it killed then say nothing about their node.
 blame() {
     [ -e "$out/slurm-$1.out" ] || return 0
     bad=$(awk -v wanted="$2" '
         /^== unbraid try / { node = ""; excused = 0 }
         /oom.kill|OOM Killed|Out Of Memory|^srun: error: task .* launch failed: / { excused = 1 }
+        /^srun: error: .*: (Segmentation fault|Aborted)/ { excused = 1 }
         node == "" && $0 ~ wanted {
             node = $0
             sub(/^srun: error: (Task launch for .* failed on node |Node failure on )?/, "", node)
@@ -69,6 +70,16 @@ blame() {
 }
 lost_node='^srun: error: (Task launch for .* failed on node |Node failure on )'
 dead_rank='^srun: error: [^ ]+: tasks? [^ ]+: (Killed|Bus error)| on node [^ ]+ exited on signal [79] '
+
+# Did the ranks crash in MPI_Init, before the program had said a word?  Now and then they do: with
+# SLURM's PMIx a rank of Open MPI 4.1 may get a message before it can take one.
+crashed_at_start() {
+    [ "$code" -eq 139 ] && [ "$told" -eq 0 ] && [ -e "$out/slurm-$job.out" ] && awk '
+        /^== unbraid (try|start) / { words = 0 }
+        /^[0-9]+\.[0-9]+ [a-z]+ [0-9]+ |^unbraid: / { words = 1 }
+        END { exit words }
+        ' "$out/slurm-$job.out"
+}
 
 # What became of a try that could not say so itself.
 explain_last() {
@@ -166,18 +177,27 @@ fi
 told=0
 caught=no
 trap 'told=$(date +%s); caught=yes' TERM
-launch "$@" &
-child=$!
-if [ "$launcher" = mpirun ]; then # which passes it on; srun's ranks get it from SLURM
-    trap 'caught=yes; kill -USR1 "$child" 2>/dev/null || true' USR1
-fi
-code=127
+start=1
 while :; do
-    caught=no
-    got=0
-    wait "$child" || got=$?
-    [ "$got" -eq 127 ] || code=$got
-    [ "$caught" = yes ] || break
+    launch "$@" &
+    child=$!
+    if [ "$launcher" = mpirun ]; then # which passes it on; srun's ranks get it from SLURM
+        trap 'caught=yes; kill -USR1 "$child" 2>/dev/null || true' USR1
+    fi
+    code=127
+    while :; do
+        caught=no
+        got=0
+        wait "$child" || got=$?
+        [ "$got" -eq 127 ] || code=$got
+        [ "$caught" = yes ] || break
+    done
+    if [ "$start" -eq 3 ] || ! crashed_at_start; then
+        break
+    fi
+    start=$((start + 1))
+    note "crashed in MPI_Init, start=$start"
+    echo "== unbraid start $start"
 done
 
 if [ "$code" -eq 0 ]; then

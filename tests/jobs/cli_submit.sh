@@ -232,6 +232,8 @@ same "bus error" n7 "$(blames 'srun: error: n7: tasks 1,3: Bus error')"
 same "a node is lost" n-8.x "$(blames 'srun: error: Node failure on n-8.x')"
 same "no launch" n9 "$(blames 'srun: error: Task launch for StepId=5.0 failed on node n9: Socket timed out')"
 same "mpirun" n3 "$(blames 'mpirun noticed that process rank 1 with PID 0 on node n3 exited on signal 9 (Killed).')"
+same "nor a crash" x"" x"$(blames 'srun: error: n1: task 0: Segmentation fault
+srun: error: n1: task 1: Killed')"
 same "out of memory is nobody's fault" x"" x"$(blames 'slurmstepd: error: Detected 1 oom_kill event
 srun: error: n7: task 3: Killed')"
 same "nor that SLURM does not start it" x"" x"$(blames 'srun: error: task 3 launch failed: Unspecified error
@@ -241,6 +243,19 @@ same "a bad setting: none" x"" x"$(echo 2 >srun_code; blames 'srun: error: n7: t
 printf 'n7\nn9\n' >"$odd/slurm-bad-nodes"
 "$UNBRAID" submit -c study.yaml --out "$odd" --dry-run >dry.sh
 grep -qxF '#SBATCH --exclude="n7,n9"' dry.sh || fail "bad nodes are not excluded"
+
+# --- a crash before the program has said a word
+echo 139 >srun_code
+crash() { # LINE: how often srun is called where the output ends with it
+    printf '0.000 info 0 of an earlier try\n== unbraid try 1\n%s\n' "$1" >"$odd/slurm-55.out"
+    job "$odd" SLURM_JOB_END_TIME=9999999999
+    grep -c '^== srun$' "$CALLS"
+}
+same "a crash in MPI_Init: two more starts" 3 "$(crash 'srun: error: n1: task 2: Segmentation fault')"
+same "a crash of the program: none" 1 "$(crash '0.000 info 0 corpus-read path=c.h5')"
+same "nor after a sentence" 1 "$(crash 'unbraid: something was wrong')"
+echo 137 >srun_code
+same "nor after a kill" 1 "$(crash 'srun: error: n1: task 2: Killed')"
 
 # --- a chain
 echo 0 >job_requeue
