@@ -223,8 +223,17 @@ kill_and_end() {
     rm -rf "$1" "$1.log"
 }
 
+# wait_for_answers RUN BYTES: until the journal of its farm is so long, or the job is gone.
+wait_for_answers() {
+    for _ in $(seq 1500); do
+        [ "$(wc -c 2>/dev/null <"$1/structure.journal" || echo 0)" -lt "$2" ] || return 0
+        kill -0 "$job" 2>/dev/null || return 0
+        sleep 0.02
+    done
+}
+
 # kill_in_farm RUN RANKS "VICTIM..." ARGS...: the program with these arguments on so many ranks, under a
-# launcher that lets the job outlive a rank; when the farm has begun, kill -9 of the ranks of these
+# launcher that lets the job outlive a rank; when the farm has its first answers, kill -9 of the ranks of these
 # numbers.  $status: how it ended, 124: not within 100 s.  Its output: RUN.out, RUN.log.
 kill_in_farm() {
     run=$1
@@ -235,11 +244,7 @@ kill_in_farm() {
     timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$@" --out "$run" >"$run.out" \
         2>"$run.log" &
     job=$!
-    for _ in $(seq 400); do
-        ! grep -q ' covariance ' "$run.log" || break
-        sleep 0.05
-    done
-    sleep 0.4
+    wait_for_answers "$run" 200 # the header has 84
     launcher=
     read -r launcher _ <"/proc/$job/task/$job/children" || true # timeout's child; no newline follows it
     ranks_of "$launcher"
