@@ -254,5 +254,6 @@ kill_in_farm() {
         place=$((place + 1))
     done
     status=0
+    # shellcheck disable=SC2034 # for the caller
     wait "$job" || status=$?
 }
