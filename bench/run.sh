@@ -6,8 +6,8 @@
 #
 # ci: what each program prints, then the figures that matter, ratios to the peers among them: how
 # many times faster than the fastest of them on the same samples.  `na`: there is no such figure.
-# farm: two ranks, over shared memory and TCP; overhead_percent is what journal and status file add (core
-# seconds), overhead_error its standard error.  journal: ten million records read back.  rcot: time,
+# farm: two ranks, over shared memory and TCP; overhead_percent is what journal and status file add,
+# overhead_error its standard error.  journal: ten million records read back.  rcot: time,
 # size and power of rcot; neural: those of cmi_neural.
 # train: a step of stage 2, in turns with PyTorch's, at the published size and at ten times its width;
 # two ranks against one; what the fixed order of the sums costs.

@@ -62,8 +62,7 @@ UB_LOCAL UB_NODISCARD ub_status ub_beacon_begin(const char *path, const ub_beaco
                                                 ub_beacon **out);
 /* A stage begins: its items are `scale` units each. */
 UB_LOCAL void ub_beacon_stage(ub_beacon *b, const char *stage, const char *unit, double scale);
-/* What it is doing, in a word or two ("covariance").  Costs less than the change it tells of: the
- * file follows. */
+/* What it is doing, in a word or two ("covariance").  Costs microseconds: the file follows. */
 UB_LOCAL void ub_beacon_phase(ub_beacon *b, const char *phase);
 /* Items done so far, of those the stage has.  Costs less than a microsecond. */
 UB_LOCAL void ub_beacon_progress(ub_beacon *b, int64_t done, int64_t total);

@@ -21,6 +21,7 @@ LIST
 matrix_end
 same "policies, twice each" 14 "$runs"
 same "different results" 0 "$differing"
+same "runs that hung" 0 "$hung"
 at_least "kills in the farm" "$stage1" 5
 at_least "deaths that a run survived" "$lost" 3
 finish

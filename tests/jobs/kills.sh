@@ -223,6 +223,15 @@ kill_and_end() {
     rm -rf "$1" "$1.log"
 }
 
+# wait_for_answers RUN BYTES: until the journal of its farm is so long, or the job is gone.
+wait_for_answers() {
+    for _ in $(seq 1500); do
+        [ "$(wc -c 2>/dev/null <"$1/structure.journal" || echo 0)" -lt "$2" ] || return 0
+        kill -0 "$job" 2>/dev/null || return 0
+        sleep 0.02
+    done
+}
+
 # saw TEXT: wait until it is in the log of the run.
 saw() {
     for _ in $(seq 400); do
@@ -232,9 +241,9 @@ saw() {
 }
 
 # kill_in_farm RUN RANKS "VICTIM... [then VICTIM...]" ARGS...: the program with these arguments on so many
-# ranks, under a launcher that lets the job outlive a rank; when the farm has begun, kill -9 of the ranks
-# of these numbers, of those after `then` when it has made its plan.  $status: how it ended, 124: not
-# within 100 s.  Its output: RUN.out, RUN.log.
+# ranks, under a launcher that lets the job outlive a rank; when the farm has its first answers, kill -9 of the
+# ranks of these numbers.  With `then`: of the first soon after it has begun (to measure), of those after
+# `then` when it has made its plan.  $status: how it ended, 124: not within 100 s.  Its output: RUN.out, RUN.log.
 kill_in_farm() {
     run=$1
     count=$2
@@ -244,8 +253,13 @@ kill_in_farm() {
     timeout 100 $MPIRUN --enable-recovery -n "$count" "$UNBRAID" "$@" --out "$run" >"$run.out" \
         2>"$run.log" &
     job=$!
-    saw covariance
-    sleep 0.4
+    case " $victims " in
+    *" then "*)
+        saw covariance
+        sleep 0.4
+        ;;
+    *) wait_for_answers "$run" 200 ;; # the header has 84
+    esac
     launcher=
     read -r launcher _ <"/proc/$job/task/$job/children" || true # timeout's child; no newline follows it
     ranks_of "$launcher"
@@ -259,5 +273,6 @@ kill_in_farm() {
         fi
     done
     status=0
+    # shellcheck disable=SC2034 # for the caller
     wait "$job" || status=$?
 }

@@ -8,15 +8,6 @@ matrix_begin() {
     runs=0 lost=0 resumed=0
 }
 
-# The run is in the middle of its farm: its journal has a few answers.
-wait_for_answers() {
-    for _ in $(seq 400); do
-        [ "$(wc -c 2>/dev/null <"$1/structure.journal" || echo 0)" -le 2000 ] || return 0
-        kill -0 "$job" 2>/dev/null || return 0
-        sleep 0.02
-    done
-}
-
 # matrix_run RANKS POLICY yes|no: yes: the last rank is killed in the farm; if the others, where there
 # are any, do not bring it to its end, the same command goes on.
 matrix_run() {
@@ -27,7 +18,7 @@ matrix_run() {
         $MPIRUN --enable-recovery -n "$1" "$UNBRAID" $study --set farm.policy="$2" \
             --set farm.slow_ms=$(($1 * 10)) --out "$run" >/dev/null 2>"$run.log" &
         job=$!
-        wait_for_answers "$run"
+        wait_for_answers "$run" 2000
         ranks_of "$job"
         strike "$run" "${living##* }"
         what=last size=$1 outlive=--enable-recovery
@@ -41,7 +32,10 @@ matrix_run() {
     fi
     if [ "$3" = no ] || ! grep -q '^done$' "$run/STATE" 2>/dev/null; then
         [ "$3" = no ] || resumed=$((resumed + 1))
-        end_well "$run" "$1" --set farm.policy="$2" || return 0
+        end_well "$run" "$1" --set farm.policy="$2" || {
+            rm -rf "$run"
+            return
+        }
     fi
     compare "$run"
     rm -rf "$run"

@@ -2,7 +2,8 @@
  *
  * Nobody really dies here (tests/jobs/cli_groups.sh kills): a rank in the middle of an item tells
  * rank 0 what the watch would tell it.  Nothing is given again for being overdue, so that only what
- * follows from the loss can help. */
+ * follows from the loss can help.  But where ranks fall silent (a whole node that dies leaves
+ * nobody to miss it), that and patience are all there is. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,7 @@ typedef struct bench {
     int            taken[ITEMS]; /* rank 0: answers seen of each item */
     int            wrong, worked;
     int            at, victim; /* this rank says in its item number `at` that the victim is gone */
+    bool           silent;     /* and if so, it says nothing */
     int64_t        stop_after, absorbed;
     double         start;
 } bench;
@@ -38,7 +40,8 @@ static ub_status work(void *self, int64_t item, ub_bytes *answer)
     struct timespec t = {.tv_nsec = 200000};
     (void)nanosleep(&t, NULL);
     if (b->worked++ == b->at) {
-        (void)MPI_Send(&b->victim, 1, MPI_INT, 0, UB_FARM_LOST, b->c->mpi);
+        if (!b->silent)
+            (void)MPI_Send(&b->victim, 1, MPI_INT, 0, UB_FARM_LOST, b->c->mpi);
         if (b->victim == b->c->rank)
             be_lost(b);
     }
@@ -77,7 +80,11 @@ static void lose(bench *b, int group, int witness, int at, int victim, int64_t f
     static const ub_farm_ops ops = {.work = work, .absorb = absorb, .has = has, .stop = stop};
     ub_comm                  c = {0};
     ub_farm_stats            stats;
-    ub_farm_plan             plan = {.policy = "gss", .group = group, .floor = floor};
+    ub_farm_plan             plan = {.policy = "gss",
+                                     .group = group,
+                                     .floor = floor,
+                                     .overdue = b->silent ? 3 : 0,
+                                     .patience_s = b->silent ? 0.3 : 0};
     UB_CHECK(ub_comm_init(&c, ub_world->mpi));
     MPI_Comm whole = c.mpi;
     b->c = &(ub_comm){.mpi = whole, .rank = c.rank, .size = c.size};
@@ -187,9 +194,66 @@ static void nobody_left(void)
         CU_ASSERT(b.absorbed == ITEMS);
 }
 
+/* Falls silent with items in its hands. */
+static void silent_rank(void)
+{
+    int victim = ub_world->size - 1;
+    for (int group = 1; group <= half(); group += half() > 1 ? half() - 1 : 1) {
+        if (group > 1 && ub_sched_groups(ub_world->size, group) < 2)
+            continue;
+        bench b = fresh();
+        b.silent = true;
+        lose(&b, group, victim, 1, victim, 1);
+        all_once(&b);
+    }
+}
+
+/* A rank of a node that died: it was there when the farm began, and is heard of no more. */
+static void fall_silent(const ub_comm *c)
+{
+    ub_farm_terms terms;
+    bench         b = {.c = c, .start = ub_clock()};
+    UB_CHECK(ub_comm_agree(c, UB_OK));
+    UB_CHECK(ub_comm_bcast(c, &terms, sizeof terms));
+    be_lost(&b);
+}
+
+static void silent_node(void)
+{
+    static const ub_farm_ops ops = {.work = work, .absorb = absorb, .has = has, .stop = stop};
+    int                      groups = ub_sched_groups(ub_world->size, half());
+    if (groups < 2)
+        return;
+    int          first = ub_sched_group_begin(ub_world->size, groups, groups - 1);
+    bool         dead = ub_world->rank >= first;
+    ub_farm_plan plan = {.policy = "gss", .group = half(), .overdue = 3, .patience_s = 0.3};
+    ub_comm      c = {0};
+    bench        b = fresh();
+    UB_CHECK(ub_comm_init(&c, ub_world->mpi));
+    MPI_Comm      whole = c.mpi;
+    ub_farm_stats stats = {0};
+    b.c = &(ub_comm){.mpi = whole, .rank = c.rank, .size = c.size};
+    b.at = -1;
+    b.start = ub_clock();
+    if (dead)
+        fall_silent(&c);
+    else
+        UB_CHECK(ub_farm_run(&c, ITEMS, &plan, &ops, &b, &stats));
+    if (ub_world->rank == 0)
+        CU_ASSERT(stats.lost == ub_world->size - first && ub_clock() - b.start < LIMIT_S);
+    CU_ASSERT(dead || c.size == first);
+    all_once(&b);
+    (void)MPI_Barrier(ub_world->mpi);
+    if (!dead)
+        (void)MPI_Comm_free(&c.mpi);
+    (void)MPI_Comm_free(&whole);
+}
+
 UB_SUITE("farm_lost", {"what a lost worker held is done by others", one_master},
          {"so it is behind a sub-master", worker_of_a_sub_master},
          {"the ranks of a lost sub-master go on with rank 0", sub_master},
          {"those of the only one, too", only_sub_master},
          {"a stop after a loss keeps what was answered", stop_after_a_loss},
+         {"a rank that falls silent is given up, and others do its items", silent_rank},
+         {"so is a whole node with its sub-master", silent_node},
          {"if nobody is left to do the items, rank 0 does", nobody_left})
