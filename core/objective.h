@@ -109,7 +109,7 @@ void ub_objective_batch(ub_objective *o, const ub_real *w, const ub_batch *b,
 /* The same in two steps, for a gradient that is wanted range by range, of `count` batches: terms of
  * each (count x UB_TERMS) and all that the gradients need, kept until the next pass; then the
  * numbers o->at[k] .. o->at[k + 1] - 1 of the gradient of batch number `slot`, set, or added to out
- * as one number each.  A range has about 32,768 numbers at most (but the heads are one): those of a
+ * as one number each.  A range has about 30,720 numbers at most (but the heads are one): those of a
  * few batches stay in the cache of a core while they are added up.  What a batch borrows is
  * borrowed until then.  No bit depends on the other batches. */
 void ub_objective_pass(ub_objective *o, const ub_real *w, int64_t count, const ub_batch *b,

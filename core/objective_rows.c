@@ -5,7 +5,10 @@
 #include "core/internal/vector.h"
 #include "core/rng.h"
 
-enum { FORWARD = 1, BACK = 2, DRAWS = 4 };
+/* A library that treats some rows or columns in another way gives other bits to no less than every
+ * hundredth of their numbers, mostly to half of them; whole tiles of GRAIN columns are compared in
+ * DRAWS draws. */
+enum { FORWARD = 1, BACK = 2, DRAWS = 8 };
 
 /* Are the batches at hand those that were prepared for? */
 static bool prepared(const ub_objective *o)
@@ -95,7 +98,7 @@ static void fill(const ub_objective *o, int draw, int32_t l, ub_real *x, int64_t
                      x);
 }
 
-/* Do products a batch, and then the way `way`, one of all rows, make the same? */
+/* Does one product of all rows make what products batch by batch make? */
 static bool same_forward(ub_objective *o, int draw, int32_t l)
 {
     size_t bytes = (size_t)(o->first[o->count] * o->layer[l].out) * sizeof(ub_real);
