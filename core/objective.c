@@ -22,9 +22,9 @@ static ub_activation activation(const ub_objective *o, int32_t l)
     return l % stack == o->shape.layers ? UB_ACT_LINEAR : ub_hidden_activation(&o->shape);
 }
 
-/* A layer in ranges of at most this many numbers, its biases with the last of them.  With the 32 rows
- * that a shard has by default, their products are just below the million of multiplications up to
- * which OpenBLAS packs nothing. */
+/* A layer in ranges of at most this many numbers, its biases with the last of them.  With the 32
+ * rows that a shard has by default, their products are just below the million of multiplications up
+ * to which OpenBLAS packs nothing. */
 static int32_t cut_layer(const ub_objective *o, int32_t l, ub_objective_range *range, int64_t *at)
 {
     enum { MOST = 30720, GRAIN = UB_OBJECTIVE_GRAIN };
