@@ -102,7 +102,8 @@ static void as_alone(made *m, const layout *as, int64_t count, const double *ter
     for (int64_t s = 0; s < count; s++) {
         double term[UB_TERMS];
         ub_objective_batch(&alone.o, m->w, &m->batch[s], &m->weighting[s], term, want);
-        CU_ASSERT_EQUAL(memcmp(term, terms + s * UB_TERMS, sizeof term), 0);
+        for (int k = 0; k < UB_TERMS; k++)
+            CU_ASSERT_EQUAL(term[k], terms[s * UB_TERMS + k]);
         CU_ASSERT_EQUAL(memcmp(ub_objective_mu(&alone.o, 0), ub_objective_mu(&m->o, s),
                                (size_t)(m->batch[s].n * 2 * LATENTS) * sizeof *want),
                         0);
@@ -168,7 +169,9 @@ static bool rows_are_alike(void)
     for (int r = 0; r < ALL; r += EACH)
         ub_real_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, EACH, WIDE, WIDE, 1, x + r * WIDE,
                      WIDE, w, WIDE, 0, z + r * WIDE, WIDE);
-    bool alike = memcmp(y, z, ALL * WIDE * sizeof *y) == 0;
+    bool alike = true;
+    for (int i = 0; i < ALL * WIDE; i++)
+        alike = alike && y[i] == z[i];
     ub_free(w);
     ub_free(x);
     ub_free(y);
