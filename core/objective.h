@@ -122,7 +122,7 @@ void ub_objective_gradient(const ub_objective *o, int64_t slot, int32_t k, ub_re
  * with random numbers in these very arrays and shapes (a library chooses its ways by them, never by
  * the numbers); the same of a product that is added to what is there, against a product and an
  * addition. Where it does not, and in passes of other batches, every batch has products of its own.
- * Costs about two passes. */
+ * Costs about eight passes. */
 void ub_objective_join(ub_objective *o, int64_t count, const int64_t *n);
 
 /* After ub_objective_pass, or ub_objective_batch without gradient (slot 0), of the same rows: mu
