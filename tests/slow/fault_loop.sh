@@ -10,6 +10,8 @@
 . "$(dirname "$0")/setting.sh"
 . "$UB_SOURCE/tests/jobs/lib.sh"
 . "$UB_SOURCE/tests/jobs/faults.sh"
+# Killed ranks leave their shared memory behind: where it goes with the rest.
+case $WORK in /dev/shm/*) export OMPI_MCA_btl_vader_backing_directory="$WORK/tmp" ;; esac
 
 seeds=${1:-3}
 record 1
