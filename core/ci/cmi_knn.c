@@ -7,12 +7,13 @@
  *
  * p-value: T(0) is the statistic, T(1), T(2), ... those of surrogates in which X is permuted.
  * `local`: every place takes the X of one of its ci.k_perm nearest neighbours in Z, itself among
- * them, each at most once where possible, in random order (Runge 2018, Algorithm 1), so that X
- * keeps its dependence on Z.  `global`, and always without Z: any permutation; that tests X
- * against (Y, Z) together.  With b of B surrogates T >= T(0), p = (b + 1) / (B + 1).  Sampling ends
- * early at the h-th such surrogate, the l-th of all, with p = h / l (Besag and Clifford 1991):
- * P(p <= a) <= a for every a under exchangeability, at a cost of about h / p surrogates.
- * The smallest p is 1 / (B + 1), and the evidence is bounded by its quantile: 9.5 for 499.
+ * them, in random order, each X exactly once (Runge 2018, Algorithm 1, where a place whose
+ * neighbours are all taken uses one twice; here others give way: rearrange), so that X keeps its
+ * dependence on Z.  `global`, and always without Z: any permutation; that tests X against (Y, Z)
+ * together.  With b of B surrogates T >= T(0), p = (b + 1) / (B + 1).  Sampling ends early at the
+ * h-th such surrogate, the l-th of all, with p = h / l (Besag and Clifford 1991): P(p <= a) <= a
+ * for every a under exchangeability, at a cost of about h / p surrogates. The smallest p is 1 / (B
+ * + 1), and the evidence is bounded by its quantile: 9.5 for 499.
  *
  * X, the side that moves, is the one with fewer columns, with as many the one whose first column
  * comes first; T is symmetric, so exchanging the sides changes no bit. */
@@ -269,7 +270,7 @@ const ub_ci_test ub_ci_cmi_knn = {
     .reference = "Kraskov et al. 2004; Frenzel and Pompe 2007; Runge 2018; Besag and Clifford 1991",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.k ci.estimator ci.scaling ci.permutation ci.k_perm ci.permutations "
-                "ci.stop_after",
+                "ci.stop_after run.seed",
     .open = open_state,
     .eval = eval,
     .close = ub_sampled_destroy,
