@@ -472,10 +472,13 @@ static ub_status run(ub_context *ctx)
         goto out;
     }
     bool any;
+    UB_TRY_OUT(ub_sweep_corpora(&ctx->world, &w.sweep));
     UB_TRY_OUT(take_failed(&w, &any));
     if (!any)
         goto out;
     if (ctx->world.rank == 0)
+        st = ub_sweep_look(&w.sweep); /* points of other data: refused before anything is written */
+    if (ctx->world.rank == 0 && st == UB_OK)
         st = put_settings(ctx, &w.sweep);
     UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
     UB_TRY_OUT(form_team(&w));

@@ -159,6 +159,7 @@ void ub_sweep_release(ub_sweep *s)
     ub_free(s->u);
     ub_free(s->job);
     ub_free(s->state);
+    ub_free(s->corpus);
     *s = (ub_sweep){0};
 }
 
@@ -248,15 +249,19 @@ static ub_status take_metric(void *self, const char *name, double value, const c
 
 ub_status ub_sweep_look_at(ub_sweep *s, int64_t job)
 {
-    char      name[UB_SWEEP_NAME], path[UB_PATH_MAX];
-    ub_bytes  text = {0};
-    bool      done;
-    wanted    w = {.name = s->base->sweep.metric, .value = (double)NAN};
-    ub_job   *j = &s->job[job];
-    ub_status st = UB_OK;
+    char         name[UB_SWEEP_NAME], path[UB_PATH_MAX];
+    ub_settings *at = NULL;
+    ub_bytes     text = {0};
+    bool         done;
+    wanted       w = {.name = s->base->sweep.metric, .value = (double)NAN};
+    ub_job      *j = &s->job[job];
+    ub_status    st = UB_OK;
     if (j->known)
         return UB_OK;
-    UB_TRY(name_of_job(s, j, name));
+    UB_TRY(UB_ALLOC(at, 1));
+    UB_TRY_OUT(ub_sweep_settings(s, j, at));
+    UB_TRY_OUT(ub_sweep_name(s, at, name));
+    UB_TRY_OUT(ub_sweep_same_corpus(s, at, name));
     UB_TRY_OUT(read_result(s, name, &done, &text));
     if (done) {
         UB_TRY_OUT(ub_numbers_each(&text, ub_sweep_path(s, name, "/eval.json", path, sizeof path),
@@ -270,6 +275,7 @@ ub_status ub_sweep_look_at(ub_sweep *s, int64_t job)
     j->known = s->state[job] != UB_JOB_WAITING;
     j->result = w.value;
 out:
+    ub_free(at);
     ub_bytes_release(&text);
     return st;
 }

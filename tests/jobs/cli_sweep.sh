@@ -115,6 +115,35 @@ same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "don
 grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
 grep -q "point-failed" log.txt || fail "nothing was said about the failure"
 
+# Another corpus under the old name, among the corpora of a sweep: no numbers of the old one.
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=300 --set run.seed=2 --out d.h5 >/dev/null
+grep -v corpus base.yaml >bare.yaml
+cp c.h5 e.h5
+over() {
+    "$UNBRAID" sweep -c bare.yaml --set sweep.command=disentangle --set sweep.method=grid \
+        --set "sweep.parameters=corpus.path = $1" --out over "$2"
+}
+over "c.h5, e.h5" --json >said.txt 2>log.txt
+same "a sweep over corpora" "$(json said.txt ended) $(json said.txt failed)" "2 0"
+cp over/sweep.csv before.csv
+mv e.h5 f.h5
+cp d.h5 e.h5
+for flag in --json --failed-only; do
+    over "c.h5, e.h5" $flag >said.txt 2>log.txt && rc=0 || rc=$?
+    same "exit code on another corpus ($flag)" "$rc" 2
+    same "sentences ($flag)" "$(grep -c '^unbraid: ' log.txt)" 1
+    grep -q "was made from another corpus: e.h5 had digest" log.txt || fail "another corpus: $(cat log.txt)"
+done
+on 2 sweep -c base.yaml --set sweep.command=disentangle --set sweep.method=grid \
+    --set "sweep.parameters=corpus.path = c.h5, e.h5" --out over >said.txt 2>log.txt && rc=0 || rc=$?
+grep -q "was made from another corpus" log.txt || fail "another corpus, two ranks: $(cat log.txt)"
+mv f.h5 e.h5
+over "c.h5, e.h5" --json >said.txt 2>log.txt || fail "the old corpus again: $(cat log.txt)"
+cmp before.csv over/sweep.csv || fail "the old corpus again: another table"
+# One that cannot be read is the failure of its points.
+over "c.h5, gone.h5" --json >said.txt 2>log.txt
+same "a corpus that is not there" "$(json said.txt ended) $(json said.txt failed)" "2 1"
+
 # --failed-only: what failed is tried again, and nothing else is touched.  Three points are in the way
 # of something (their folders hold a stranger's file), a fourth has been lost.
 mkdir -p again/points
