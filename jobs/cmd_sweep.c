@@ -386,7 +386,9 @@ static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
     UB_TRY(ub_dir_make(s->folder));
     UB_TRY(lock_folder(s, &fd));
     (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
-    ub_status st = ub_dir_make(s->points);
+    ub_status st = ub_sweep_same_study(s);
+    if (st == UB_OK)
+        st = ub_dir_make(s->points);
     if (st == UB_OK)
         st = ub_schema_print(ub_settings_schema(), &ctx->settings, NULL, false, &text);
     if (st == UB_OK)
@@ -407,6 +409,7 @@ static ub_status forgive(crew *w)
                        "%s is not the folder of a sweep; --failed-only redoes what failed in one "
                        "and starts none",
                        w->sweep.folder);
+    UB_TRY(ub_sweep_same_study(&w->sweep));
     UB_TRY(ub_bytes_printf(&w->names, "%s", ""));
     UB_TRY(lock_folder(&w->sweep, &fd));
     ub_status st = ub_sweep_look(&w->sweep);

@@ -69,6 +69,10 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_sweep_corpora(const ub_comm *c, ub_sweep
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_same_corpus(const ub_sweep *s, const ub_settings *at,
                                                      const char *name);
 
+/* UB_EINPUT, naming the first difference, if sweep.yaml of the folder has another command, corpus
+ * or value of a setting that varies neither there nor here (sweep.resource, with rungs, varies). */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_same_study(const ub_sweep *s);
+
 /* Look at the results there are, and decide what can be decided.  Cost: a look at the folder of
  * every job without a result. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look(ub_sweep *s);

@@ -1,8 +1,9 @@
-/* Does what lies in the folder of a sweep belong to it: the same data? */
+/* Does what lies in the folder of a sweep belong to it: the same data, the same study? */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/mem.h"
+#include "io/config.h"
 #include "io/corpus_h5.h"
 #include "io/file.h"
 #include "io/rundir.h"
@@ -89,4 +90,73 @@ ub_status ub_sweep_same_corpus(const ub_sweep *s, const ub_settings *at, const c
                    "%s was made from another corpus: %s had digest %.12s... then, %.12s... now; "
                    "use another --out, or put the old file back",
                    path, at->corpus.path, then, now->digest);
+}
+
+/* Settings ------------------------------------------------------------------------------------ */
+
+static bool has(const ub_space *space, const ub_field *f)
+{
+    for (int32_t p = 0; p < space->count; p++)
+        if (space->parameter[p].field == f)
+            return true;
+    return false;
+}
+
+static ub_status compare(const ub_sweep *s, const char *section, const ub_field *f,
+                         const ub_settings *then)
+{
+    ub_bytes  a = {0}, b = {0};
+    ub_status st = ub_schema_format(f, then, &a);
+    if (st == UB_OK)
+        st = ub_schema_format(f, s->base, &b);
+    if (st == UB_OK && strcmp((const char *)a.data, (const char *)b.data) != 0)
+        st = UB_FAIL(UB_EINPUT,
+                     "%s holds a sweep with %s.%s = %s, now %s; use another --out or the old "
+                     "setting",
+                     s->folder, section, f->key, (const char *)a.data, (const char *)b.data);
+    ub_bytes_release(&a);
+    ub_bytes_release(&b);
+    return st;
+}
+
+/* Every setting that the points share. */
+static ub_status compare_all(const ub_sweep *s, const ub_settings *then, const ub_space *varied)
+{
+    const ub_schema *schema = ub_settings_schema();
+    const ub_field  *corpus = ub_schema_find(schema, "corpus.path"), *climbs = NULL;
+    if (s->promote.rungs > 1)
+        climbs = ub_schema_find(schema, s->base->sweep.resource);
+    UB_TRY(compare(s, "sweep", ub_schema_find(schema, "sweep.command"), then));
+    for (size_t i = 0; i < schema->count; i++) {
+        const ub_section *part = &schema->sections[i];
+        for (size_t j = 0; j < part->count; j++) {
+            const ub_field *f = &part->fields[j];
+            bool            matters = ub_schema_listed(s->command->sections, part->name) &&
+                           ((f->flags & UB_FIELD_FREE) == 0 || f == corpus);
+            if (matters && f != climbs && !has(varied, f) && !has(&s->space, f))
+                UB_TRY(compare(s, part->name, f, then));
+        }
+    }
+    return UB_OK;
+}
+
+ub_status ub_sweep_same_study(const ub_sweep *s)
+{
+    char         path[UB_PATH_MAX];
+    ub_settings *then = NULL;
+    ub_space     varied = {0};
+    ub_status    st = UB_OK;
+    (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
+    if (!ub_file_exists(path))
+        return UB_OK;
+    UB_TRY(UB_ALLOC(then, 1));
+    UB_TRY_OUT(ub_schema_defaults(ub_settings_schema(), then));
+    UB_TRY_OUT(ub_config_load(ub_settings_schema(), then, path));
+    UB_TRY_OUT(ub_space_parse(ub_settings_schema(), then, sizeof *then, then->sweep.parameters,
+                              then->sweep.constraints, &varied));
+    UB_TRY_OUT(compare_all(s, then, &varied));
+out:
+    ub_space_release(&varied);
+    ub_free(then);
+    return st;
 }

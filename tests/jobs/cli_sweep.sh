@@ -177,6 +177,21 @@ grep -q 'nothing to redo' said.txt || fail "nothing to redo: $(cat said.txt)"
 "$UNBRAID" sweep -c plain.yaml --out again >/dev/null 2>&1
 cmp plain/sweep.csv again/sweep.csv || fail "after --failed-only: another table"
 refuses 2 "starts none" sweep -c plain.yaml --out x --failed-only
+# One folder, one study: what its points share stays; how they are chosen and judged may change.
+refuses 2 "holds a sweep with disentangle.epochs = 9, now 8" sweep -c plain.yaml --out plain \
+    --set disentangle.epochs=8
+refuses 2 "holds a sweep with sweep.command = disentangle, now structure" sweep -c plain.yaml \
+    --out plain --set sweep.command=structure --set sweep.metric=accuracy
+refuses 2 'holds a sweep with corpus.path' sweep -c plain.yaml --out plain \
+    --set corpus.path=d.h5
+refuses 2 "holds a sweep with disentangle.epochs" sweep -c plain.yaml --out plain --failed-only \
+    --set disentangle.epochs=8
+cmp plain/sweep.yaml again/sweep.yaml || fail "a refused sweep changed sweep.yaml"
+cp -r plain turned
+"$UNBRAID" sweep -c plain.yaml --out turned --set sweep.goal=minimise --set sweep.points=1 \
+    --set "sweep.parameters=disentangle.lambda = 0.5" >said.txt 2>log.txt ||
+    fail "other points of the same study: $(cat log.txt)"
+
 # A disk that takes small files only is not the points' fault: the sweep ends, and goes on from there
 # when there is room.
 (ulimit -f 8 && "$UNBRAID" sweep -c plain.yaml --out full >said.txt 2>log.txt) && rc=0 || rc=$?
