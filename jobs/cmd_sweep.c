@@ -176,7 +176,11 @@ static ub_status conclude(crew *w, const char *name, int64_t job, ub_status st)
                              strlen(sentence)));
     }
     w->ran++;
-    return ub_sweep_look_at(&w->sweep, job);
+    UB_TRY(ub_sweep_look_at(&w->sweep, job));
+    if (w->sweep.state[job] == UB_JOB_DONE && isnan(w->sweep.job[job].result))
+        ub_log_warn("point-unjudged", "job=%lld name=%s why='its %s is not defined: worst'",
+                    (long long)job, name, w->ctx->settings.sweep.metric);
+    return UB_OK;
 }
 
 /* All ranks of the team: the study whose settings the first one has. */

@@ -33,6 +33,7 @@ typedef struct ub_sweep_corpus {
 typedef struct ub_sweep {
     const ub_settings *base;    /* borrowed */
     const ub_command  *command; /* run at every point */
+    const char        *sure;    /* a number of every eval.json that can have sweep.metric */
     char               folder[UB_TEXT_MAX], points[UB_TEXT_MAX];
     ub_space           space;
     ub_promote         promote;
@@ -73,8 +74,9 @@ UB_LOCAL UB_NODISCARD ub_status ub_sweep_same_corpus(const ub_sweep *s, const ub
  * or value of a setting that varies neither there nor here (sweep.resource, with rungs, varies). */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_same_study(const ub_sweep *s);
 
-/* Look at the results there are, and decide what can be decided.  Cost: a look at the folder of
- * every job without a result. */
+/* Look at the results there are, and decide what can be decided.  A job whose eval.json has no
+ * number sweep.metric counts as the worst there can be, like one that failed; UB_EINPUT if it says
+ * nothing of the truth.  Cost: a look at the folder of every job without a result. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look(ub_sweep *s);
 /* The same for one job. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look_at(ub_sweep *s, int64_t job);

@@ -192,6 +192,24 @@ cp -r plain turned
     --set "sweep.parameters=disentangle.lambda = 0.5" >said.txt 2>log.txt ||
     fail "other points of the same study: $(cat log.txt)"
 
+# A metric is known before anything runs; a point at which it is not defined counts as the worst.
+refuses 2 "has no number 'nonsense'; it has r2_relevant, r2_irrelevant" sweep -c plain.yaml \
+    --out x --set sweep.metric=nonsense
+refuses 2 "'disentangle' has no number 'accuracy'" sweep -c plain.yaml --out x \
+    --set sweep.metric=accuracy
+refuses 2 "'structure' has no number 'r2_relevant'" sweep -c plain.yaml --out x \
+    --set sweep.command=structure
+[ ! -e x ] || fail "a metric that nothing has: points were run"
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=300 --set synth.irrelevant=0 \
+    --set synth.tasks=1 --out i.h5 >/dev/null
+"$UNBRAID" sweep -c bare.yaml --set sweep.command=disentangle --set sweep.method=grid \
+    --set "sweep.parameters=corpus.path = i.h5, c.h5" --set sweep.metric=r2_irrelevant \
+    --set sweep.goal=minimise --out undefined --json >said.txt 2>log.txt ||
+    fail "a metric that is not defined at a point: $(cat log.txt)"
+same "not defined at one point" "$(json said.txt ended) $(json said.txt failed) $(json said.txt best_job)" \
+    "2 0 1"
+grep -q "point-unjudged job=0 .*r2_irrelevant is not defined" log.txt || fail "nothing was said: $(cat log.txt)"
+
 # A disk that takes small files only is not the points' fault: the sweep ends, and goes on from there
 # when there is room.
 (ulimit -f 8 && "$UNBRAID" sweep -c plain.yaml --out full >said.txt 2>log.txt) && rc=0 || rc=$?
@@ -221,7 +239,6 @@ refuses 2 "the grid has more than sweep.points = 7 points" sweep --out x --dry-r
     --set "sweep.parameters=disentangle.hidden = 8 .. 15" \
     --set "sweep.constraints=disentangle.hidden != 9" >grid.csv
 same "a grid with a constraint" "$(tail -n 1 grid.csv | cut -d ';' -f 1)" "# 7 points, 1 left out"
-refuses 2 "has no number 'nonsense'" sweep -c plain.yaml --out plain --set sweep.metric=nonsense
 refuses 2 "the highest rung" sweep -c plain.yaml --out x --set sweep.rule=asha \
     --set sweep.resource_min=100
 [ ! -e x ] || fail "a refused sweep left a folder"
