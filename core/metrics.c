@@ -8,6 +8,7 @@
 
 #include "core/lapack.h"
 #include "core/mem.h"
+#include "core/moments.h"
 
 double ub_accuracy(int64_t n, const uint8_t *truth, const uint8_t *decision)
 {
@@ -203,7 +204,7 @@ static void standardise(judge *j, int64_t m, const double *train, const double *
         for (int64_t i = 0; i < j->n; i++)
             square += (train[i * j->p + c] - mean) * (train[i * j->p + c] - mean);
         double sd = sqrt(square / (double)j->n);
-        double scale = sd > 1e-12 * fabs(mean) ? 1 / sd : 0;
+        double scale = ub_column_is_constant(mean, sd, j->n) ? 0 : 1 / sd;
         for (int64_t i = 0; i < j->n; i++)
             j->x[i * j->p + c] = (train[i * j->p + c] - mean) * scale;
         for (int64_t i = 0; i < m; i++)

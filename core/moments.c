@@ -1,5 +1,7 @@
 #include "core/moments.h"
 
+#include <float.h>
+#include <math.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -127,6 +129,11 @@ void ub_moments_unpack(const double *sum, ub_moments *m)
         for (int64_t j = 0; j <= i; j++)
             m->cov[i * p + j] /= (double)(m->n - 1);
     mirror(p, m->cov);
+}
+
+bool ub_column_is_constant(double mean, double sd, int64_t terms)
+{
+    return !(sd > fmax(1e-12, (double)terms * DBL_EPSILON) * fabs(mean));
 }
 
 ub_status ub_moments_of_columns(int64_t n, int32_t p, const double *x, ub_moments *out)

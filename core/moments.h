@@ -10,6 +10,7 @@
 #ifndef UB_CORE_MOMENTS_H
 #define UB_CORE_MOMENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/corpus.h"
@@ -51,6 +52,11 @@ UB_NODISCARD ub_status ub_moments_square_block(const ub_corpus *c, const double 
 
 /* m->cov from the sum of all blocks, divided by n - 1. */
 void ub_moments_unpack(const double *sum, ub_moments *m);
+
+/* Is a column constant, as far as rounding lets anybody tell?  mean: of numbers added at most
+ * `terms` in a row, which is off by up to terms eps |mean| (Higham, "Accuracy and stability of
+ * numerical algorithms", 2002, section 4.2); sd: about this mean. */
+bool ub_column_is_constant(double mean, double sd, int64_t terms);
 
 /* Moments of n x p samples stored by columns (column c at x + c * n); for tables
  * and tests.  Errors: UB_ENOMEM, UB_EARG (n < 2). */

@@ -15,7 +15,7 @@ bool ub_session_fails(const session *s, int rank, int64_t item)
     if (s->plan->fail_fraction <= 0)
         return false;
     ub_rng r = ub_rng_make(s->plan->seed ^ (uint64_t)item * 0x9E3779B97F4A7C15u,
-                           UB_RNG_REHEARSE_RANK, (uint64_t)rank << 20 | (uint64_t)s->number);
+                           UB_RNG_REHEARSE_FAILURE, (uint64_t)rank << 20 | (uint64_t)s->number);
     return ub_rng_uniform(&r) < s->plan->fail_fraction;
 }
 

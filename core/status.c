@@ -51,10 +51,12 @@ int ub_status_exit_code(ub_status st)
 
 void ub_err_set(ub_status st, const char *file, int line, const char *func, const char *fmt, ...)
 {
+    char    text[MESSAGE_MAX]; /* the last message may be among the arguments */
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(message, sizeof message, fmt, ap);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    memcpy(message, text, strlen(text) + 1);
     (void)snprintf(report, sizeof report, "%s [%s]\n  at %s:%d %s", message, ub_status_name(st),
                    file, line, func);
 }

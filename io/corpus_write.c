@@ -10,6 +10,7 @@
 #include "io/internal/format.h"
 #include "io/internal/h5.h"
 #include "io/internal/h5read.h"
+#include "io/internal/names.h"
 
 enum { CHUNK = 1 << 20, PIECE = 32 << 20, LEVEL = 4 }; /* bytes, bytes, of gzip */
 
@@ -43,9 +44,7 @@ static table describe_task(const ub_corpus *x, int32_t i)
     char    name[UB_NAME_MAX + 16];
     int32_t at = x->task_offset[i];
     (void)snprintf(name, sizeof name, "tasks/%s", x->task_name[i]);
-    for (char *p = name + 6; *p != '\0'; p++)
-        if (*p == '/')
-            *p = '.';
+    ub_name_link(name + 6);
     table t = describe(x, name, 0, x->task_offset[i + 1] - at, x->targets + at);
     t.stride = x->task_offset[x->tasks];
     t.index = i;
@@ -289,10 +288,13 @@ static ub_status verify_all(const ub_comm *c, const char *temp, const ub_corpus 
 ub_status ub_corpus_write(const ub_comm *c, const char *path, const ub_corpus *corpus, int single,
                           const char *origin)
 {
-    char  temp[UB_PATH_MAX];
-    hid_t file = -1;
-    UB_TRY(ub_comm_agree(c, ub_file_temp(path, temp)));
-    ub_status st = ub_h5_create_parallel(c, temp, &file);
+    char      temp[UB_PATH_MAX];
+    hid_t     file = -1;
+    ub_status st = ub_names_differ(corpus->tasks, corpus->task_name);
+    if (st == UB_OK)
+        st = ub_file_temp(path, temp);
+    UB_TRY(ub_comm_agree(c, st));
+    st = ub_h5_create_parallel(c, temp, &file);
     if (st == UB_OK) {
         st = write_all(c, file, path, corpus, single, origin);
         if (st == UB_EMPI)

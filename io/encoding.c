@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "io/file.h"
 #include "io/internal/h5.h"
+#include "io/internal/names.h"
 #include "io/internal/place.h"
 
 enum { VERSION = 1, PIECE = 4 << 20 }; /* PIECE: doubles of the widest rows in memory at a time */
@@ -35,10 +36,8 @@ static void add_table(encoding *x, kind what, int32_t task, int32_t columns, con
 {
     table *t = &x->table[x->tables++];
     *t = (table){.what = what, .task = task, .columns = columns};
-    int at = snprintf(t->name, sizeof t->name, "%s%s", group, name);
-    for (char *p = t->name + strlen(group); at > 0 && *p != '\0'; p++)
-        if (*p == '/') /* a name is one link */
-            *p = '.';
+    (void)snprintf(t->name, sizeof t->name, "%s%s", group, name);
+    ub_name_link(t->name + strlen(group));
 }
 
 static int32_t kept_of(const ub_model *m, int32_t i)
@@ -195,6 +194,7 @@ static ub_status prepare(encoding *x, char (*task_name)[UB_NAME_MAX], int with)
                        "the corpus has states of %d columns, the model reads %d: it is not of the "
                        "kind that the model was made from",
                        (int)x->corpus->dim, (int)s->dim);
+    UB_TRY(ub_names_differ(s->tasks, task_name));
     UB_TRY(UB_ALLOC(x->table, 2 + 2 * (int64_t)s->tasks));
     list_tables(x, task_name, with);
     for (int32_t i = 0; i < x->tables; i++)

@@ -29,7 +29,7 @@ enum { UB_ENCODE_PREDICTIONS = 1, UB_ENCODE_RECONSTRUCTIONS = 2 };
  *   with       UB_ENCODE_...: also what the heads predict, and the decoder
  *   digest     out, 64 hexadecimal digits: of the latents, as the file says it
  * Memory: the latents of this rank's episodes and a few MB.
- * Errors: UB_EINPUT (dim), UB_EIO. */
+ * Errors: UB_EINPUT (dim, task names that become one link), UB_EIO. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_encoding_write(const ub_comm *c, const char *path,
                                                        const ub_corpus *corpus, const ub_model *m,
                                                        char (*task_name)[UB_NAME_MAX], int with,

@@ -404,6 +404,21 @@ static ub_status read_config(const char *path, ub_bytes *text)
     return ub_file_read(file, text);
 }
 
+ub_status ub_rundir_corpus(const char *path, char digest[UB_SHA256_HEX])
+{
+    char     file[UB_PATH_MAX];
+    ub_bytes text = {0};
+    digest[0] = '\0';
+    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
+    if (!ub_file_exists(file))
+        return UB_OK;
+    ub_status st = ub_file_read(file, &text);
+    if (st == UB_OK)
+        head_value(&text, "corpus", digest, UB_SHA256_HEX);
+    ub_bytes_release(&text);
+    return st;
+}
+
 ub_status ub_rundir_settings(const ub_comm *c, const char *path, ub_settings *settings)
 {
     char      name[UB_PATH_MAX];

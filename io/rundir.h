@@ -68,6 +68,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_has(const ub_comm *c, const ub_ru
 /* Write down that a stage has finished ("done" ends the run).  After a barrier. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_mark(const ub_comm *c, const ub_rundir *r,
                                                     const char *stage);
+/* Digest of the corpus that the run in folder `path` began with, from its config.yaml; "" if it
+ * holds none that unbraid wrote. */
+UB_LOCAL UB_NODISCARD ub_status ub_rundir_corpus(const char *path, char digest[UB_SHA256_HEX]);
 /* The settings a run was made with, from its config.yaml; rank 0 reads and shares. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_settings(const ub_comm *c, const char *path,
                                                         ub_settings *settings);

@@ -59,6 +59,8 @@ static ub_status find_run(submission *s)
     const char       *name = slash != NULL ? slash + 1 : ctx->config;
     if (ctx->out[0] == '\0' && name[0] == '\0')
         return UB_FAIL(UB_EARG, "unbraid submit wants -c FILE or --out RUN");
+    if (ctx->out[0] == '\0' && name[0] == '.') /* runs/NAME would be runs/ itself */
+        return UB_FAIL(UB_EARG, "-c %s names no run; give --out RUN", ctx->config);
     if (ctx->out[0] != '/' && getcwd(here, sizeof here) == NULL)
         return UB_FAIL(UB_EIO, "the working folder cannot be named: %s", strerror(errno));
     if (ctx->out[0] != '\0')

@@ -176,7 +176,11 @@ static ub_status conclude(crew *w, const char *name, int64_t job, ub_status st)
                              strlen(sentence)));
     }
     w->ran++;
-    return ub_sweep_look_at(&w->sweep, job);
+    UB_TRY(ub_sweep_look_at(&w->sweep, job));
+    if (w->sweep.state[job] == UB_JOB_DONE && isnan(w->sweep.job[job].result))
+        ub_log_warn("point-unjudged", "job=%lld name=%s why='its %s is not defined: worst'",
+                    (long long)job, name, w->ctx->settings.sweep.metric);
+    return UB_OK;
 }
 
 /* All ranks of the team: the study whose settings the first one has. */
@@ -386,7 +390,9 @@ static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
     UB_TRY(ub_dir_make(s->folder));
     UB_TRY(lock_folder(s, &fd));
     (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
-    ub_status st = ub_dir_make(s->points);
+    ub_status st = ub_sweep_same_study(s);
+    if (st == UB_OK)
+        st = ub_dir_make(s->points);
     if (st == UB_OK)
         st = ub_schema_print(ub_settings_schema(), &ctx->settings, NULL, false, &text);
     if (st == UB_OK)
@@ -407,6 +413,7 @@ static ub_status forgive(crew *w)
                        "%s is not the folder of a sweep; --failed-only redoes what failed in one "
                        "and starts none",
                        w->sweep.folder);
+    UB_TRY(ub_sweep_same_study(&w->sweep));
     UB_TRY(ub_bytes_printf(&w->names, "%s", ""));
     UB_TRY(lock_folder(&w->sweep, &fd));
     ub_status st = ub_sweep_look(&w->sweep);
@@ -472,10 +479,13 @@ static ub_status run(ub_context *ctx)
         goto out;
     }
     bool any;
+    UB_TRY_OUT(ub_sweep_corpora(&ctx->world, &w.sweep));
     UB_TRY_OUT(take_failed(&w, &any));
     if (!any)
         goto out;
     if (ctx->world.rank == 0)
+        st = ub_sweep_look(&w.sweep); /* points of other data: refused before anything is written */
+    if (ctx->world.rank == 0 && st == UB_OK)
         st = put_settings(ctx, &w.sweep);
     UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
     UB_TRY_OUT(form_team(&w));

@@ -8,6 +8,7 @@
 #include "core/lambda.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/moments.h"
 #include "core/shard.h"
 #include "core/trainer.h"
 #include "io/checkpoint.h"
@@ -51,13 +52,15 @@ ub_status ub_stage_norm(const ub_comm *c, const ub_corpus *corpus, int64_t shard
     int32_t width = corpus->dim + corpus->task_offset[corpus->tasks];
     pooled  p = {corpus, shards, NULL};
     double  n = (double)corpus->episodes;
+    int64_t leaf = (corpus->episodes + shards - 1) / shards * corpus->steps;
     for (int pass = 0; pass < 2; pass++) {
         double *out = norm + pass * width;
         UB_TRY(ub_reduce_leaves(c, shards, width, pooled_leaf, &p, out));
         for (int32_t j = 0; j < width; j++) {
             out[j] /= j < corpus->dim ? n * corpus->steps : n;
             if (pass == 1)
-                out[j] = out[j] > 0 ? sqrt(out[j]) : 1;
+                out[j] =
+                    ub_column_is_constant(norm[j], sqrt(out[j]), leaf + shards) ? 1 : sqrt(out[j]);
         }
         p.mean = norm;
     }

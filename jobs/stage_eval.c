@@ -127,6 +127,33 @@ static int32_t count_right(const ub_verdicts *v, bool set)
     return right;
 }
 
+static const struct {
+    const char *section, *name, *sure;
+} numbers[] = {
+    {"structure", "accuracy", "accuracy"},
+    {"structure", "mcc", "accuracy"},
+    {"structure", "average_precision", "accuracy"},
+    {"structure", "ari", "accuracy"},
+    {"disentangle", "r2_relevant", "latents_kept"},
+    {"disentangle", "r2_irrelevant", "latents_kept"},
+    {"disentangle", "r2_irrelevant_floor", "latents_kept"},
+    {"disentangle", "latents_needed", "latents_kept"},
+    {"disentangle", "latents_kept", "latents_kept"},
+    {"disentangle", "tasks_right_number", "latents_kept"},
+    {"disentangle", "tasks_right_set", "latents_kept"},
+};
+
+const char *ub_verdicts_number(const char *sections, size_t i, const char **sure)
+{
+    for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
+        if (ub_schema_listed(sections, numbers[k].section) && i-- == 0) {
+            if (sure != NULL)
+                *sure = numbers[k].sure;
+            return numbers[k].name;
+        }
+    return NULL;
+}
+
 /* The numbers of a run come last, so that even a line-based reader finds them and not a task's. */
 ub_status ub_verdicts_json(const ub_verdicts *v, ub_bytes *out)
 {

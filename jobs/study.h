@@ -102,6 +102,10 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_eval(const ub_comm *c, const char 
 UB_LOCAL void                        ub_verdicts_release(ub_verdicts *v);
 /* One JSON object with the names scripts rely on; appended. */
 UB_LOCAL UB_NODISCARD ub_status ub_verdicts_json(const ub_verdicts *v, ub_bytes *out);
+/* Numbers of that object which a study may be judged by: the name of the i-th that a command with
+ * these settings sections finds, or NULL past the end.  sure: out, one of them that is there
+ * whenever the truth is known, also where this one is NaN; may be NULL. */
+UB_LOCAL const char *ub_verdicts_number(const char *sections, size_t i, const char **sure);
 /* Draw and write report.html; print the summary unless json; rank 0 works. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_stage_report(ub_study *s, const ub_verdicts *v);
 

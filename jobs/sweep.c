@@ -13,6 +13,7 @@
 #include "core/version.h"
 #include "io/file.h"
 #include "io/numbers.h"
+#include "jobs/study.h"
 
 static const ub_command *const commands[] = {&ub_cmd_run, &ub_cmd_structure, &ub_cmd_disentangle};
 
@@ -118,6 +119,24 @@ static ub_status set_rungs(ub_sweep *s)
     return UB_OK;
 }
 
+/* Is sweep.metric a number that the command finds? */
+static ub_status check_metric(ub_sweep *s)
+{
+    const char *metric = s->base->sweep.metric, *sections = s->command->sections, *name;
+    ub_bytes    known = {0};
+    ub_status   st = UB_OK;
+    for (size_t i = 0; (name = ub_verdicts_number(sections, i, &s->sure)) != NULL; i++) {
+        if (strcmp(name, metric) == 0)
+            goto out;
+        UB_TRY_OUT(ub_bytes_printf(&known, "%s%s", i > 0 ? ", " : "", name));
+    }
+    st = UB_FAIL(UB_EINPUT, "sweep.metric: the command '%s' has no number '%s'; it has %s",
+                 s->command->name, metric, (const char *)known.data);
+out:
+    ub_bytes_release(&known);
+    return st;
+}
+
 ub_status ub_sweep_init(const ub_settings *base, const char *folder, ub_sweep *out)
 {
     ub_sweep         s = {.base = base, .command = commands[base->sweep.command]};
@@ -138,6 +157,7 @@ ub_status ub_sweep_init(const ub_settings *base, const char *folder, ub_sweep *o
             strncmp(s.space.parameter[p].key, "slurm.", 6) == 0)
             UB_TRY_OUT(UB_FAIL(UB_EINPUT, "sweep.parameters: %s does not belong to a study",
                                s.space.parameter[p].key));
+    UB_TRY_OUT(check_metric(&s));
     UB_TRY_OUT(set_rungs(&s));
     ub_design_query q = {&s.space, base->sweep.points, (uint64_t)base->sweep.seed};
     UB_TRY_OUT(take_points(&s, design, &q));
@@ -159,6 +179,7 @@ void ub_sweep_release(ub_sweep *s)
     ub_free(s->u);
     ub_free(s->job);
     ub_free(s->state);
+    ub_free(s->corpus);
     *s = (ub_sweep){0};
 }
 
@@ -230,39 +251,45 @@ static ub_status read_result(const ub_sweep *s, const char *name, bool *done, ub
 }
 
 typedef struct wanted {
-    const char *name;
+    const char *name, *sure;
     double      value;
-    bool        found;
+    bool        truth; /* `sure` is there */
 } wanted;
 
 static ub_status take_metric(void *self, const char *name, double value, const char *text)
 {
     wanted *w = self;
     (void)text;
-    if (strcmp(name, w->name) == 0) {
+    if (strcmp(name, w->name) == 0)
         w->value = value;
-        w->found = true;
-    }
+    w->truth = w->truth || strcmp(name, w->sure) == 0;
     return UB_OK;
 }
 
 ub_status ub_sweep_look_at(ub_sweep *s, int64_t job)
 {
-    char      name[UB_SWEEP_NAME], path[UB_PATH_MAX];
-    ub_bytes  text = {0};
-    bool      done;
-    wanted    w = {.name = s->base->sweep.metric, .value = (double)NAN};
-    ub_job   *j = &s->job[job];
-    ub_status st = UB_OK;
+    char         name[UB_SWEEP_NAME], path[UB_PATH_MAX];
+    ub_settings *at = NULL;
+    ub_bytes     text = {0};
+    bool         done;
+    wanted       w = {.name = s->base->sweep.metric, .sure = s->sure, .value = (double)NAN};
+    ub_job      *j = &s->job[job];
+    ub_status    st = UB_OK;
     if (j->known)
         return UB_OK;
-    UB_TRY(name_of_job(s, j, name));
+    UB_TRY(UB_ALLOC(at, 1));
+    UB_TRY_OUT(ub_sweep_settings(s, j, at));
+    UB_TRY_OUT(ub_sweep_name(s, at, name));
+    UB_TRY_OUT(ub_sweep_same_corpus(s, at, name));
     UB_TRY_OUT(read_result(s, name, &done, &text));
     if (done) {
         UB_TRY_OUT(ub_numbers_each(&text, ub_sweep_path(s, name, "/eval.json", path, sizeof path),
                                    take_metric, &w));
-        if (!w.found)
-            UB_TRY_OUT(UB_FAIL(UB_EINPUT, "sweep.metric: %s has no number '%s'", path, w.name));
+        if (!w.truth)
+            UB_TRY_OUT(UB_FAIL(UB_EINPUT,
+                               "sweep.metric: %s has no number '%s': a sweep compares with the "
+                               "truth, and the corpus does not have it",
+                               path, w.name));
         s->state[job] = UB_JOB_DONE;
     } else if (ub_file_exists(ub_sweep_path(s, name, ".failed", path, sizeof path))) {
         s->state[job] = UB_JOB_FAILED;
@@ -270,6 +297,7 @@ ub_status ub_sweep_look_at(ub_sweep *s, int64_t job)
     j->known = s->state[job] != UB_JOB_WAITING;
     j->result = w.value;
 out:
+    ub_free(at);
     ub_bytes_release(&text);
     return st;
 }

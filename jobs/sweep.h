@@ -15,6 +15,7 @@
 #define UB_JOBS_SWEEP_H
 
 #include "core/promote.h"
+#include "core/sha256.h"
 #include "core/space.h"
 #include "io/columns.h"
 #include "jobs/command.h"
@@ -23,9 +24,16 @@ enum { UB_SWEEP_NAME = 17 };
 
 typedef enum ub_job_state { UB_JOB_WAITING, UB_JOB_DONE, UB_JOB_FAILED } ub_job_state;
 
+/* A corpus that points read. */
+typedef struct ub_sweep_corpus {
+    char key[UB_SHA256_HEX];    /* of the settings that say which */
+    char digest[UB_SHA256_HEX]; /* of its data; "": it cannot be read */
+} ub_sweep_corpus;
+
 typedef struct ub_sweep {
     const ub_settings *base;    /* borrowed */
     const ub_command  *command; /* run at every point */
+    const char        *sure;    /* a number of every eval.json that can have sweep.metric */
     char               folder[UB_TEXT_MAX], points[UB_TEXT_MAX];
     ub_space           space;
     ub_promote         promote;
@@ -36,6 +44,8 @@ typedef struct ub_sweep {
     ub_job_state      *state;              /* of them; owned */
     int64_t            jobs, cap;
     bool               decided; /* all of them */
+    ub_sweep_corpus   *corpus;  /* owned; of ub_sweep_corpora */
+    int64_t            corpora;
 } ub_sweep;
 
 /* Read the section sweep of the settings.  Errors: UB_EINPUT and others with what is wrong. */
@@ -52,8 +62,21 @@ UB_LOCAL UB_NODISCARD ub_status ub_sweep_name(const ub_sweep *s, const ub_settin
 UB_LOCAL const char *ub_sweep_path(const ub_sweep *s, const char *name, const char *suffix,
                                    char *buf, size_t cap);
 
-/* Look at the results there are, and decide what can be decided.  Cost: a look at the folder of
- * every job without a result. */
+/* Read every corpus of the points once; from here on a point in the folder that began with other
+ * data is an error of ub_sweep_look (UB_EINPUT).  One that cannot be read is not: its points fail.
+ * Cost: memory and time of a corpus, shared out to the ranks. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_sweep_corpora(const ub_comm *c, ub_sweep *s);
+/* UB_EINPUT if point `name`, with the settings `at`, was begun with other data than these. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_same_corpus(const ub_sweep *s, const ub_settings *at,
+                                                     const char *name);
+
+/* UB_EINPUT, naming the first difference, if sweep.yaml of the folder has another command, corpus
+ * or value of a setting that varies neither there nor here (sweep.resource, with rungs, varies). */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_same_study(const ub_sweep *s);
+
+/* Look at the results there are, and decide what can be decided.  A job whose eval.json has no
+ * number sweep.metric counts as the worst there can be, like one that failed; UB_EINPUT if it says
+ * nothing of the truth.  Cost: a look at the folder of every job without a result. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look(ub_sweep *s);
 /* The same for one job. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_look_at(ub_sweep *s, int64_t job);

@@ -121,3 +121,44 @@ ub_status ub_names_share(const ub_comm *c, ub_names *n)
     UB_TRY(ub_comm_bcast(c, &n->count, sizeof n->count));
     return ub_comm_agree(c, ub_names_index(n));
 }
+
+void ub_name_link(char *name)
+{
+    for (char *p = name; *p != '\0'; p++)
+        if (*p == '/')
+            *p = '.';
+}
+
+static int by_link(const void *left, const void *right)
+{
+    char a[UB_NAME_MAX], b[UB_NAME_MAX];
+    (void)snprintf(a, sizeof a, "%s", *(const char *const *)left);
+    (void)snprintf(b, sizeof b, "%s", *(const char *const *)right);
+    ub_name_link(a);
+    ub_name_link(b);
+    return strcmp(a, b);
+}
+
+ub_status ub_names_differ(int32_t tasks, char (*name)[UB_NAME_MAX])
+{
+    const char **at, *first, *second;
+    char         link[UB_NAME_MAX];
+    ub_status    st = UB_ALLOC(at, tasks);
+    UB_TRY(st);
+    for (int32_t i = 0; i < tasks; i++)
+        at[i] = name[i];
+    if (tasks > 1)
+        qsort(at, (size_t)tasks, sizeof *at, by_link);
+    for (int32_t i = 1; i < tasks && st == UB_OK; i++)
+        if (by_link(&at[i - 1], &at[i]) == 0) {
+            first = at[i - 1] < at[i] ? at[i - 1] : at[i];
+            second = at[i - 1] < at[i] ? at[i] : at[i - 1];
+            (void)snprintf(link, sizeof link, "%s", first);
+            ub_name_link(link);
+            st = UB_FAIL(UB_EINPUT,
+                         "the tasks '%s' and '%s' would both be '%s' in a file; rename one", first,
+                         second, link);
+        }
+    ub_free(at);
+    return st;
+}

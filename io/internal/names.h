@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/bytes.h"
+#include "core/corpus.h"
 #include "core/status.h"
 #include "mpi/comm.h"
 
@@ -32,5 +33,10 @@ UB_LOCAL UB_NODISCARD ub_status ub_names_split(ub_names *n, const char *list);
 UB_LOCAL void ub_names_text(const ub_names *n, char *text, size_t cap);
 /* Rank 0's list on every rank, indexed. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_names_share(const ub_comm *c, ub_names *n);
+
+/* Make a name one link of an HDF5 file: infos/goal becomes infos.goal. */
+UB_LOCAL void ub_name_link(char *name);
+/* UB_EINPUT, naming both, if two tasks become the same link.  Cost: a sort. */
+UB_LOCAL UB_NODISCARD ub_status ub_names_differ(int32_t tasks, char (*name)[UB_NAME_MAX]);
 
 #endif /* UB_IO_INTERNAL_NAMES_H */

@@ -112,6 +112,34 @@ static void shapes(void)
     CU_ASSERT_EQUAL(ub_corpus_segments(&c), 5);
 }
 
+/* Mean and deviation of n numbers near x, added one to another. */
+static bool constant(double x, double spread, int64_t n)
+{
+    double mean = 0, square = 0;
+    for (int64_t i = 0; i < n; i++)
+        mean += x + (i % 2 == 0 ? spread : -spread);
+    mean /= (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        double d = x + (i % 2 == 0 ? spread : -spread) - mean;
+        square += d * d;
+    }
+    double sd = sqrt(square / (double)n);
+    CU_ASSERT(x == 0 || spread > 0 || n < 3 || sd > 0); /* rounding, or this tests nothing */
+    return ub_column_is_constant(mean, sd, n);
+}
+
+static void rounding(void)
+{
+    for (int64_t n = 10; n <= 1000000; n *= 10) {
+        CU_ASSERT(constant(0.1, 0, n) && constant(-0.7, 0, n));
+        CU_ASSERT(!constant(0.1, 1e-9, n) && !constant(0, 1e-140, n));
+        CU_ASSERT(!constant(1e6, 1e-3, n));
+    }
+    CU_ASSERT(constant(0, 0, 10));
+    CU_ASSERT(!ub_column_is_constant(0, 1e-300, 10));
+}
+
 UB_SUITE("moments", {"blocks of a corpus make the moments of its columns", blocks_make_moments},
          {"digests of parts make the digest of the whole", digests_combine},
+         {"rounding is not taken for variance", rounding},
          {"impossible shapes are refused", shapes})

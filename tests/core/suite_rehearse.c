@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/internal/rehearse.h"
+#include "core/rng.h"
 #include "tests/support/suite.h"
 
 static ub_rehearsal plan_of(const char *policy, int ranks, int64_t items)
@@ -201,6 +202,20 @@ static void mishaps(void)
     UB_CHECK_FAILS(ub_rehearse(&p, &r), UB_ESTATE, "restarts");
 }
 
+/* The stream that makes a rank slow must not be the one that makes an item fail there. */
+static void own_streams(void)
+{
+    enum { SESSIONS = 64 };
+    ub_rehearsal plan = {.seed = 7, .fail_fraction = 0.5};
+    int          same = 0;
+    for (int n = 0; n < SESSIONS; n++) {
+        session s = {.plan = &plan, .number = n};
+        ub_rng  g = ub_rng_make(plan.seed, UB_RNG_REHEARSE_RANK, (uint64_t)n);
+        same += ub_session_fails(&s, 0, 0) == (ub_rng_uniform(&g) < plan.fail_fraction);
+    }
+    CU_ASSERT(same > 0 && same < SESSIONS);
+}
+
 static void choice(void)
 {
     ub_sched_pick k;
@@ -259,5 +274,6 @@ UB_SUITE("rehearse", {"equal rehearsals give equal results", deterministic},
          {"times have the mean and spread that were asked for", times},
          {"the bars hold at another seed", bars},
          {"deaths, preemption and failing items cost what they must", mishaps},
+         {"slow ranks and failing items are drawn apart", own_streams},
          {"the choice follows ranks and costs, and keeps what is given", choice},
          {"rehearsals that make no sense are refused", refusals})

@@ -115,6 +115,14 @@ static void suggestions(void)
     CU_ASSERT_EQUAL(m.count, 3);
 }
 
+static void quoting(void)
+{
+    ub_status st = UB_FAIL(UB_EIO, "the disk of %d is full", 7);
+    UB_CHECK_FAILS(UB_FAIL(st, "farm: %s", ub_err_message()), UB_EIO, "the disk of 7 is full");
+    CU_ASSERT_STRING_EQUAL(ub_err_message(), "farm: the disk of 7 is full");
+    CU_ASSERT_PTR_NOT_NULL(strstr(ub_err_report(), "farm: the disk of 7 is full ["));
+}
+
 static void identity(void)
 {
     mine     m;
@@ -323,6 +331,7 @@ static void lists(void)
 UB_SUITE("schema", {"every type takes its value", values},
          {"what is no value is refused and changes nothing", refusals},
          {"a misspelt name is answered with the nearest", suggestions},
+         {"a sentence may quote the one before it", quoting},
          {"the identity leaves out what cannot change a result", identity},
          {"printed settings read back to the same values", round_trip},
          {"the tables are complete and their defaults are valid", tables_are_sound},

@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/shard.h"
 #include "core/synth.h"
+#include "io/encoding.h"
 #include "io/file.h"
 #include "io/internal/format.h"
 #include "io/internal/h5.h"
@@ -433,6 +434,29 @@ static void names_become_links(void)
     ub_corpus_release(&b);
 }
 
+/* Two names that become one link, in a corpus and in an encoding. */
+static void links_collide(void)
+{
+    ub_settings        s;
+    ub_corpus          a = {0};
+    char               digest[UB_SHA256_HEX];
+    ub_encoding_origin origin = {.model = "", .trained = "", .corpus = "", .version = ""};
+    const char        *path = file_named("collide.h5");
+    settings_for(&s, path, 10, 0);
+    s.synth.samples = 5;
+    synthesize(&s, &a);
+    (void)snprintf(a.task_name[0], UB_NAME_MAX, "a/b");
+    (void)snprintf(a.task_name[a.tasks - 1], UB_NAME_MAX, "a.b");
+    UB_CHECK_FAILS(ub_corpus_write(ub_world, path, &a, 0, ""), UB_EINPUT,
+                   "the tasks 'a/b' and 'a.b' would both be 'a.b' in a file; rename one");
+    ub_model m = {.shape = {.dim = a.dim, .latents = 1, .tasks = a.tasks}};
+    UB_CHECK_FAILS(ub_encoding_write(ub_world, path, &a, &m, a.task_name, 0, &origin, digest),
+                   UB_EINPUT,
+                   "the tasks 'a/b' and 'a.b' would both be 'a.b' in a file; rename one");
+    CU_ASSERT_FALSE(ub_file_exists(path));
+    ub_corpus_release(&a);
+}
+
 static void choices_are_layouts(void)
 {
     const ub_field  *f = ub_schema_find(ub_settings_schema(), "corpus.format");
@@ -469,5 +493,6 @@ UB_SUITE("corpus", {"a corpus written as float64 reads back bit by bit", double_
          {"text where numbers belong is refused", texts_are_refused},
          {"a failed write leaves the old file and nothing else", failed_write_leaves_nothing},
          {"a task named like a path becomes one link", names_become_links},
+         {"task names that become one link are refused", links_collide},
          {"the choices of corpus.format are the layouts", choices_are_layouts},
          {"no handle of HDF5 is left open", nothing_is_left_open})

@@ -121,6 +121,10 @@ b"
 refuses 2 'SLURM gives a meaning' submit -c study.yaml --out 'a%b'
 refuses 2 "no file" submit -c study.yaml --set corpus.path=absent.h5
 refuses 2 "corpus.path is empty" submit --out x
+cp study.yaml .yaml
+refuses 2 "-c .yaml names no run; give --out RUN" submit -c .yaml --dry-run
+refuses 2 "names no run; give --out RUN" submit -c "$PWD/.yaml"
+[ ! -e runs/slurm-job.sh ] || fail "a run in runs/ itself"
 refuses 2 "-c FILE or --out" submit --set corpus.path=c.h5
 printf 'slurm: {partitoin: x}\n' >wrong.yaml
 refuses 2 "did you mean 'partition'" submit -c study.yaml --site wrong.yaml

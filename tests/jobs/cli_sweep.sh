@@ -115,6 +115,35 @@ same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "don
 grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
 grep -q "point-failed" log.txt || fail "nothing was said about the failure"
 
+# Another corpus under the old name, among the corpora of a sweep: no numbers of the old one.
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=300 --set run.seed=2 --out d.h5 >/dev/null
+grep -v corpus base.yaml >bare.yaml
+cp c.h5 e.h5
+over() {
+    "$UNBRAID" sweep -c bare.yaml --set sweep.command=disentangle --set sweep.method=grid \
+        --set "sweep.parameters=corpus.path = $1" --out over "$2"
+}
+over "c.h5, e.h5" --json >said.txt 2>log.txt
+same "a sweep over corpora" "$(json said.txt ended) $(json said.txt failed)" "2 0"
+cp over/sweep.csv before.csv
+mv e.h5 f.h5
+cp d.h5 e.h5
+for flag in --json --failed-only; do
+    over "c.h5, e.h5" $flag >said.txt 2>log.txt && rc=0 || rc=$?
+    same "exit code on another corpus ($flag)" "$rc" 2
+    same "sentences ($flag)" "$(grep -c '^unbraid: ' log.txt)" 1
+    grep -q "was made from another corpus: e.h5 had digest" log.txt || fail "another corpus: $(cat log.txt)"
+done
+on 2 sweep -c base.yaml --set sweep.command=disentangle --set sweep.method=grid \
+    --set "sweep.parameters=corpus.path = c.h5, e.h5" --out over >said.txt 2>log.txt && rc=0 || rc=$?
+grep -q "was made from another corpus" log.txt || fail "another corpus, two ranks: $(cat log.txt)"
+mv f.h5 e.h5
+over "c.h5, e.h5" --json >said.txt 2>log.txt || fail "the old corpus again: $(cat log.txt)"
+cmp before.csv over/sweep.csv || fail "the old corpus again: another table"
+# One that cannot be read is the failure of its points.
+over "c.h5, gone.h5" --json >said.txt 2>log.txt
+same "a corpus that is not there" "$(json said.txt ended) $(json said.txt failed)" "2 1"
+
 # --failed-only: what failed is tried again, and nothing else is touched.  Three points are in the way
 # of something (their folders hold a stranger's file), a fourth has been lost.
 mkdir -p again/points
@@ -148,6 +177,39 @@ grep -q 'nothing to redo' said.txt || fail "nothing to redo: $(cat said.txt)"
 "$UNBRAID" sweep -c plain.yaml --out again >/dev/null 2>&1
 cmp plain/sweep.csv again/sweep.csv || fail "after --failed-only: another table"
 refuses 2 "starts none" sweep -c plain.yaml --out x --failed-only
+# One folder, one study: what its points share stays; how they are chosen and judged may change.
+refuses 2 "holds a sweep with disentangle.epochs = 9, now 8" sweep -c plain.yaml --out plain \
+    --set disentangle.epochs=8
+refuses 2 "holds a sweep with sweep.command = disentangle, now structure" sweep -c plain.yaml \
+    --out plain --set sweep.command=structure --set sweep.metric=accuracy
+refuses 2 'holds a sweep with corpus.path' sweep -c plain.yaml --out plain \
+    --set corpus.path=d.h5
+refuses 2 "holds a sweep with disentangle.epochs" sweep -c plain.yaml --out plain --failed-only \
+    --set disentangle.epochs=8
+cmp plain/sweep.yaml again/sweep.yaml || fail "a refused sweep changed sweep.yaml"
+cp -r plain turned
+"$UNBRAID" sweep -c plain.yaml --out turned --set sweep.goal=minimise --set sweep.points=1 \
+    --set "sweep.parameters=disentangle.lambda = 0.5" >said.txt 2>log.txt ||
+    fail "other points of the same study: $(cat log.txt)"
+
+# A metric is known before anything runs; a point at which it is not defined counts as the worst.
+refuses 2 "has no number 'nonsense'; it has r2_relevant, r2_irrelevant" sweep -c plain.yaml \
+    --out x --set sweep.metric=nonsense
+refuses 2 "'disentangle' has no number 'accuracy'" sweep -c plain.yaml --out x \
+    --set sweep.metric=accuracy
+refuses 2 "'structure' has no number 'r2_relevant'" sweep -c plain.yaml --out x \
+    --set sweep.command=structure
+[ ! -e x ] || fail "a metric that nothing has: points were run"
+"$UNBRAID" synth --set synth.kind=latent --set synth.samples=300 --set synth.irrelevant=0 \
+    --set synth.tasks=1 --out i.h5 >/dev/null
+"$UNBRAID" sweep -c bare.yaml --set sweep.command=disentangle --set sweep.method=grid \
+    --set "sweep.parameters=corpus.path = i.h5, c.h5" --set sweep.metric=r2_irrelevant \
+    --set sweep.goal=minimise --out undefined --json >said.txt 2>log.txt ||
+    fail "a metric that is not defined at a point: $(cat log.txt)"
+same "not defined at one point" "$(json said.txt ended) $(json said.txt failed) $(json said.txt best_job)" \
+    "2 0 1"
+grep -q "point-unjudged job=0 .*r2_irrelevant is not defined" log.txt || fail "nothing was said: $(cat log.txt)"
+
 # A disk that takes small files only is not the points' fault: the sweep ends, and goes on from there
 # when there is room.
 (ulimit -f 8 && "$UNBRAID" sweep -c plain.yaml --out full >said.txt 2>log.txt) && rc=0 || rc=$?
@@ -177,7 +239,6 @@ refuses 2 "the grid has more than sweep.points = 7 points" sweep --out x --dry-r
     --set "sweep.parameters=disentangle.hidden = 8 .. 15" \
     --set "sweep.constraints=disentangle.hidden != 9" >grid.csv
 same "a grid with a constraint" "$(tail -n 1 grid.csv | cut -d ';' -f 1)" "# 7 points, 1 left out"
-refuses 2 "has no number 'nonsense'" sweep -c plain.yaml --out plain --set sweep.metric=nonsense
 refuses 2 "the highest rung" sweep -c plain.yaml --out x --set sweep.rule=asha \
     --set sweep.resource_min=100
 [ ! -e x ] || fail "a refused sweep left a folder"
