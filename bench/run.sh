@@ -10,7 +10,8 @@
 # overhead_error its standard error.  journal: ten million records read back.  rcot: time,
 # size and power of rcot; neural: those of cmi_neural.
 # train: a step of stage 2, in turns with PyTorch's, at the published size and at ten times its width;
-# two ranks against one; what the fixed order of the sums costs.
+# two ranks against one, and two that share nothing but the machine (speedup_2_ceiling); what the fixed
+# order of the sums costs.
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/bench/bench
@@ -119,6 +120,7 @@ train_summary() {
         echo "vs_pytorch_$size=$(ratio "$(value pytorch_${size}_ms)" "$(value unbraid_${size}_ms)")"
     done
     echo "speedup_2=$(least speedup_2_256 speedup_2_640)"
+    echo "speedup_2_ceiling=$(least speedup_2_ceiling_256 speedup_2_ceiling_640)"
     echo "reproducible_sum_overhead=$(most sum_overhead_1_64 sum_overhead_1_256 sum_overhead_1_640)"
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/lapack.h"
 #include "core/mem.h"
+#include "core/shard.h"
 
 ub_status ub_moments_init(ub_moments *m, int64_t n, int32_t columns)
 {
@@ -107,11 +108,13 @@ ub_status ub_moments_square_block(const ub_corpus *c, const double *mean, int64_
     /* The product is added to zeros: told to overwrite, OpenBLAS clears its target at a third of
      * the speed. */
     memset(out, 0, ((size_t)p * ((size_t)p + 1) / 2) * sizeof *out);
-    for (int64_t at = 0; at < count; at += UB_MOMENTS_STRIP) {
-        int rows = (int)(count - at < UB_MOMENTS_STRIP ? count - at : UB_MOMENTS_STRIP);
-        for (int64_t r = 0; r < rows; r++) {
-            centre(state, row_states(c, first + at + r), mean, strip + r * p);
-            centre(p - state, row_targets(c, first + at + r), mean + state, strip + r * p + state);
+    int64_t strips = (count + UB_MOMENTS_STRIP - 1) / UB_MOMENTS_STRIP;
+    for (int64_t i = 0; i < strips; i++) {
+        ub_range of = ub_part(count, strips, i);
+        int      rows = (int)of.count;
+        for (int64_t r = 0, e = first + of.first; r < rows; r++, e++) {
+            centre(state, row_states(c, e), mean, strip + r * p);
+            centre(p - state, row_targets(c, e), mean + state, strip + r * p + state);
         }
         dsfrk_("N", "U", "N", &p, &rows, &one, strip, &p, &one, out);
     }

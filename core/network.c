@@ -1,7 +1,6 @@
 #include "core/network.h"
 
 #include <cblas.h>
-#include <string.h>
 
 #include "core/internal/simd.h"
 #include "core/internal/vector.h"
@@ -77,12 +76,25 @@ UB_SIMD void ub_dense_unact(ub_activation act, int64_t count, const ub_real *res
         }
 }
 
-UB_SIMD static void add_rows(int64_t n, int32_t out, const ub_real *restrict delta,
-                             ub_real *restrict bias)
+/* Columns of a block at a time: their sums stay in registers. */
+UB_SIMD static void sum_rows(int64_t n, int32_t           out, const ub_real *restrict delta,
+                             ub_real *restrict bias, bool add)
 {
-    for (int64_t r = 0; r < n; r++, delta += out)
-        for (int32_t o = 0; o < out; o++)
-            bias[o] += delta[o];
+    enum { BLOCK = 64 };
+    for (int32_t first = 0; first < out; first += BLOCK) {
+        int32_t        count = out - first < BLOCK ? out - first : BLOCK;
+        const ub_real *row = delta + first;
+        ub_real        sum[BLOCK] = {0};
+        for (int64_t r = 0; r < n; r++, row += out)
+            if (count == BLOCK)
+                for (int32_t o = 0; o < BLOCK; o++)
+                    sum[o] += row[o];
+            else
+                for (int32_t o = 0; o < count; o++)
+                    sum[o] += row[o];
+        for (int32_t o = 0; o < count; o++)
+            bias[first + o] = add ? bias[first + o] + sum[o] : sum[o];
+    }
 }
 
 void ub_dense_below(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *delta,
@@ -99,10 +111,7 @@ void ub_dense_gradient(const ub_layer *layer, int64_t n, const ub_real *x, const
                  delta + first, layer->out, x, layer->in, add ? 1 : 0, out, layer->in);
     if (first + count < layer->out)
         return;
-    ub_real *bias = out + (int64_t)count * layer->in;
-    if (!add)
-        memset(bias, 0, (size_t)layer->out * sizeof *bias);
-    add_rows(n, layer->out, delta, bias);
+    sum_rows(n, layer->out, delta, out + (int64_t)count * layer->in, add);
 }
 
 void ub_dense_backward(const ub_layer *layer, const ub_real *w, int64_t n, const ub_real *x,

@@ -36,10 +36,13 @@ typedef float ub_real;
 #define ub_heads_strength ub_heads_strength_single
 #define ub_penalty_at ub_penalty_at_single
 
+#define ub_objective_back ub_objective_back_single
 #define ub_objective_batch ub_objective_batch_single
 #define ub_objective_fold ub_objective_fold_single
+#define ub_objective_forward ub_objective_forward_single
 #define ub_objective_gradient ub_objective_gradient_single
 #define ub_objective_init ub_objective_init_single
+#define ub_objective_join ub_objective_join_single
 #define ub_objective_mu ub_objective_mu_single
 #define ub_objective_pass ub_objective_pass_single
 #define ub_objective_release ub_objective_release_single

@@ -26,6 +26,7 @@ typedef enum ub_rng_purpose {
     UB_RNG_REHEARSE_ITEM,
     UB_RNG_REHEARSE_RANK,
     UB_RNG_DESIGN,
+    UB_RNG_SHAPES,
     UB_RNG_REHEARSE_FAILURE
 } ub_rng_purpose;
 

@@ -211,7 +211,7 @@ static bool ends_epoch(const ub_trainer *t, position at)
     return (at.step + 1) % t->steps == 0;
 }
 
-static void pass(ub_trainer *t, int64_t s)
+static void pass(ub_trainer *t, ub_range shards)
 {
     position        at = position_of(t);
     int64_t         before = t->first * ub_trainer_each(t);
@@ -220,7 +220,7 @@ static void pass(ub_trainer *t, int64_t s)
                             .phase = before + (int64_t)t->at.phase,
                             .lambda = lambda_at(t, at.step),
                             .last = ends_epoch(t, at)};
-    t->api->pass(t->learner, &step, s);
+    t->api->pass(t->learner, &step, shards);
 }
 
 ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
@@ -237,9 +237,10 @@ ub_status ub_trainer_shard(ub_trainer *t, int64_t s, void *part)
         t->api->evaluate(t->learner, t->settings.disentangle.lambda, s, part);
         set = t->facts.terms;
     } else {
-        pass(t, s);
+        pass(t, (ub_range){s, 1});
         for (int32_t k = 0; k < t->facts.ranges; k++)
-            t->api->part(t->learner, s, k, (char *)part + (size_t)t->facts.at[k] * t->api->size);
+            t->api->part(t->learner, s, k, (char *)part + (size_t)t->facts.at[k] * t->api->size,
+                         false);
     }
     memset((char *)part + (size_t)set * t->api->size, 0, (size_t)(t->width - set) * t->api->size);
     return UB_OK;
@@ -258,13 +259,13 @@ int32_t ub_trainer_ranges(const ub_trainer *t, const int64_t **at)
 
 void ub_trainer_pass(ub_trainer *t)
 {
-    for (int64_t s = t->own.first; s < t->own.first + t->own.count; s++)
-        pass(t, s);
+    if (t->own.count > 0)
+        pass(t, t->own);
 }
 
-void ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part)
+void ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part, bool add)
 {
-    t->api->part(t->learner, s, k, part);
+    t->api->part(t->learner, s, k, part, add);
 }
 
 static void update(ub_trainer *t, int32_t k, double scale, const void *gradient)

@@ -81,19 +81,20 @@ UB_NODISCARD ub_status ub_trainer_apply(ub_trainer *t, const void *sum);
  * at[k + 1] - 1, of all ranges; the same numbers, whoever updates which range.
  *
  *   ub_trainer_pass(t);                                 forward and back, with all own shards
- *   for every range k: sum over shards s, in tree order, of ub_trainer_part(t, s, k, part);
+ *   for every range k: sum over shards s, in tree order, of ub_trainer_part(t, s, k, part, false);
  *   ub_trainer_update(t, k, sum);                       once a range, on any copy
  *   give the range of the first of ub_trainer_vectors() to all copies;
  *   add up ub_trainer_tail() over the copies (0 where a copy has updated nothing);
  *   ub_trainer_step(t);                                 on all copies
  *
  * UB_ENUMERIC from ub_trainer_step: the sums are not finite, and the weights are lost. */
-bool                   ub_trainer_evaluates(const ub_trainer *t); /* no step: use shard and apply */
-int32_t                ub_trainer_ranges(const ub_trainer *t, const int64_t **at);
-void                   ub_trainer_pass(ub_trainer *t);
-void                   ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part);
-void                   ub_trainer_update(ub_trainer *t, int32_t k, const void *sum);
-double                *ub_trainer_tail(ub_trainer *t, int64_t *count);
+bool    ub_trainer_evaluates(const ub_trainer *t); /* no step: use shard and apply */
+int32_t ub_trainer_ranges(const ub_trainer *t, const int64_t **at);
+void    ub_trainer_pass(ub_trainer *t);
+/* add: add it to part, number by number, instead of setting part: the same bits, and faster. */
+void    ub_trainer_part(const ub_trainer *t, int64_t s, int32_t k, void *part, bool add);
+void    ub_trainer_update(ub_trainer *t, int32_t k, const void *sum);
+double *ub_trainer_tail(ub_trainer *t, int64_t *count);
 UB_NODISCARD ub_status ub_trainer_step(ub_trainer *t);
 /* Weights (where gradients are clipped: the gradient, with which every copy updates all weights in
  * ub_trainer_step), then what the optimiser keeps, each a vector in those ranges.  The others than

@@ -19,10 +19,10 @@ typedef struct stepping {
     double         updated; /* seconds of the step at hand */
 } stepping;
 
-static void part(void *self, int64_t leaf, int32_t k, void *out)
+static void part(void *self, int64_t leaf, int32_t k, void *out, bool add)
 {
     const stepping *s = self;
-    ub_trainer_part(s->trainer, leaf, k, out);
+    ub_trainer_part(s->trainer, leaf, k, out, add);
 }
 
 static void update(void *self, int32_t k, const void *sum)

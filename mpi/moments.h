@@ -11,7 +11,9 @@
 
 /* Moments of the whole corpus on every rank; the same bytes at any rank count.
  *   corpus  its local episodes are ub_rows_of_rank(N, shards, size, rank)
- * Cost: N p^2 / size flops, p^2 * (log2(shards) + 1) doubles of memory a rank.
+ * Leaves of the sum are the shards; while they have fewer than 512 episodes there are half as many,
+ * and episodes of one leaf that lie on two ranks come together on one.
+ * Cost: N p^2 / min(size, leaves) flops, p^2 (1 + (log2(leaves) + 1) / 2) doubles of memory a rank.
  * Errors: UB_EINPUT with the dataset-independent position (episode, step or task,
  * component) of the first value that is not finite. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_moments_gather(const ub_comm *c, const ub_corpus *corpus,

@@ -1,7 +1,6 @@
 #include "mpi/sum.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -190,12 +189,17 @@ static void add(const ub_sum *s, int32_t k, void *x, const void *y)
 static void sum_own(ub_sum *s, const ub_sum_ops *ops, void *self, int32_t k, int64_t a, int64_t b,
                     void *out, int level)
 {
+    int64_t middle = middle_of(a, b);
     if (b - a == 1) {
-        ops->part(self, a, k, out);
+        ops->part(self, a, k, out, false);
         return;
     }
-    sum_own(s, ops, self, k, a, middle_of(a, b), out, level);
-    sum_own(s, ops, self, k, middle_of(a, b), b, s->scratch[level], level + 1);
+    sum_own(s, ops, self, k, a, middle, out, level);
+    if (b - middle == 1) {
+        ops->part(self, middle, k, out, true);
+        return;
+    }
+    sum_own(s, ops, self, k, middle, b, s->scratch[level], level + 1);
     add(s, k, out, s->scratch[level]);
 }
 

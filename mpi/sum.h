@@ -12,6 +12,7 @@
 #ifndef UB_MPI_SUM_H
 #define UB_MPI_SUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,9 @@
 typedef struct ub_sum ub_sum;
 
 typedef struct ub_sum_ops {
-    /* Set out, the numbers of range k, to the contribution of a leaf held here. */
-    void (*part)(void *self, int64_t leaf, int32_t k, void *out);
+    /* Set out, the numbers of range k, to the contribution of a leaf held here; or add it to them,
+     * with the bits of one addition a number: the contribution may never stand in memory. */
+    void (*part)(void *self, int64_t leaf, int32_t k, void *out, bool add);
     /* The sum of range k, which this rank owns, is there. */
     void (*done)(void *self, int32_t k, const void *sum);
 } ub_sum_ops;

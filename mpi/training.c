@@ -32,9 +32,9 @@ void ub_training_release(ub_training *x)
     *x = (ub_training){0};
 }
 
-static void part(void *self, int64_t leaf, int32_t k, void *out)
+static void part(void *self, int64_t leaf, int32_t k, void *out, bool add)
 {
-    ub_trainer_part(self, leaf, k, out);
+    ub_trainer_part(self, leaf, k, out, add);
 }
 
 static void done(void *self, int32_t k, const void *sum)

@@ -7,12 +7,13 @@
  *
  * p-value: T(0) is the statistic, T(1), T(2), ... those of surrogates in which X is permuted.
  * `local`: every place takes the X of one of its ci.k_perm nearest neighbours in Z, itself among
- * them, each at most once where possible, in random order (Runge 2018, Algorithm 1), so that X
- * keeps its dependence on Z.  `global`, and always without Z: any permutation; that tests X
- * against (Y, Z) together.  With b of B surrogates T >= T(0), p = (b + 1) / (B + 1).  Sampling ends
- * early at the h-th such surrogate, the l-th of all, with p = h / l (Besag and Clifford 1991):
- * P(p <= a) <= a for every a under exchangeability, at a cost of about h / p surrogates.
- * The smallest p is 1 / (B + 1), and the evidence is bounded by its quantile: 9.5 for 499.
+ * them, in random order, each X exactly once (Runge 2018, Algorithm 1, where a place whose
+ * neighbours are all taken uses one twice; here others give way: rearrange), so that X keeps its
+ * dependence on Z.  `global`, and always without Z: any permutation; that tests X against (Y, Z)
+ * together.  With b of B surrogates T >= T(0), p = (b + 1) / (B + 1).  Sampling ends early at the
+ * h-th such surrogate, the l-th of all, with p = h / l (Besag and Clifford 1991): P(p <= a) <= a
+ * for every a under exchangeability, at a cost of about h / p surrogates. The smallest p is 1 / (B
+ * + 1), and the evidence is bounded by its quantile: 9.5 for 499.
  *
  * X, the side that moves, is the one with fewer columns, with as many the one whose first column
  * comes first; T is symmetric, so exchanging the sides changes no bit. */
@@ -30,10 +31,6 @@
 #include "core/special.h"
 
 enum { LANES = UB_CMI_LANES, MOST_GROUPS = 4 };
-
-typedef struct state {
-    ub_sampled base;
-} state;
 
 /* What one question needs while its surrogates are drawn. */
 typedef struct draw {
@@ -53,39 +50,22 @@ typedef struct draw {
     ub_rng   rng;
 } draw;
 
-static void close_state(void *self)
-{
-    state *s = self;
-    if (s == NULL)
-        return;
-    ub_sampled_close(&s->base);
-    ub_free(s);
-}
-
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings, void **out)
 {
-    state    *s = NULL;
-    ub_status st = UB_OK;
-    UB_TRY_OUT(UB_ALLOC(s, 1));
-    UB_TRY_OUT(ub_sampled_open("cmi_knn", data, settings, &s->base));
-    *out = s;
-    return UB_OK;
-out:
-    close_state(s);
-    return st;
+    return ub_sampled_create("cmi_knn", data, settings, out);
 }
 
 /* Column c in the units of distances.  A constant column of Z is 0 and separates nothing. */
-static ub_status scale_column(const state *s, int32_t c, double *out)
+static ub_status scale_column(const ub_sampled *s, int32_t c, double *out)
 {
-    const ub_moments *m = s->base.data->moments;
-    const double     *v = s->base.data->samples + c * m->n;
+    const ub_moments *m = s->data->moments;
+    const double     *v = s->data->samples + c * m->n;
     double            sd = sqrt(m->cov[(int64_t)c * m->columns + c]);
     bool              constant = sd <= UB_GAUSS_CONSTANT * fabs(m->mean[c]);
-    if (s->base.set->ci.scaling == UB_SCALING_RANK)
+    if (s->set->ci.scaling == UB_SCALING_RANK)
         return ub_ranks(m->n, v, out);
     for (int64_t i = 0; i < m->n; i++)
-        if (s->base.set->ci.scaling == UB_SCALING_RAW)
+        if (s->set->ci.scaling == UB_SCALING_RAW)
             out[i] = v[i];
         else
             out[i] = constant ? 0 : (v[i] - m->mean[c]) / sd;
@@ -93,9 +73,9 @@ static ub_status scale_column(const state *s, int32_t c, double *out)
 }
 
 /* The estimator on the scaled columns of a question. */
-static ub_status make_cmi(const state *s, const ub_ci_query *q, ub_cmi **out)
+static ub_status make_cmi(const ub_sampled *s, const ub_ci_query *q, ub_cmi **out)
 {
-    int64_t        n = s->base.data->moments->n;
+    int64_t        n = s->data->moments->n;
     int32_t        columns = q->nx + q->ny + q->nz;
     double        *scaled = NULL;
     const double **at = NULL;
@@ -110,7 +90,7 @@ static ub_status make_cmi(const state *s, const ub_ci_query *q, ub_cmi **out)
         at[i] = scaled + i * n;
     }
     UB_TRY_OUT(ub_cmi_create(n, q->nx, q->ny, q->nz, at, at + q->nx, at + q->nx + q->ny,
-                             (int32_t)s->base.set->ci.k, s->base.set->ci.estimator, out));
+                             (int32_t)s->set->ci.k, s->set->ci.estimator, out));
 out:
     ub_free(at);
     ub_free(scaled);
@@ -132,12 +112,12 @@ static void release_draw(draw *d)
     ub_free(d->work);
 }
 
-static ub_status init_draw(draw *d, const state *s, const ub_ci_query *q, ub_cmi *cmi)
+static ub_status init_draw(draw *d, const ub_sampled *s, const ub_ci_query *q, ub_cmi *cmi)
 {
-    int64_t n = s->base.data->moments->n;
-    bool    local = s->base.set->ci.permutation == UB_PERMUTATION_LOCAL && q->nz > 0;
-    *d = (draw){.cmi = cmi, .n = n, .m = local ? (int32_t)s->base.set->ci.k_perm : 0};
-    d->rng = ub_rng_make((uint64_t)s->base.set->run.seed, UB_RNG_CI_TEST, (uint64_t)q->id);
+    int64_t n = s->data->moments->n;
+    bool    local = s->set->ci.permutation == UB_PERMUTATION_LOCAL && q->nz > 0;
+    *d = (draw){.cmi = cmi, .n = n, .m = local ? (int32_t)s->set->ci.k_perm : 0};
+    d->rng = ub_rng_make((uint64_t)s->set->run.seed, UB_RNG_CI_TEST, (uint64_t)q->id);
     UB_TRY(UB_ALLOC(d->near, n * d->m));
     UB_TRY(UB_ALLOC(d->choice, d->m));
     UB_TRY(UB_ALLOC(d->work, d->m));
@@ -256,17 +236,16 @@ static double p_value(draw *d, double statistic, int64_t most, int64_t enough)
 
 static ub_status eval(void *self, const ub_ci_query *query, ub_ci_result *out)
 {
-    const state      *s = self;
+    const ub_sampled *s = self;
     const ub_ci_query q = ub_sampled_ordered(query);
-    int64_t           n = s->base.data->moments->n;
-    bool              local = s->base.set->ci.permutation == UB_PERMUTATION_LOCAL && q.nz > 0;
+    int64_t           n = s->data->moments->n;
+    bool              local = s->set->ci.permutation == UB_PERMUTATION_LOCAL && q.nz > 0;
     ub_cmi           *cmi = NULL;
     draw              d = {0};
     double            value, p;
     ub_status         st = UB_OK;
-    UB_TRY(ub_sampled_screen(&s->base, &q, out));
-    if (out->verdict == UB_CI_OK &&
-        (n <= s->base.set->ci.k || (local && n < s->base.set->ci.k_perm)))
+    UB_TRY(ub_sampled_screen(s, &q, out));
+    if (out->verdict == UB_CI_OK && (n <= s->set->ci.k || (local && n < s->set->ci.k_perm)))
         ub_gauss_verdict(UB_CI_TOO_FEW, out);
     if (out->verdict != UB_CI_OK)
         return UB_OK;
@@ -276,7 +255,7 @@ static ub_status eval(void *self, const ub_ci_query *query, ub_ci_result *out)
         goto out;
     }
     UB_TRY_OUT(init_draw(&d, s, &q, cmi));
-    p = p_value(&d, value, s->base.set->ci.permutations, s->base.set->ci.stop_after);
+    p = p_value(&d, value, s->set->ci.permutations, s->set->ci.stop_after);
     *out = (ub_ci_result){value, p, ub_evidence_of_p(p), 0, n, UB_CI_OK};
 out:
     release_draw(&d);
@@ -291,8 +270,8 @@ const ub_ci_test ub_ci_cmi_knn = {
     .reference = "Kraskov et al. 2004; Frenzel and Pompe 2007; Runge 2018; Besag and Clifford 1991",
     .accepts = UB_CI_SCALAR | UB_CI_VECTOR | UB_CI_SAMPLES,
     .settings = "ci.k ci.estimator ci.scaling ci.permutation ci.k_perm ci.permutations "
-                "ci.stop_after",
+                "ci.stop_after run.seed",
     .open = open_state,
     .eval = eval,
-    .close = close_state,
+    .close = ub_sampled_destroy,
 };

@@ -47,10 +47,6 @@ enum {
     CUT = 5         /* standard deviations */
 };
 
-typedef struct state {
-    ub_sampled base;
-} state;
-
 /* What one question needs. */
 typedef struct work {
     const ub_settings *set;
@@ -68,26 +64,9 @@ typedef struct work {
     ub_rng             rng;
 } work;
 
-static void close_state(void *self)
-{
-    state *s = self;
-    if (s == NULL)
-        return;
-    ub_sampled_close(&s->base);
-    ub_free(s);
-}
-
 static ub_status open_state(const ub_ci_data *data, const struct ub_settings *settings, void **out)
 {
-    state    *s = NULL;
-    ub_status st = UB_OK;
-    UB_TRY_OUT(UB_ALLOC(s, 1));
-    UB_TRY_OUT(ub_sampled_open("cmi_neural", data, settings, &s->base));
-    *out = s;
-    return UB_OK;
-out:
-    close_state(s);
-    return st;
+    return ub_sampled_create("cmi_neural", data, settings, out);
 }
 
 static void release_work(work *w)
@@ -108,10 +87,10 @@ static void release_work(work *w)
     ub_free(w->critic);
 }
 
-static ub_status init_work(work *w, const state *s, const ub_ci_query *q)
+static ub_status init_work(work *w, const ub_sampled *s, const ub_ci_query *q)
 {
-    const ub_settings *set = s->base.set;
-    int64_t            n = s->base.data->moments->n;
+    const ub_settings *set = s->set;
+    int64_t            n = s->data->moments->n;
     *w = (work){.set = set, .n = n, .nx = q->nx, .ny = q->ny, .nz = q->nz};
     w->cells = n / set->ci.critic_cell;
     int64_t widest = (n + w->cells - 1) / w->cells;
@@ -159,14 +138,14 @@ static int64_t fold_row(const work *w, int64_t fold)
 }
 
 /* Columns x, y, z in units of their standard deviations. */
-static void take_columns(work *w, const state *s, const ub_ci_query *q)
+static void take_columns(work *w, const ub_sampled *s, const ub_ci_query *q)
 {
     int32_t sides = q->nx + q->ny;
     for (int32_t i = 0; i < sides + q->nz; i++) {
         int32_t c = i < q->nx ? q->x[i] : i < sides ? q->y[i - q->nx] : q->z[i - sides];
         double *v = w->column + i * w->n;
-        memcpy(v, s->base.data->samples + c * w->n, (size_t)w->n * sizeof *v);
-        (void)standardise(w->n, UB_GAUSS_CONSTANT * fabs(s->base.data->moments->mean[c]), v);
+        memcpy(v, s->data->samples + c * w->n, (size_t)w->n * sizeof *v);
+        (void)standardise(w->n, UB_GAUSS_CONSTANT * fabs(s->data->moments->mean[c]), v);
         if (i >= sides)
             w->z[i - sides] = v;
     }
@@ -375,16 +354,16 @@ static double p_value(work *w)
 
 static ub_status eval(void *self, const ub_ci_query *query, ub_ci_result *out)
 {
-    const state       *s = self;
+    const ub_sampled  *s = self;
     const ub_ci_query  q = ub_sampled_ordered(query);
-    const ub_settings *set = s->base.set;
+    const ub_settings *set = s->set;
     int                varies = 1;
     double             bound, p;
     work               w = {0};
     ub_status          st = UB_OK;
-    UB_TRY(ub_sampled_screen(&s->base, &q, out));
+    UB_TRY(ub_sampled_screen(s, &q, out));
     if (out->verdict == UB_CI_OK &&
-        s->base.data->moments->n < set->ci.critic_folds * (set->ci.critic_cell + q.nz))
+        s->data->moments->n < set->ci.critic_folds * (set->ci.critic_cell + q.nz))
         ub_gauss_verdict(UB_CI_TOO_FEW, out);
     if (out->verdict != UB_CI_OK)
         return UB_OK;
@@ -418,5 +397,5 @@ const ub_ci_test ub_ci_cmi_neural = {
                 "run.seed",
     .open = open_state,
     .eval = eval,
-    .close = close_state,
+    .close = ub_sampled_destroy,
 };

@@ -11,11 +11,15 @@ struct ub_learner {
     ub_objective        objective;
     ub_sampler          sampler;
     const ub_optimizer *optimizer;
-    ub_real *vector[UB_LEARNER_VECTORS]; /* weights, the optimiser's memory; width numbers each */
-    ub_real *terms;                      /* of every own shard: terms_of */
-    int64_t  width;                      /* parameters and terms */
-    int64_t *at;                         /* ranges + 1 */
-    double  *sums;                       /* terms at work */
+    ub_real  *vector[UB_LEARNER_VECTORS]; /* weights, the optimiser's memory; width numbers each */
+    ub_range  passed;                     /* shards of the last pass; of each of them: */
+    ub_batch *batch;
+    ub_weighting *weighting;
+    double       *loss;  /* UB_TERMS */
+    ub_real      *terms; /* terms_of */
+    int64_t       width; /* parameters and terms */
+    int64_t      *at;    /* ranges + 1 */
+    double       *sums;  /* terms at work */
 };
 
 static int64_t terms_of(const ub_model_shape *s)
@@ -31,11 +35,27 @@ static void destroy(ub_learner **l)
     ub_sampler_release(&(*l)->sampler);
     for (int i = 0; i < UB_LEARNER_VECTORS; i++)
         ub_free((*l)->vector[i]);
+    ub_free((*l)->batch);
+    ub_free((*l)->weighting);
+    ub_free((*l)->loss);
     ub_free((*l)->terms);
     ub_free((*l)->at);
     ub_free((*l)->sums);
     ub_free(*l);
     *l = NULL;
+}
+
+/* Batches of all own shards make a pass. */
+static ub_status join(ub_learner *l)
+{
+    const ub_sampler *p = &l->sampler;
+    int64_t          *rows = NULL;
+    UB_TRY(UB_ALLOC(rows, p->own.count));
+    for (int64_t k = 0; k < p->own.count; k++)
+        rows[k] = ub_part(p->batch, p->shards, p->own.first + k).count;
+    ub_objective_join(&l->objective, p->own.count, rows);
+    ub_free(rows);
+    return UB_OK;
 }
 
 static ub_status create(const ub_corpus *corpus, const ub_targets *targets, ub_range own,
@@ -58,11 +78,15 @@ static ub_status create(const ub_corpus *corpus, const ub_targets *targets, ub_r
     l->width = o->parameters + terms_of(shape);
     for (int i = 0; i < UB_LEARNER_VECTORS; i++)
         UB_TRY_OUT(UB_ALLOC(l->vector[i], l->width));
+    UB_TRY_OUT(UB_ALLOC(l->batch, slots));
+    UB_TRY_OUT(UB_ALLOC(l->weighting, slots));
+    UB_TRY_OUT(UB_ALLOC(l->loss, slots * UB_TERMS));
     UB_TRY_OUT(UB_ALLOC(l->terms, slots * terms_of(shape)));
     UB_TRY_OUT(UB_ALLOC(l->at, o->ranges + 1));
     memcpy(l->at, o->at, (size_t)o->ranges * sizeof *l->at);
     l->at[o->ranges] = l->width; /* the terms travel with the last range */
     UB_TRY_OUT(UB_ALLOC(l->sums, terms_of(shape)));
+    UB_TRY_OUT(join(l));
     *out = l;
     return UB_OK;
 out:
@@ -100,7 +124,7 @@ static void add_latents(ub_learner *l, int64_t slot, int64_t n, double *sum)
     int32_t        latents = l->objective.shape.latents;
     double        *square = sum + latents;
     const ub_real *mu = ub_objective_mu(&l->objective, slot);
-    ub_objective_strength(&l->objective, l->vector[0], square + latents);
+    ub_objective_strength(&l->objective, slot, l->vector[0], square + latents);
     for (int64_t r = 0; r < n; r++, mu += 2 * latents)
         for (int32_t j = 0; j < latents; j++) {
             double x = mu[j];
@@ -109,32 +133,41 @@ static void add_latents(ub_learner *l, int64_t slot, int64_t n, double *sum)
         }
 }
 
-static void pass(ub_learner *l, const ub_learner_step *at, int64_t s)
+static void pass(ub_learner *l, const ub_learner_step *at, ub_range shards)
 {
     const ub_sampler *p = &l->sampler;
-    int64_t           slot = s - p->own.first, told = terms_of(&l->objective.shape);
-    ub_batch          b = ub_sampler_train(&l->sampler, s, at->epoch, at->step, at->phase,
-                                           l->objective.shape.latents);
-    /* A shard's penalty is a mean over its rows: weighted by its share of all of them. */
-    int64_t      all = p->jacobian < p->batch ? p->jacobian : p->batch;
-    ub_weighting weighting = {.row = 1.0 / (double)p->batch,
-                              .penalty = (double)b.jacobian / (double)all,
-                              .lambda = at->lambda};
-    memset(l->sums, 0, (size_t)told * sizeof *l->sums);
-    ub_objective_pass(&l->objective, slot, l->vector[0], &b, &weighting, l->sums);
-    if (at->last)
-        add_latents(l, slot, b.n, l->sums + UB_TERMS);
-    narrow(l->sums, told, l->terms + slot * told);
+    int64_t           told = terms_of(&l->objective.shape);
+    int64_t           all = p->jacobian < p->batch ? p->jacobian : p->batch;
+    l->passed = shards;
+    for (int64_t k = 0; k < shards.count; k++) {
+        l->batch[k] = ub_sampler_train(&l->sampler, shards.first + k, at->epoch, at->step,
+                                       at->phase, l->objective.shape.latents);
+        /* A shard's penalty is a mean over its rows: weighted by its share of all of them. */
+        l->weighting[k] = (ub_weighting){.row = 1.0 / (double)p->batch,
+                                         .penalty = (double)l->batch[k].jacobian / (double)all,
+                                         .lambda = at->lambda};
+    }
+    ub_objective_pass(&l->objective, l->vector[0], shards.count, l->batch, l->weighting, l->loss);
+    for (int64_t k = 0; k < shards.count; k++) {
+        memset(l->sums, 0, (size_t)told * sizeof *l->sums);
+        memcpy(l->sums, l->loss + k * UB_TERMS, UB_TERMS * sizeof *l->sums);
+        if (at->last)
+            add_latents(l, k, l->batch[k].n, l->sums + UB_TERMS);
+        narrow(l->sums, told, l->terms + k * told);
+    }
 }
 
-static void part(const ub_learner *l, int64_t s, int32_t k, void *out)
+static void part(const ub_learner *l, int64_t s, int32_t k, void *out, bool add)
 {
     const ub_objective *o = &l->objective;
-    int64_t             slot = s - l->sampler.own.first, told = terms_of(&o->shape);
-    ub_objective_gradient(o, slot, k, out);
-    if (k == o->ranges - 1)
-        memcpy((ub_real *)out + (o->at[k + 1] - o->at[k]), l->terms + slot * told,
-               (size_t)told * sizeof *l->terms);
+    int64_t             slot = s - l->passed.first, told = terms_of(&o->shape);
+    ub_objective_gradient(o, slot, k, out, add);
+    if (k < o->ranges - 1)
+        return;
+    const ub_real *terms = l->terms + slot * told;
+    ub_real       *to = (ub_real *)out + (o->at[k + 1] - o->at[k]);
+    for (int64_t i = 0; i < told; i++)
+        to[i] = add ? to[i] + terms[i] : terms[i];
 }
 
 static void evaluate(ub_learner *l, double lambda, int64_t s, void *part)

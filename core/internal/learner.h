@@ -47,9 +47,10 @@ typedef struct ub_learner_api {
     ub_learner_facts (*facts)(const ub_learner *l);
     /* Weights of initialisation `restart`; the optimiser forgets. */
     void (*start)(ub_learner *l, int64_t restart);
-    /* Forward and back with shard s; then, range by range, its part of gradient and terms. */
-    void (*pass)(ub_learner *l, const ub_learner_step *step, int64_t s);
-    void (*part)(const ub_learner *l, int64_t s, int32_t k, void *out);
+    /* Forward and back with those of the own shards; then, range by range, of each of them its part
+     * of gradient and terms, set or added to out. */
+    void (*pass)(ub_learner *l, const ub_learner_step *step, ub_range shards);
+    void (*part)(const ub_learner *l, int64_t s, int32_t k, void *out, bool add);
     /* Of the held-out samples of shard s: UB_TERMS, sum mu, sum mu^2 (a latent each), and
      * sum |dg/dz| (tasks x latents).  Those of a step are the same of its batch; all but the first
      * UB_TERMS are 0 unless it is the last of its epoch. */

@@ -1,5 +1,7 @@
 #include "core/internal/sampled.h"
 
+#include "core/mem.h"
+
 ub_status ub_sampled_open(const char *test, const ub_ci_data *data, const ub_settings *settings,
                           ub_sampled *out)
 {
@@ -18,6 +20,28 @@ void ub_sampled_close(ub_sampled *s)
 {
     if (s->linear != NULL)
         s->linear->close(s->linear_state);
+}
+
+void ub_sampled_destroy(void *self)
+{
+    if (self == NULL)
+        return;
+    ub_sampled_close(self);
+    ub_free(self);
+}
+
+ub_status ub_sampled_create(const char *test, const ub_ci_data *data, const ub_settings *settings,
+                            void **out)
+{
+    ub_sampled *s = NULL;
+    ub_status   st = UB_OK;
+    UB_TRY_OUT(UB_ALLOC(s, 1));
+    UB_TRY_OUT(ub_sampled_open(test, data, settings, s));
+    *out = s;
+    return UB_OK;
+out:
+    ub_sampled_destroy(s);
+    return st;
 }
 
 ub_status ub_sampled_screen(const ub_sampled *s, const ub_ci_query *q, ub_ci_result *out)

@@ -25,6 +25,11 @@ UB_NODISCARD ub_status ub_sampled_open(const char *test, const ub_ci_data *data,
                                        const ub_settings *settings, ub_sampled *out);
 void                   ub_sampled_close(ub_sampled *s);
 
+/* One as the whole state of a test: what its `open` does, and its `close`. */
+UB_NODISCARD ub_status ub_sampled_create(const char *test, const ub_ci_data *data,
+                                         const ub_settings *settings, void **out);
+void                   ub_sampled_destroy(void *self);
+
 /* What second moments say of the question; a verdict other than UB_CI_OK ends it. */
 UB_NODISCARD ub_status ub_sampled_screen(const ub_sampled *s, const ub_ci_query *q,
                                          ub_ci_result *out);

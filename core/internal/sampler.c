@@ -59,10 +59,11 @@ static ub_status alloc(ub_sampler *p, const uint8_t *use, const double *norm, in
         p->epoch[k] = -1;
         UB_TRY(UB_ALLOC(p->order[k], ub_sampler_episodes(p, p->own.first + k, 0).count * c->steps));
     }
-    UB_TRY(UB_ALLOC(p->obs, p->rows * c->dim));
-    UB_TRY(UB_ALLOC(p->target, p->rows * targets_of(p)));
-    UB_TRY(UB_ALLOC(p->row_use, p->rows * c->tasks));
-    UB_TRY(UB_ALLOC(p->noise, p->rows * latents));
+    int64_t rows = p->rows * p->own.count;
+    UB_TRY(UB_ALLOC(p->obs, rows * c->dim));
+    UB_TRY(UB_ALLOC(p->target, rows * targets_of(p)));
+    UB_TRY(UB_ALLOC(p->row_use, rows * c->tasks));
+    UB_TRY(UB_ALLOC(p->noise, rows * latents));
     return UB_OK;
 }
 
@@ -146,13 +147,15 @@ static void put_row(ub_sampler *p, int64_t first, int64_t sample, int64_t r)
     memcpy(p->row_use + r * c->tasks, p->use + step * c->tasks, (size_t)c->tasks * sizeof *p->use);
 }
 
-static ub_batch batch_of(const ub_sampler *p, int64_t n, int64_t jacobian, const ub_real *noise)
+/* The batch whose rows begin with row `first`. */
+static ub_batch batch_of(const ub_sampler *p, int64_t first, int64_t n, int64_t jacobian,
+                         const ub_real *noise)
 {
     return (ub_batch){.n = n,
                       .jacobian = jacobian < n ? jacobian : n,
-                      .obs = p->obs,
-                      .target = p->target,
-                      .use = p->row_use,
+                      .obs = p->obs + first * p->corpus->dim,
+                      .target = p->target + first * targets_of(p),
+                      .use = p->row_use + first * p->corpus->tasks,
                       .noise = noise};
 }
 
@@ -161,25 +164,27 @@ ub_batch ub_sampler_train(ub_sampler *p, int64_t s, int64_t epoch, int64_t step,
 {
     int64_t  k = s - p->own.first, n = ub_part(p->batch, p->shards, s).count;
     ub_range episodes = ub_sampler_episodes(p, s, 0);
-    int64_t  samples = episodes.count * p->corpus->steps;
+    int64_t  samples = episodes.count * p->corpus->steps, first = k * p->rows;
+    ub_real *drawn = p->noise + first * latents;
     if (p->epoch[k] != epoch) {
         ub_rng r = ub_rng_make(p->seed, UB_RNG_SHUFFLE, (uint64_t)(epoch * p->shards + s));
         ub_rng_permutation(&r, samples, p->order[k]);
         p->epoch[k] = epoch;
     }
     for (int64_t r = 0; r < n; r++)
-        put_row(p, episodes.first, p->order[k][(step * n + r) % samples], r);
+        put_row(p, episodes.first, p->order[k][(step * n + r) % samples], first + r);
     /* One stream a phase and shard: a sample that comes twice in a batch gets fresh noise. */
     ub_rng noise = ub_rng_make(p->seed, UB_RNG_LATENT_NOISE, (uint64_t)(phase * p->shards + s));
-    ub_vector_normal(noise, n * latents, p->noise);
-    return batch_of(p, n, ub_part(p->jacobian, p->shards, s).count, p->noise);
+    ub_vector_normal(noise, n * latents, drawn);
+    return batch_of(p, first, n, ub_part(p->jacobian, p->shards, s).count, drawn);
 }
 
 ub_batch ub_sampler_held(ub_sampler *p, int64_t s, int64_t at)
 {
     ub_range episodes = ub_sampler_episodes(p, s, 1);
     int64_t  left = episodes.count * p->corpus->steps - at, n = left < p->rows ? left : p->rows;
+    int64_t  first = (s - p->own.first) * p->rows;
     for (int64_t r = 0; r < n; r++)
-        put_row(p, episodes.first, at + r, r);
-    return batch_of(p, n, n, NULL);
+        put_row(p, episodes.first, at + r, first + r);
+    return batch_of(p, first, n, n, NULL);
 }

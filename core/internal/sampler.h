@@ -31,7 +31,7 @@ typedef struct ub_sampler {
     int64_t  *epoch; /* of every own shard: what its permutation is of, -1 = none; owned */
     int64_t   train, held;                    /* samples of all shards */
     int64_t   rows;                           /* of the largest batch of a shard */
-    ub_real  *obs, *target, *row_use, *noise; /* a batch; owned */
+    ub_real  *obs, *target, *row_use, *noise; /* of every own shard: a batch; owned */
 } ub_sampler;
 
 /* norm is of the targets (ub_targets_norm).
@@ -43,11 +43,11 @@ UB_NODISCARD ub_status ub_sampler_init(const ub_corpus *corpus, const ub_targets
 void                   ub_sampler_release(ub_sampler *p);
 
 /* The training batch of own shard s at step `step` of the epoch numbered `epoch` over all
- * initialisations; `phase` keys the latent noise. */
+ * initialisations; `phase` keys the latent noise.  Borrowed until the shard's next one. */
 ub_batch ub_sampler_train(ub_sampler *p, int64_t s, int64_t epoch, int64_t step, int64_t phase,
                           int32_t latents);
 /* Held-out samples of own shard s from number `at` on, at most p->rows; without noise. n = 0 at
- * the end. */
+ * the end.  Borrowed until the shard's next batch. */
 ub_batch ub_sampler_held(ub_sampler *p, int64_t s, int64_t at);
 
 /* Training and held-out episodes of shard s. */

@@ -311,8 +311,7 @@ static ub_ci_result answer_with(const ub_ci_test *test, const char *path, const 
     return r;
 }
 
-/* The settings that a test names are what a number is quoted with: no other changes it.
- * (cmi_knn does not name run.seed yet.) */
+/* The settings that a test names are what a number is quoted with: no other changes it. */
 static void settings_are_named(void)
 {
     const ub_schema *all = ub_settings_schema();
@@ -327,8 +326,7 @@ static void settings_are_named(void)
                 bool            seed = strcmp(f->key, "seed") == 0;
                 (void)snprintf(path, sizeof path, "%s.%s", all->sections[k].name, f->key);
                 if ((strcmp(all->sections[k].name, "ci") != 0 && !seed) ||
-                    (test->settings != NULL && ub_schema_listed(test->settings, path)) ||
-                    (seed && strcmp(test->name, "cmi_knn") == 0))
+                    (test->settings != NULL && ub_schema_listed(test->settings, path)))
                     continue;
                 ub_ci_result other = answer_with(test, path, f);
                 CU_ASSERT(same(&plain, &other));

@@ -94,16 +94,16 @@ static void start_quietly(pair *p)
 /* Gradient and terms of a shard into x, and into y. */
 static void train_double(pair *p, const ub_learner_step *step, int64_t s)
 {
-    ub_learner_double.pass(p->a, step, s);
+    ub_learner_double.pass(p->a, step, (ub_range){s, 1});
     for (int32_t k = 0; k < ub_learner_double.facts(p->a).ranges; k++)
-        ub_learner_double.part(p->a, s, k, p->x + ub_learner_double.facts(p->a).at[k]);
+        ub_learner_double.part(p->a, s, k, p->x + ub_learner_double.facts(p->a).at[k], false);
 }
 
 static void train_single(pair *p, const ub_learner_step *step, int64_t s)
 {
-    ub_learner_single.pass(p->b, step, s);
+    ub_learner_single.pass(p->b, step, (ub_range){s, 1});
     for (int32_t k = 0; k < ub_learner_single.facts(p->b).ranges; k++)
-        ub_learner_single.part(p->b, s, k, p->y + ub_learner_single.facts(p->b).at[k]);
+        ub_learner_single.part(p->b, s, k, p->y + ub_learner_single.facts(p->b).at[k], false);
 }
 
 /* |x - y| over |x|, of the first n numbers. */

@@ -230,7 +230,7 @@ static void check_jacobian(int penalty)
     double want[TASKS * LATENTS] = {0}, value;
     UB_CHECK(setup(&p, penalty));
     ub_objective_batch(&p.o, p.w, &p.batch, &weighting, t, NULL);
-    ub_objective_strength(&p.o, p.w, strength);
+    ub_objective_strength(&p.o, 0, p.w, strength);
     for (int r = 0; r < JACOBIAN; r++)
         for (int i = 0; i < TASKS; i++)
             for (int o = 0; o < offset[i + 1] - offset[i]; o++)

@@ -223,7 +223,7 @@ static void add_shards(course *c)
     ub_trainer_pass(c->t);
     for (int64_t s = 0; s < SHARDS; s++)
         for (int32_t k = 0; k < ranges; k++) {
-            ub_trainer_part(c->t, s, k, c->part);
+            ub_trainer_part(c->t, s, k, c->part, false);
             for (int64_t n = at[k]; n < at[k + 1]; n++)
                 c->sum[n] += c->part[n - at[k]];
         }

@@ -74,7 +74,7 @@ static void shapes(void)
 {
     static const struct {
         int64_t n, shards;
-    } table[] = {{53, 7}, {53, 1}, {53, 64}, {1000, 16}, {2, 3}};
+    } table[] = {{53, 7}, {53, 1}, {53, 64}, {1000, 16}, {2, 3}, {3000, 7}, {3001, 64}, {4100, 8}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         one_shape(table[i].n, table[i].shards);
 }

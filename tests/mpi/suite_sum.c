@@ -33,13 +33,26 @@ static void fill(const source *s, int64_t leaf, int32_t k, void *out)
         put(out, s->size, i, ub_rng_normal(&r) * exp(4 * ub_rng_normal(&r)));
 }
 
-static void part(void *self, int64_t leaf, int32_t k, void *out)
+static void add_to(const source *s, int32_t k, void *out, const void *x)
+{
+    for (int64_t i = 0; i < s->at[k + 1] - s->at[k]; i++)
+        if (s->size == sizeof(float))
+            ((float *)out)[i] += ((const float *)x)[i];
+        else
+            ((double *)out)[i] += ((const double *)x)[i];
+}
+
+static void part(void *self, int64_t leaf, int32_t k, void *out, bool add)
 {
     source  *s = self;
     ub_range own = ub_part(s->leaves, ub_world->size, ub_world->rank);
+    void    *x = ub_alloc((size_t)(s->at[k + 1] - s->at[k]), s->size);
     s->calls++;
     s->strangers += leaf < own.first || leaf >= own.first + own.count;
-    fill(s, leaf, k, out);
+    fill(s, leaf, k, add ? x : out);
+    if (add)
+        add_to(s, k, out, x);
+    ub_free(x);
 }
 
 static void done(void *self, int32_t k, const void *sum)
@@ -66,11 +79,7 @@ static void reference(const source *s, int64_t a, int64_t b, int32_t k, void *ou
     void *right = ub_alloc((size_t)n, s->size);
     reference(s, a, m, k, out);
     reference(s, m, b, k, right);
-    for (int64_t i = 0; i < n; i++)
-        if (s->size == sizeof(float))
-            ((float *)out)[i] += ((float *)right)[i];
-        else
-            ((double *)out)[i] += ((double *)right)[i];
+    add_to(s, k, out, right);
     ub_free(right);
 }
 

@@ -108,10 +108,17 @@ static void whole_training(void)
     same_as_alone(UB_PRECISION_DOUBLE, 8, -1);
 }
 
-/* 300 x 300 weights are three ranges. */
+/* 300 x 300 weights are several ranges, and so are 320 x 320, whose products are joined where the
+ * library lets them. */
 static void layers_in_parts(void)
 {
     same_as_alone(UB_PRECISION_SINGLE, 300, HALF + 2);
+    same_as_alone(UB_PRECISION_SINGLE, 320, HALF + 2);
+    for (int precision = UB_PRECISION_SINGLE; precision <= UB_PRECISION_DOUBLE; precision++) {
+        ub_settings s = make_settings(precision, 64);
+        s.disentangle.batch = 32 * SHARDS;
+        as_alone(&s, -1);
+    }
 }
 
 /* Clipped gradients travel whole; initialisations end early; heads of classes. */
