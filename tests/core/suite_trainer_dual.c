@@ -282,7 +282,7 @@ static void evaluate(course *c, int64_t restart)
 
 static void make_step(course *c, int64_t restart, int64_t step, int64_t phase)
 {
-    double term[UB_TERMS], ramp = c->s.disentangle.ramp * AN_EPOCH;
+    double term[UB_TERMS] = {0}, ramp = c->s.disentangle.ramp * AN_EPOCH;
     double lambda = c->s.disentangle.lambda * fmin((double)step / ramp, 1);
     put_step(c, restart, step, phase, lambda);
     add_shards(c);
