@@ -308,6 +308,21 @@ ub_status ub_schema_format(const ub_field *f, const void *settings, ub_bytes *ou
     return UB_FAIL(UB_EBUG, "field '%s' has no type", f->key);
 }
 
+ub_status ub_schema_unchanged(const ub_field *f, const char *what, const char *section,
+                              const void *then, const void *now)
+{
+    ub_bytes  a = {0}, b = {0};
+    ub_status st = ub_schema_format(f, then, &a);
+    if (st == UB_OK)
+        st = ub_schema_format(f, now, &b);
+    if (st == UB_OK && strcmp((const char *)a.data, (const char *)b.data) != 0)
+        st = UB_FAIL(UB_EINPUT, "%s with %s.%s = %s, now %s; use another --out or the old setting",
+                     what, section, f->key, (const char *)a.data, (const char *)b.data);
+    ub_bytes_release(&a);
+    ub_bytes_release(&b);
+    return st;
+}
+
 bool ub_schema_listed(const char *list, const char *word)
 {
     size_t len = strlen(word);

@@ -74,6 +74,11 @@ UB_NODISCARD ub_status ub_schema_set(const ub_schema *s, void *settings, const c
  * %.17g or shorter, texts quoted when needed). */
 UB_NODISCARD ub_status ub_schema_format(const ub_field *f, const void *settings, ub_bytes *out);
 
+/* Has the field of that section the same value in both?  If not UB_EINPUT: `what` (where the old
+ * value stands: "run folder X was made", say), both values, and what to do. */
+UB_NODISCARD ub_status ub_schema_unchanged(const ub_field *f, const char *what, const char *section,
+                                           const void *then, const void *now);
+
 /* The i-th choice of a CHOICE field copied to buf; false past the end. */
 bool ub_schema_choice(const ub_field *f, size_t i, char *buf, size_t cap);
 

@@ -187,32 +187,16 @@ static ub_status identify(ub_rundir *r, const request *q)
     return st;
 }
 
-/* Do the settings agree in this field?  If not, say so. */
-static ub_status compare_field(const ub_rundir *r, const char *section, const ub_field *f,
-                               const ub_settings *then, const ub_settings *now)
-{
-    ub_bytes  a = {0}, b = {0};
-    ub_status st = ub_schema_format(f, then, &a);
-    if (st == UB_OK)
-        st = ub_schema_format(f, now, &b);
-    if (st == UB_OK && strcmp((const char *)a.data, (const char *)b.data) != 0)
-        st = UB_FAIL(UB_EINPUT,
-                     "run folder %s was made with %s.%s = %s, now %s; use another --out or the "
-                     "old setting",
-                     r->path, section, f->key, (const char *)a.data, (const char *)b.data);
-    ub_bytes_release(&a);
-    ub_bytes_release(&b);
-    return st;
-}
-
 static ub_status compare_settings(const ub_rundir *r, const request *q, const ub_settings *then)
 {
     const ub_schema *schema = ub_settings_schema();
+    char             what[UB_PATH_MAX + 32];
+    (void)snprintf(what, sizeof what, "run folder %s was made", r->path);
     for (size_t i = 0; i < schema->count; i++) {
         const ub_section *s = &schema->sections[i];
         for (size_t j = 0; j < s->count && ub_schema_listed(q->sections, s->name); j++)
             if ((s->fields[j].flags & UB_FIELD_FREE) == 0)
-                UB_TRY(compare_field(r, s->name, &s->fields[j], then, q->settings));
+                UB_TRY(ub_schema_unchanged(&s->fields[j], what, s->name, then, q->settings));
     }
     return UB_OK;
 }

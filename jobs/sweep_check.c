@@ -102,31 +102,17 @@ static bool has(const ub_space *space, const ub_field *f)
     return false;
 }
 
-static ub_status compare(const ub_sweep *s, const char *section, const ub_field *f,
-                         const ub_settings *then)
-{
-    ub_bytes  a = {0}, b = {0};
-    ub_status st = ub_schema_format(f, then, &a);
-    if (st == UB_OK)
-        st = ub_schema_format(f, s->base, &b);
-    if (st == UB_OK && strcmp((const char *)a.data, (const char *)b.data) != 0)
-        st = UB_FAIL(UB_EINPUT,
-                     "%s holds a sweep with %s.%s = %s, now %s; use another --out or the old "
-                     "setting",
-                     s->folder, section, f->key, (const char *)a.data, (const char *)b.data);
-    ub_bytes_release(&a);
-    ub_bytes_release(&b);
-    return st;
-}
-
 /* Every setting that the points share. */
 static ub_status compare_all(const ub_sweep *s, const ub_settings *then, const ub_space *varied)
 {
     const ub_schema *schema = ub_settings_schema();
     const ub_field  *corpus = ub_schema_find(schema, "corpus.path"), *climbs = NULL;
+    char             what[UB_TEXT_MAX + 32];
     if (s->promote.rungs > 1)
         climbs = ub_schema_find(schema, s->base->sweep.resource);
-    UB_TRY(compare(s, "sweep", ub_schema_find(schema, "sweep.command"), then));
+    (void)snprintf(what, sizeof what, "%s holds a sweep", s->folder);
+    UB_TRY(
+        ub_schema_unchanged(ub_schema_find(schema, "sweep.command"), what, "sweep", then, s->base));
     for (size_t i = 0; i < schema->count; i++) {
         const ub_section *part = &schema->sections[i];
         for (size_t j = 0; j < part->count; j++) {
@@ -134,7 +120,7 @@ static ub_status compare_all(const ub_sweep *s, const ub_settings *then, const u
             bool            matters = ub_schema_listed(s->command->sections, part->name) &&
                            ((f->flags & UB_FIELD_FREE) == 0 || f == corpus);
             if (matters && f != climbs && !has(varied, f) && !has(&s->space, f))
-                UB_TRY(compare(s, part->name, f, then));
+                UB_TRY(ub_schema_unchanged(f, what, part->name, then, s->base));
         }
     }
     return UB_OK;
