@@ -175,6 +175,9 @@ static const ub_field farm[] = {
         "an item that fails so often is set aside and reported"),
     REAL("overdue", farm.overdue, "3", 0, 1e6, "spreads", UB_FIELD_FREE,
          "items so much later than usual are given to idle ranks as well; 0: never"),
+    REAL("patience_s", farm.patience_s, "60", 1, 1e6, "seconds", UB_FIELD_FREE,
+         "a rank that is silent so long when all is done is given up; where there are sub-masters "
+         "twice that, and a silent sub-master at any time"),
     INT("simulate", farm.simulate, "4000000", 0, 1e12, "items", UB_FIELD_FREE,
         "items the automatic choice may simulate (at least 128 a rank, 16 times the floor); "
         "0: no simulation, factoring with a floor by formula"),

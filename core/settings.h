@@ -112,7 +112,7 @@ typedef struct ub_settings {
         int64_t floor;               /* smallest chunk; 0 = chosen */
         int64_t group;               /* ranks a sub-master; 0 = chosen, 1 = one master */
         int64_t retry;
-        double  overdue;
+        double  overdue, patience_s;
         int64_t simulate; /* items the automatic choice may simulate; 0 = by formula */
     } farm;
     struct {

@@ -245,18 +245,17 @@ static ub_status run_command(int argc, char **argv, ub_context *ctx)
 }
 
 /* With lost ranks MPI_Finalize would wait for them. */
-static _Noreturn void leave_wounded(const ub_context *ctx, ub_status st)
+static _Noreturn void leave_wounded(ub_context *ctx, ub_status st)
 {
-    if (ctx->world.size > 0)
-        (void)MPI_Barrier(ctx->world.mpi);
-    ub_watch_dismiss();
+    ub_watch_dismiss(&ctx->watch, &ctx->world);
     _exit(ub_status_exit_code(st));
 }
 
 /* After a failure of MPI itself nothing collective may be tried. */
 static void leave(ub_context *ctx, ub_status st)
 {
-    ub_watch_stop(&ctx->watch);
+    if (!ctx->world.wounded)
+        ub_watch_stop(&ctx->watch);
     if (st == UB_EMPI && !ctx->world.wounded) {
         (void)fprintf(stderr, "unbraid: rank %d: %s\n", ctx->world.rank, ub_err_message());
         (void)MPI_Abort(MPI_COMM_WORLD, ub_status_exit_code(st));

@@ -203,6 +203,7 @@ static ub_status farm(ub_study *s, stage *t)
                           .simulate = t->settings->farm.simulate,
                           .retry = (int)t->settings->farm.retry,
                           .overdue = t->settings->farm.overdue,
+                          .patience_s = t->settings->farm.patience_s,
                           .watch = s->ctx->watch};
     ub_farm_stats stats;
     ub_status     ran = ub_farm_run(c, items, &plan, &ops, t, &stats);

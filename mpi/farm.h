@@ -7,8 +7,10 @@
  * decided by core/sched.h; answers are taken one by one, the first of an item counts.
  *
  * A worker that dies costs its unfinished items: others do them.  The ranks of a sub-master that
- * dies go on with rank 0; what they have told it and it has not passed on is done again.  In the
- * end the communicator shrinks to those who live (the launcher must let the job outlive a rank, see
+ * dies go on with rank 0; what they have told it and it has not passed on is done again.  A rank
+ * that is silent when all is done is given up after `patience_s`; where there are sub-masters,
+ * after twice that, and a silent sub-master, which does no item, at any time.  In the end the
+ * communicator shrinks to those who live (the launcher must let the job outlive a rank, see
  * mpi/watch.h).  Between the first item and the last there are point-to-point messages only, and
  * none waits for a rank that may be dead.
  *
@@ -61,7 +63,7 @@ typedef struct ub_farm_plan {
     int64_t simulate;    /* auto: items that may be simulated for the choice */
     int     retry;       /* times an item may fail until it is set aside; 0: 3 */
     double  overdue;     /* see core/sched.h; 0: nothing is given twice */
-    double  patience_s;  /* when all is done: how long a silent rank is waited for; 0: 60 */
+    double  patience_s;  /* how long a silent rank is waited for, see above; 0: 60 */
     double  message_s;   /* seconds of a small message; 0: measured ("auto") or 5e-6 */
     bool    only_master; /* rank 0 hands out and does no item, if there are others; so it is
                             with sub-masters, which do no item, either */

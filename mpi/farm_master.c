@@ -36,7 +36,8 @@ typedef struct master {
     char                sentence[UB_FARM_SENTENCE];
     ub_bytes            answer;
     double              start, polled, reported;
-    ub_farm_bye         bye; /* sums */
+    double              called; /* the roll of sub-masters; as pool.awake */
+    ub_farm_bye         bye;    /* sums */
     ub_farm_stats      *stats;
 } master;
 
@@ -108,7 +109,7 @@ static ub_status adopt(master *m, int sub)
         m->ranks[rank].master = 0;
         peer->mine = !m->ranks[rank].lost;
         peer->awaited = true;
-        peer->since = m->pool.now;
+        peer->since = m->pool.awake;
         if (peer->mine)
             UB_TRY(ub_farm_post(&m->pool, rank, UB_FARM_ADOPT, NULL, 0));
     }
@@ -123,18 +124,20 @@ static ub_status retire(master *m, int sub)
         if (m->ranks[rank].master == sub && !m->ranks[rank].lost)
             return UB_OK;
     peer->retired = peer->awaited = true;
-    peer->since = m->pool.now;
+    peer->since = m->pool.awake;
     UB_TRY(ub_sched_dead(m->pool.sched, sub, m->pool.now));
     return ub_farm_post(&m->pool, sub, UB_FARM_END, NULL, 0);
 }
 
-/* If nobody is left to hand out to, rank 0 works after all. */
+/* If nobody is left to hand out to, rank 0 works after all; an adopted rank that has not come yet
+ * may never do so. */
 static void help_out(master *m)
 {
-    for (int rank = 1; rank < m->size; rank++)
-        if (m->works ||
-            (m->pool.peers[rank].mine && !m->ranks[rank].lost && !m->pool.peers[rank].retired))
+    for (int rank = 1; rank < m->size; rank++) {
+        const ub_farm_peer *peer = &m->pool.peers[rank];
+        if (m->works || (peer->mine && !peer->lost && !peer->retired && !peer->awaited))
             return;
+    }
     m->works = true;
     m->pool.own_end = false;
     ub_sched_request(m->pool.sched, 0, UB_SCHED_IDLE, m->pool.now);
@@ -157,6 +160,23 @@ static ub_status missing(void *self, int rank, const char *why)
         UB_TRY(adopt(m, rank));
     }
     help_out(m);
+    return UB_OK;
+}
+
+/* A sub-master does no item: it is never silent for long, unless it, or its node, is stuck. */
+static ub_status call_roll(master *m)
+{
+    ub_farm_pool *p = &m->pool;
+    int           groups = m->side->terms->groups;
+    if (p->awake - m->called < p->patience_s / 8)
+        return UB_OK;
+    m->called = p->awake;
+    for (int g = 0; g < groups; g++) {
+        int                 rank = ub_sched_group_begin(m->size, groups, g);
+        const ub_farm_peer *peer = &p->peers[rank];
+        if (!peer->parted && !peer->lost && p->awake - peer->heard > p->patience_s)
+            UB_TRY(missing(m, rank, "silent for too long"));
+    }
     return UB_OK;
 }
 
@@ -234,6 +254,7 @@ static ub_status loop(master *m)
         if (m->size > 1 && (waiting || p->now - m->polled > POLL)) {
             m->polled = p->now;
             UB_TRY(ub_farm_listen(p));
+            UB_TRY(call_roll(m));
         }
         tell(m, &told, &stopping);
         UB_TRY(ub_farm_act(p));

@@ -1,4 +1,5 @@
 /* A master and its ranks: carries out what core/sched.h decides, and takes what comes. */
+#include <math.h>
 #include <sched.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 ub_status ub_farm_pool_init(ub_farm_pool *p, const ub_sched_config *config)
 {
     p->count = config->ranks;
+    p->looked = p->now;
     UB_TRY(ub_sched_create(config, &p->sched));
     UB_TRY(UB_ALLOC(p->peers, p->count));
     UB_TRY(UB_ALLOC(p->receiving, p->count));
@@ -110,7 +112,7 @@ ub_status ub_farm_act(ub_farm_pool *p)
                 ub_farm_post(p, rank, UB_FARM_CHUNK, a.range, (size_t)a.count * sizeof a.range[0]));
         } else if (a.act == UB_SCHED_END) {
             p->peers[a.rank].awaited = true;
-            p->peers[a.rank].since = p->now;
+            p->peers[a.rank].since = p->awake;
             UB_TRY(ub_farm_post(p, rank, UB_FARM_END, NULL, 0));
         }
     }
@@ -152,6 +154,7 @@ static ub_status take_message(ub_farm_pool *p, int i)
     int                  gone, tag = peer->in_tag;
     p->messages++;
     p->heard = p->now;
+    peer->heard = p->awake;
     p->bytes += (int64_t)len;
     switch (tag) {
     case UB_FARM_BYE:
@@ -231,7 +234,10 @@ static ub_status hear_above(ub_farm_pool *p, const MPI_Status *found)
 /* Bounded: a stop must be asked for now and then. */
 ub_status ub_farm_listen(ub_farm_pool *p)
 {
-    int kept = 0;
+    static const double PAUSE = 0.1;
+    int                 kept = 0;
+    p->awake += fmin(p->now - p->looked, PAUSE);
+    p->looked = p->now;
     for (int k = 0; k < p->receiving_count; k++) {
         bool whole;
         UB_TRY(receive(p, p->receiving[k], &whole));
@@ -275,10 +281,10 @@ ub_status ub_farm_parted(ub_farm_pool *p, bool *parted)
         if (!peer->mine || peer->parted || peer->lost)
             continue;
         *parted = false;
-        if (!peer->awaited || p->now - peer->since < p->patience_s)
+        if (!peer->awaited || p->awake - peer->since < p->patience_s)
             continue;
         ub_sched_measure(p->sched, &s);
-        if (p->now - peer->since > 3 * s.q95)
+        if (p->awake - peer->since > 3 * s.q95)
             UB_TRY(p->ops->missing(p->self, p->first + i, "silent for too long"));
     }
     return UB_OK;

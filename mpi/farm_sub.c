@@ -14,6 +14,7 @@ typedef struct sub_master {
     ub_farm_pool        pool;
     ub_bytes            up;    /* answers to pass on, and */
     double              since; /* when the first of them came */
+    double              said;  /* when rank 0 last heard of this rank */
     bool                ended; /* was told to end */
     ub_farm_bye         bye;
 } sub_master;
@@ -22,6 +23,7 @@ typedef struct sub_master {
 static ub_status say(sub_master *s, int tag, const void *data, size_t len)
 {
     UB_TRY_MPI(MPI_Send(data, (int)len, MPI_BYTE, 0, tag, s->side->c->mpi));
+    s->said = s->pool.now;
     return UB_OK;
 }
 
@@ -87,8 +89,8 @@ static ub_status above(void *self, int tag, const unsigned char *data, size_t le
     return UB_OK;
 }
 
-/* Up with what rank 0 should know: that little waits, and answers when they are old, or nothing
- * is in work here. */
+/* Up with what rank 0 should know: that little waits, answers when they are old, or nothing is in
+ * work here, and now and then that this rank lives. */
 static ub_status report(sub_master *s)
 {
     ub_farm_pool  *p = &s->pool;
@@ -97,6 +99,8 @@ static ub_status report(sub_master *s)
         p->more = false;
         return flush(s, UB_FARM_IDLE);
     }
+    if (!p->parted && p->now - s->said > p->patience_s / 4)
+        return flush(s, UB_FARM_ANSWERS);
     if (s->up.len == 0)
         return UB_OK;
     ub_sched_measure(p->sched, &now);

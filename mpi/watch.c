@@ -47,12 +47,6 @@ static void end_parent(const char *const *name)
             (void)kill(getppid(), SIGTERM);
 }
 
-void ub_watch_dismiss(void)
-{
-    static const char *const daemon[] = {"orted", NULL};
-    end_parent(daemon);
-}
-
 /* The main thread hangs in MPI: nothing of MPI here.  A launcher that ends the job by itself is
  * given the time for it: mpirun of Open MPI 4.1 crashes if it is told to go meanwhile. */
 static void end_job(const mate *gone)
@@ -190,20 +184,63 @@ out:
     return st;
 }
 
-void ub_watch_stop(ub_watch **w)
+static void end_thread(ub_watch *w)
 {
-    if (*w == NULL)
-        return;
-    (void)pthread_mutex_lock(&(*w)->lock);
-    (*w)->over = true;
-    (void)pthread_cond_signal(&(*w)->wake);
-    (void)pthread_mutex_unlock(&(*w)->lock);
-    (void)pthread_join((*w)->thread, NULL);
-    (void)pthread_cond_destroy(&(*w)->wake);
-    (void)pthread_mutex_destroy(&(*w)->lock);
-    ub_free((*w)->mates);
+    (void)pthread_mutex_lock(&w->lock);
+    w->over = true;
+    (void)pthread_cond_signal(&w->wake);
+    (void)pthread_mutex_unlock(&w->lock);
+    (void)pthread_join(w->thread, NULL);
+    (void)pthread_cond_destroy(&w->wake);
+    (void)pthread_mutex_destroy(&w->lock);
+}
+
+static void release(ub_watch **w)
+{
+    if (*w != NULL)
+        ub_free((*w)->mates);
     ub_free(*w);
     *w = NULL;
+}
+
+void ub_watch_stop(ub_watch **w)
+{
+    if (*w != NULL)
+        end_thread(*w);
+    release(w);
+}
+
+/* Of a process; 0: it is not there.  Its number may be another's by now, but hardly a child of the
+ * same launcher's. */
+static long parent_of(long pid)
+{
+    char  path[64];
+    long  parent = 0;
+    FILE *f;
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%*d (%*[^)]) %*c %ld", &parent) != 1)
+        parent = 0;
+    (void)fclose(f);
+    return parent;
+}
+
+void ub_watch_dismiss(ub_watch **w, const ub_comm *c)
+{
+    static const char *const daemon[] = {"orted", NULL};
+    if (*w != NULL)
+        end_thread(*w);
+    if (c->size > 0)
+        (void)MPI_Barrier(c->mpi);
+    for (int i = 1; *w != NULL && i < (*w)->count; i++) {
+        const mate *m = &(*w)->mates[i];
+        if (m->rank < 0 && parent_of(m->pid) == (long)getppid())
+            (void)kill((pid_t)m->pid, SIGKILL);
+    }
+    release(w);
+    end_parent(daemon);
 }
 
 /* A death that was noticed too late for those who tolerated it is looked at again. */

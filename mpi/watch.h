@@ -34,9 +34,12 @@ UB_LOCAL void ub_watch_tolerate(ub_watch *w, bool tolerate);
 UB_LOCAL void ub_watch_follow(ub_watch *w, const int *left, int count);
 /* A rank that this rank was the first to miss, each once; -1: none.  NULL is fine. */
 UB_LOCAL int ub_watch_missing(ub_watch *w);
-/* At the end of a job that lost ranks, after the last barrier: mpirun of Open MPI 4.1 sees that it
- * is over on one node, but waits for ever on several; so each rank tells the daemon of its node to
- * go, if there is one.  mpirun then ends with 1, whatever the ranks' exit code. */
-UB_LOCAL void ub_watch_dismiss(void);
+/* The end of a job that lost ranks, by those that are left, instead of ub_watch_stop(); only
+ * leaving may follow.  Launchers wait for every process, so ranks of this node that the others went
+ * on without and that are still there (stuck, stopped) are killed.  mpirun of Open MPI 4.1 sees
+ * that such a job is over on one node, but waits for ever on several; so each rank tells the daemon
+ * of its node to go, if there is one.  mpirun then ends with 1, whatever the ranks' exit code. c
+ * without ranks, of a rank that was given up itself: it waits for nobody */
+UB_COLLECTIVE void ub_watch_dismiss(ub_watch **w, const ub_comm *c);
 
 #endif /* UB_MPI_WATCH_H */

@@ -5,7 +5,7 @@
  *
  * Master -> rank: CHUNK (ranges of items), END.  Rank -> master: answers in ANSWERS, ASK and IDLE,
  * and by its tag
- *   ANSWERS  nothing else
+ *   ANSWERS  nothing else.  Of a sub-master also without any, now and then: "I am there"
  *   ASK      "I begin the last item of my chunk": the next chunk may travel meanwhile
  *   IDLE     "I have nothing to do": sent when no answer to ASK has come.  Of a sub-master:
  *            "little waits here"
@@ -125,7 +125,7 @@ typedef struct ub_farm_peer {
     bool            mine, lost, parted; /* of this master; given up; has said BYE */
     bool            retired;            /* a sub-master without ranks: is given nothing more */
     bool            awaited;            /* has been told to end, or to come, and must be heard of */
-    double          since;              /* when */
+    double          since, heard;       /* when; when it was last heard of.  Both: see `awake` */
     MPI_Request     in;
     int             in_tag;
     ub_bytes        inbox;
@@ -158,9 +158,11 @@ typedef struct ub_farm_pool {
     double                  now, patience_s;
     int64_t                 messages, bytes; /* that came */
     double                  heard;           /* when the last one did */
-    ub_sched_action         own;             /* what rank 0 was given and has not begun */
-    bool                    own_end, more;   /* rank 0 is to end; MORE was decided */
-    bool                    ending, closed;  /* END was sent; CLOSE has come */
+    double                  looked, awake;   /* when it last listened; seconds spent listening: what
+                                                patience is measured by, see ub_farm_listen() */
+    ub_sched_action own;                     /* what rank 0 was given and has not begun */
+    bool            own_end, more;           /* rank 0 is to end; MORE was decided */
+    bool            ending, closed;          /* END was sent; CLOSE has come */
     /* Of a sub-master: it has said BYE.  What comes now but from rank 0 is not of the farm: others
      * may have left it (ub_comm_shrink). */
     bool parted;
@@ -177,7 +179,8 @@ UB_LOCAL UB_NODISCARD ub_status ub_farm_post(ub_farm_pool *p, int rank, int tag,
 UB_LOCAL UB_NODISCARD ub_status ub_farm_posted(ub_farm_pool *p);
 /* Perform what the machine decides. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_act(ub_farm_pool *p);
-/* Take all that has come, and what the watch knows. */
+/* Take all that has come, and what the watch knows.  Of a pause since the last time (a suspended
+ * job, a slow disk) little counts as listening: the others had no chance to be heard. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_listen(ub_farm_pool *p);
 /* A rank of the pool is gone. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_lose(ub_farm_pool *p, int rank);

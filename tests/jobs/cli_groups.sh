@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sub-masters: the same bytes; kill -9 of a worker behind one, of a sub-master, of a sub-master and its
-# only worker, in the middle of the farm; a stop in time, and going on with another number of ranks.
+# only worker, in the middle of the farm; SIGSTOP of a sub-master, which never answers again; a stop in time, and going on with another number of ranks.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/kills.sh"
 
@@ -38,6 +38,23 @@ struck sub-master 8 4 4
 struck sub-master-and-worker 8 4 1 6
 struck group 5 2 3 4
 struck everybody 3 2 1 2
+
+# frozen NAME RANKS GROUP VICTIM: stopped for ever.  The run ends, and so does the launcher, with nothing
+# left of the victim.
+signal=STOP
+whole=$study
+frozen() {
+    struck "$@"
+    # shellcheck disable=SC2086
+    ! kill -0 $living 2>/dev/null || fail "$1: processes are left of $living"
+}
+study="$whole --set farm.patience_s=2"
+frozen worker-stopped 2 1 1
+study="$study --set farm.overdue=0" # only the sub-master's silence tells
+frozen sub-master-stopped 8 4 4
+frozen the-only-sub-master-stopped 3 2 1
+study=$whole
+signal=9
 
 # shellcheck disable=SC2086
 {

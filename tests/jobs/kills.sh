@@ -243,7 +243,7 @@ saw() {
 # kill_in_farm RUN RANKS "VICTIM... [then VICTIM...]" ARGS...: the program with these arguments on so many
 # ranks, under a launcher that lets the job outlive a rank; when the farm has its first answers, kill -9 of the
 # ranks of these numbers.  With `then`: of the first soon after it has begun (to measure), of those after
-# `then` when it has made its plan.  $status: how it ended, 124: not within 100 s.  Its output: RUN.out, RUN.log.
+# `then` when it has made its plan.  $signal: what they get instead of KILL.  $status: how it ended, 124: not within 100 s.  Its output: RUN.out, RUN.log.
 kill_in_farm() {
     run=$1
     count=$2
@@ -269,7 +269,7 @@ kill_in_farm() {
             sleep 0.4
         else
             # shellcheck disable=SC2086 # words
-            kill -9 "$(echo $living | cut -d ' ' -f $((victim + 1)))"
+            kill "-${signal:-9}" "$(echo $living | cut -d ' ' -f $((victim + 1)))"
         fi
     done
     status=0

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int64_t ub_suite_left;
+
 int ub_test_ok(ub_status st, const char *what, const char *file, int line)
 {
     if (st == UB_OK)
