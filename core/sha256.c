@@ -111,3 +111,10 @@ void ub_sha256_of(const void *data, size_t n, unsigned char digest[UB_SHA256_BYT
     ub_sha256_update(&s, data, n);
     ub_sha256_final(&s, digest);
 }
+
+void ub_sha256_hex_of(const void *data, size_t n, char hex[UB_SHA256_HEX])
+{
+    unsigned char digest[UB_SHA256_BYTES];
+    ub_sha256_of(data, n, digest);
+    ub_sha256_hex(digest, hex);
+}

@@ -23,5 +23,7 @@ void ub_sha256_final(ub_sha256 *s, unsigned char digest[UB_SHA256_BYTES]);
 void ub_sha256_hex(const unsigned char digest[UB_SHA256_BYTES], char hex[UB_SHA256_HEX]);
 /* All at once. */
 void ub_sha256_of(const void *data, size_t n, unsigned char digest[UB_SHA256_BYTES]);
+/* The same in hexadecimal digits. */
+void ub_sha256_hex_of(const void *data, size_t n, char hex[UB_SHA256_HEX]);
 
 #endif /* UB_CORE_SHA256_H */

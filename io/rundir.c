@@ -172,17 +172,14 @@ static void head_value(const ub_bytes *config, const char *key, char *buf, size_
 /* sha256 of command, version, settings that matter and corpus. */
 static ub_status identify(ub_rundir *r, const request *q)
 {
-    unsigned char digest[UB_SHA256_BYTES];
-    ub_bytes      text = {0};
-    ub_status     st = ub_bytes_printf(&text, "%s\n%s\n", q->command, UB_VERSION);
+    ub_bytes  text = {0};
+    ub_status st = ub_bytes_printf(&text, "%s\n%s\n", q->command, UB_VERSION);
     if (st == UB_OK)
         st = ub_schema_print(ub_settings_schema(), q->settings, q->sections, true, &text);
     if (st == UB_OK)
         st = ub_bytes_printf(&text, "%s", r->corpus);
-    if (st == UB_OK) {
-        ub_sha256_of(text.data, text.len, digest);
-        ub_sha256_hex(digest, r->identity);
-    }
+    if (st == UB_OK)
+        ub_sha256_hex_of(text.data, text.len, r->identity);
     ub_bytes_release(&text);
     return st;
 }

@@ -67,11 +67,9 @@ const char *ub_slurm_command(const ub_settings *settings)
 
 const char *ub_slurm_name(const char *run, char *buf)
 {
-    const char   *slash = strrchr(run, '/');
-    unsigned char digest[UB_SHA256_BYTES];
-    char          hex[UB_SHA256_HEX];
-    ub_sha256_of(run, strlen(run), digest);
-    ub_sha256_hex(digest, hex);
+    const char *slash = strrchr(run, '/');
+    char        hex[UB_SHA256_HEX];
+    ub_sha256_hex_of(run, strlen(run), hex);
     (void)snprintf(buf, UB_TEXT_MAX, "unbraid-%.*s-%.8s", UB_TEXT_MAX - 32,
                    slash != NULL ? slash + 1 : run, hex);
     for (char *p = buf; *p != '\0'; p++)

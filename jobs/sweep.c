@@ -198,16 +198,14 @@ ub_status ub_sweep_settings(const ub_sweep *s, const ub_job *job, ub_settings *o
 /* Command, version, settings that matter, and which corpus is read. */
 ub_status ub_sweep_name(const ub_sweep *s, const ub_settings *settings, char name[UB_SWEEP_NAME])
 {
-    unsigned char digest[UB_SHA256_BYTES];
-    char          hex[UB_SHA256_HEX];
-    ub_bytes      text = {0};
-    ub_status     st =
+    char      hex[UB_SHA256_HEX];
+    ub_bytes  text = {0};
+    ub_status st =
         ub_bytes_printf(&text, "%s\n%s\n%s\n", s->command->name, UB_VERSION, settings->corpus.path);
     if (st == UB_OK)
         st = ub_schema_print(ub_settings_schema(), settings, s->command->sections, true, &text);
     if (st == UB_OK) {
-        ub_sha256_of(text.data, text.len, digest);
-        ub_sha256_hex(digest, hex);
+        ub_sha256_hex_of(text.data, text.len, hex);
         (void)snprintf(name, UB_SWEEP_NAME, "%.16s", hex);
     }
     ub_bytes_release(&text);

@@ -14,13 +14,10 @@
 /* Settings with the same key read the same corpus. */
 static ub_status key_of(const ub_settings *at, char key[UB_SHA256_HEX])
 {
-    unsigned char digest[UB_SHA256_BYTES];
-    ub_bytes      text = {0};
-    ub_status     st = ub_schema_print(ub_settings_schema(), at, "corpus segment", false, &text);
-    if (st == UB_OK) {
-        ub_sha256_of(text.data, text.len, digest);
-        ub_sha256_hex(digest, key);
-    }
+    ub_bytes  text = {0};
+    ub_status st = ub_schema_print(ub_settings_schema(), at, "corpus segment", false, &text);
+    if (st == UB_OK)
+        ub_sha256_hex_of(text.data, text.len, key);
     ub_bytes_release(&text);
     return st;
 }

@@ -18,10 +18,8 @@ static void sha256_vectors(void)
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        unsigned char digest[UB_SHA256_BYTES];
-        char          hex[UB_SHA256_HEX];
-        ub_sha256_of(table[i].text, strlen(table[i].text), digest);
-        ub_sha256_hex(digest, hex);
+        char hex[UB_SHA256_HEX];
+        ub_sha256_hex_of(table[i].text, strlen(table[i].text), hex);
         CU_ASSERT_STRING_EQUAL(hex, table[i].hex);
     }
 }
