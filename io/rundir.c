@@ -376,43 +376,43 @@ void ub_rundir_discard(const ub_comm *c, const ub_rundir *r)
     (void)rmdir(r->path); /* stays if it holds anything else */
 }
 
-static ub_status read_config(const char *path, ub_bytes *text)
+static const char *config_path(const char *path, char file[UB_PATH_MAX])
+{
+    (void)snprintf(file, UB_PATH_MAX, "%s/config.yaml", path);
+    return file;
+}
+
+/* Nothing if it is not there and need not be. */
+static ub_status read_config(const char *path, bool needed, ub_bytes *text)
 {
     char file[UB_PATH_MAX];
-    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
-    if (!ub_file_exists(file))
-        return UB_FAIL(UB_EINPUT, "%s is not a run folder: it has no config.yaml", path);
-    return ub_file_read(file, text);
+    if (ub_file_exists(config_path(path, file)))
+        return ub_file_read(file, text);
+    return needed ? UB_FAIL(UB_EINPUT, "%s is not a run folder: it has no config.yaml", path)
+                  : UB_OK;
 }
 
 ub_status ub_rundir_corpus(const char *path, char digest[UB_SHA256_HEX])
 {
-    char     file[UB_PATH_MAX];
-    ub_bytes text = {0};
-    digest[0] = '\0';
-    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
-    if (!ub_file_exists(file))
-        return UB_OK;
-    ub_status st = ub_file_read(file, &text);
-    if (st == UB_OK)
-        head_value(&text, "corpus", digest, UB_SHA256_HEX);
+    ub_bytes  text = {0};
+    ub_status st = read_config(path, false, &text);
+    head_value(&text, "corpus", digest, UB_SHA256_HEX);
     ub_bytes_release(&text);
     return st;
 }
 
 ub_status ub_rundir_settings(const ub_comm *c, const char *path, ub_settings *settings)
 {
-    char      name[UB_PATH_MAX];
+    char      file[UB_PATH_MAX];
     ub_bytes  text = {0};
-    ub_status st = ub_comm_agree(c, c->rank == 0 ? read_config(path, &text) : UB_OK);
+    ub_status st = ub_comm_agree(c, c->rank == 0 ? read_config(path, true, &text) : UB_OK);
     if (st == UB_OK)
         st = ub_comm_share(c, &text);
     if (st == UB_OK) {
-        (void)snprintf(name, sizeof name, "%s/config.yaml", path);
         st = ub_schema_defaults(ub_settings_schema(), settings);
         if (st == UB_OK)
             st = ub_config_parse(ub_settings_schema(), settings, (const char *)text.data, text.len,
-                                 name);
+                                 config_path(path, file));
         st = ub_comm_agree(c, st);
     }
     ub_bytes_release(&text);
@@ -453,10 +453,9 @@ ub_status ub_rundir_verify_config(const char *path, const char *(*sections_of)(c
 {
     char      file[UB_PATH_MAX];
     ub_bytes  text = {0};
-    ub_status st = read_config(path, &text);
-    (void)snprintf(file, sizeof file, "%s/config.yaml", path);
+    ub_status st = read_config(path, true, &text);
     if (st == UB_OK)
-        st = verify_text(&text, file, sections_of);
+        st = verify_text(&text, config_path(path, file), sections_of);
     ub_bytes_release(&text);
     return st;
 }
