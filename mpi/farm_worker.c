@@ -20,8 +20,11 @@ static const double MOMENT = 0.05;
 typedef struct worker {
     const ub_farm_side *side;
     MPI_Comm            mpi;
-    int                 master; /* the rank it talks to */
+    int                 master; /* the rank it talks to ... */
+    int                 to;     /* ... and talked to last */
     ub_bytes            batch, answer;
+    ub_bytes            away; /* the batch before, on its way until `sent` is done */
+    MPI_Request         sent;
     double              flushed, polled, now;
     ub_farm_bye         bye;
 } worker;
@@ -35,30 +38,58 @@ static ub_status look(const worker *w, MPI_Status *found, int *here)
     return UB_OK;
 }
 
-/* Small batches leave eagerly; a large one waits here until its master listens.  If that is a
- * sub-master it may be dead: then rank 0 has a word for us, the batch stays with MPI, and its items
- * will be given again. */
-static ub_status flush(worker *w, int tag)
+/* What is on its way stays with MPI; its items will be given again. */
+static void forsake(worker *w)
 {
-    MPI_Request sent;
-    double      start = ub_clock();
-    int rc = MPI_Isend(w->batch.data, (int)w->batch.len, MPI_BYTE, w->master, tag, w->mpi, &sent);
-    for (int gone = 0, word = 0; rc == MPI_SUCCESS && !gone;) {
-        rc = MPI_Test(&sent, &gone, MPI_STATUS_IGNORE);
-        if (gone || rc != MPI_SUCCESS)
-            break;
+    w->away = (ub_bytes){0};
+    w->sent = MPI_REQUEST_NULL;
+}
+
+/* The same, unless it has left. */
+static void abandon(worker *w)
+{
+    int gone = 0;
+    if (MPI_Test(&w->sent, &gone, MPI_STATUS_IGNORE) != MPI_SUCCESS || !gone)
+        forsake(w);
+}
+
+/* Until the batch before has left.  Small ones leave at once; a large one when its master listens,
+ * which one that works too does between its items only.  over: do not wait for rank 0, either.  A
+ * sub-master may be dead: then rank 0 has a word for us. */
+static ub_status settle(worker *w, bool over)
+{
+    double start = ub_clock();
+    for (int gone = 0, word = 0;;) {
+        int rc = MPI_Test(&w->sent, &gone, MPI_STATUS_IGNORE);
+        if (w->to == 0)
+            UB_TRY_MPI(rc);
+        if (gone)
+            return UB_OK;
         (void)sched_yield();
-        if (w->master == 0)
+        if (w->to == 0 && !over)
             continue;
         UB_TRY_MPI(MPI_Iprobe(0, MPI_ANY_TAG, w->mpi, &word, MPI_STATUS_IGNORE));
-        if (word && ub_clock() - start > MOMENT) {
-            w->batch = (ub_bytes){0};
-            break;
+        if (rc != MPI_SUCCESS || (word && ub_clock() - start > MOMENT)) {
+            forsake(w);
+            return UB_OK;
         }
     }
-    if (w->master == 0)
+}
+
+/* Send the batch, and go on with the other buffer while it travels. */
+static ub_status flush(worker *w, int tag)
+{
+    UB_TRY(settle(w, false));
+    ub_bytes empty = w->away;
+    ub_bytes_clear(&empty);
+    w->away = w->batch;
+    w->batch = empty;
+    w->to = w->master;
+    int rc = MPI_Isend(w->away.data, (int)w->away.len, MPI_BYTE, w->to, tag, w->mpi, &w->sent);
+    if (w->to == 0)
         UB_TRY_MPI(rc);
-    ub_bytes_clear(&w->batch);
+    if (rc != MPI_SUCCESS)
+        forsake(w);
     w->flushed = ub_clock();
     return UB_OK;
 }
@@ -172,9 +203,10 @@ static ub_status serve(worker *w)
                             w->mpi, &found));
         UB_TRY_MPI(MPI_Get_count(&found, MPI_BYTE, &bytes));
         known = found.MPI_TAG == UB_FARM_END;
-        if (found.MPI_TAG == UB_FARM_ADOPT)
+        if (found.MPI_TAG == UB_FARM_ADOPT) {
+            abandon(w); /* what the sub-master has not taken by now, it never will */
             w->master = 0;
-        else if (found.MPI_TAG == UB_FARM_END)
+        } else if (found.MPI_TAG == UB_FARM_END)
             UB_TRY(say_bye(w));
         else
             UB_TRY(one_chunk(w, range, bytes / (int)sizeof *range));
@@ -186,13 +218,21 @@ ub_status ub_farm_worker(const ub_farm_side *side)
     worker                       w = {.side = side,
                                       .mpi = side->c->mpi,
                                       .master = ub_farm_master_of(side, side->c->rank),
+                                      .sent = MPI_REQUEST_NULL,
                                       .flushed = ub_clock()};
     static const ub_farm_failure room;
     ub_status                    st = ub_bytes_put(&w.batch, &room, sizeof room);
+    if (st == UB_OK)
+        st = ub_bytes_put(&w.away, &room, sizeof room);
     ub_bytes_clear(&w.batch);
     if (st == UB_OK)
         st = serve(&w);
+    if (st == UB_OK)
+        st = settle(&w, true);
+    else
+        abandon(&w);
     ub_bytes_release(&w.batch);
+    ub_bytes_release(&w.away);
     ub_bytes_release(&w.answer);
     return st;
 }

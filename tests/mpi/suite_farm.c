@@ -19,6 +19,8 @@ typedef struct bench {
     long           sleep_us;
     const ub_comm *meet; /* not NULL: ranks wait for each other in work(), see meet() */
     int            worked;
+    const ub_comm *notes; /* not NULL: workers tell rank 0 of every item, see note() */
+    int            unheard;
 } bench;
 
 static bench fresh(void)
@@ -51,10 +53,30 @@ static void meet(const bench *b)
     }
 }
 
+/* Rank 0 ends its first item when every worker has begun its second one, or is taken to stand
+ * still. */
+static void note(bench *b)
+{
+    MPI_Comm on = b->notes->mpi;
+    double   start = MPI_Wtime();
+    if (ub_world->rank > 0)
+        (void)MPI_Send(NULL, 0, MPI_BYTE, 0, 0, on);
+    for (int k = 0; ub_world->rank == 0 && b->worked == 1 && k < 2 * (ub_world->size - 1); k++) {
+        int here = 0;
+        while (!here && MPI_Wtime() - start < 30)
+            (void)MPI_Iprobe(1 + k / 2, 0, on, &here, MPI_STATUS_IGNORE);
+        if (here)
+            (void)MPI_Recv(NULL, 0, MPI_BYTE, 1 + k / 2, 0, on, MPI_STATUS_IGNORE);
+        b->unheard += !here;
+    }
+}
+
 static ub_status work(void *self, int64_t item, ub_bytes *answer)
 {
     bench *b = self;
     b->worked++;
+    if (b->notes != NULL)
+        note(b);
     if (item == b->fail_item || ub_world->rank == b->fail_rank)
         return UB_FAIL(UB_ENUMERIC, "no luck with %s",
                        b->fail_rank >= 0 ? "this rank" : "this item");
@@ -293,6 +315,28 @@ static ub_status take_any(void *self, int64_t item, const unsigned char *answer,
     return UB_OK;
 }
 
+/* Answers too large to be sent before they are waited for. */
+static void workers_go_on(void)
+{
+    ub_comm notes;
+    bench   b = fresh();
+    int     here = 1;
+    UB_CHECK(ub_comm_init(&notes, ub_world->mpi));
+    b.notes = &notes;
+    b.length = 300000;
+    policy = "static";
+    UB_CHECK(run_farm(3 * (int64_t)ub_world->size, &plain, &b, NULL));
+    policy = NULL;
+    CU_ASSERT_EQUAL(b.unheard, 0);
+    CU_ASSERT(all_once(&b, 3 * (int64_t)ub_world->size));
+    while (here) { /* the notes that nobody waited for */
+        (void)MPI_Iprobe(MPI_ANY_SOURCE, 0, notes.mpi, &here, MPI_STATUS_IGNORE);
+        if (here)
+            (void)MPI_Recv(NULL, 0, MPI_BYTE, MPI_ANY_SOURCE, 0, notes.mpi, MPI_STATUS_IGNORE);
+    }
+    ub_comm_release(&notes);
+}
+
 static void endless_answer(void)
 {
     static const ub_farm_ops ops = {.work = endless, .absorb = take_any};
@@ -369,6 +413,7 @@ UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item
          {"if all of them fail, all is set aside", all_ranks_fail},
          {"an answer that cannot be kept ends the run", failing_absorb},
          {"answers of more than a megabyte arrive whole", large_answers},
+         {"a worker goes on while its master is in an item of its own", workers_go_on},
          {"one that no message holds is a failure, on rank 0 as on any", endless_answer},
          {"the last items go to ranks without work", last_items_go_to_the_idle},
          {"progress never goes back and ends at the total", progress_goes_up},
