@@ -31,6 +31,8 @@ static double draw(const ub_rehearsal *p, int64_t item)
 {
     ub_rng r = ub_rng_make(p->seed, UB_RNG_REHEARSE_ITEM, (uint64_t)item);
     double cv2 = p->item_cv * p->item_cv;
+    if (p->each != NULL)
+        return p->each[item];
     if (p->sample != NULL)
         return p->sample[ub_rng_below(&r, (uint64_t)p->samples)];
     if (p->times == UB_TIMES_EQUAL || cv2 <= 0)
@@ -46,7 +48,8 @@ static ub_status check(const ub_rehearsal *p)
     if (p->items < 0 || p->ranks < 1 || p->policy == NULL || p->floor < 1 || p->group < 0)
         return UB_FAIL(UB_ERANGE, "a rehearsal of %lld items on %d ranks, floor %lld, groups of %d",
                        (long long)p->items, p->ranks, (long long)p->floor, p->group);
-    if (!(p->item_s > 0 || p->sample != NULL) || !(p->slow_factor >= 1 || p->slow_fraction <= 0) ||
+    if (!(p->item_s > 0 || p->sample != NULL || p->each != NULL) ||
+        !(p->slow_factor >= 1 || p->slow_fraction <= 0) ||
         (p->node_mtbf_s > 0 && p->node_ranks < 1) || (p->sample != NULL && p->samples < 1))
         return UB_FAIL(UB_ERANGE,
                        "items of %g s, %g of the ranks %g times slower, %d ranks a node: times are "

@@ -40,6 +40,7 @@ typedef struct ub_rehearsal {
     double        item_s, item_cv; /* mean, and standard deviation over mean, of an item's time */
     const double *sample;          /* measured times to draw from instead; may be NULL */
     int64_t       samples;
+    const double *each; /* the time of every item, in their order, instead; may be NULL */
     double        message_s, request_s, answer_s;
     double        slow_fraction, slow_factor; /* so many ranks take so many times longer */
     double        fail_fraction;              /* so many tries of an item fail */

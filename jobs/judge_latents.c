@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/metrics.h"
 #include "core/shard.h"
@@ -194,15 +195,17 @@ out:
 static ub_status answer_all(const ub_comm *c, exam *e)
 {
     ub_status st = UB_OK;
-    int64_t   turn = 0;
+    int64_t   turn = 0, sets = 0;
     for (int64_t k = 0; k < e->count; k++) {
         const question *ask = &e->ask[k];
         if (ask->idle || ask->same != k)
             continue;
+        sets += k < 2 * (1 + (int64_t)e->tasks) && memchr(ask->from, 1, (size_t)e->widest) != NULL;
         if (turn++ % c->size == c->rank && st == UB_OK)
             st = answer(e, ask, e->answer + k * e->truths);
     }
     UB_TRY(ub_comm_agree(c, st));
+    ub_log0_debug("judge", "sets=%lld singles=%d", (long long)sets, (int)e->latents);
     UB_TRY(add_up(c, e->count * e->truths, e->answer));
     for (int64_t k = 0; k < e->count; k++)
         if (e->ask[k].same != k)

@@ -37,6 +37,7 @@ typedef struct ub_plan_costs {
     int64_t segments, tests, items;
     double *item_s; /* owned, `sampled` */
     int64_t sampled;
+    double *each; /* of all items, as far as is known; owned, `items`; NULL: of very many */
     double  item_mean, item_cv, item_error; /* the last: of the mean, as part of it */
     double  absorb_s;                       /* of an answer, on the master */
     double  answer_bytes;                   /* of an answer */
@@ -48,7 +49,7 @@ typedef struct ub_plan_costs {
     int64_t shards, steps, evaluations;      /* gradient steps, evaluations of one initialisation */
     double  pass_s, sum_s, update_s, rest_s; /* of a step: of all shards, adding them up, the
                                                 weights, what every rank does */
-    double  step_cv;
+    double  step_cv, step_error; /* the last: standard error of the mean, as part of it */
     int64_t timed;
     double  evaluation_s, evidence_s; /* of all shards */
     int64_t width, state;             /* numbers a step adds up; doubles of a checkpoint */
@@ -58,6 +59,8 @@ typedef struct ub_plan_costs {
 
     /* Evaluation: regressions with all samples, and with those of a single latent. */
     int64_t full, thin;
+    int64_t kept;    /* of `full`: of the sets of latents that the model keeps ... */
+    bool    guessed; /* ... which are those of the truth, as no training was over here */
     double  full_s, thin_s, encode_s, full_error; /* the last: standard error of full_s */
 } ub_plan_costs;
 

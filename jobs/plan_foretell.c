@@ -1,11 +1,13 @@
 /* From what one rank was measured to need to what many will: docs/plan.md says what is assumed. */
 #include <math.h>
+#include <stdio.h>
 
 #include "core/lead.h"
 #include "core/pace.h"
 #include "core/shard.h"
 #include "jobs/plan.h"
 #include "jobs/study.h"
+#include "mpi/farm.h"
 
 /* Assumed, in seconds: to start a job's ranks; to write a small file and flush it; a checkpoint
  * with its verification.  Bytes a second of large files.  Part of the forecast that the model may
@@ -86,35 +88,75 @@ static ub_rehearsal rehearsal_of(const world *w, int64_t items)
                           .item_cv = m->item_cv,
                           .sample = m->item_s,
                           .samples = m->sampled,
+                          .each = m->each,
                           .message_s = w->message_s,
                           .request_s = s->rehearse.request_us * 1e-6,
                           .answer_s = s->rehearse.answer_us * 1e-6 + m->absorb_s};
 }
 
-/* The farm by its own decisions on simulated ranks; of very many items the first part, as what is
- * lost at the end does not grow with them. */
+/* Policy, floor and masters as mpi/farm.c takes them: by trying if it will, else as set. */
+static ub_status pick(world *w, int64_t head, ub_rehearsal *plan)
+{
+    ub_sched_pick *p = &w->out->pick;
+    ub_rehearsal   guess = *plan;
+    int64_t        budget = w->s->farm.simulate;
+    int            group = plan->group < 0 ? ub_sched_group_usual(w->ranks) : plan->group;
+    if (head > 0) {
+        guess.seed = ~plan->seed;
+        guess.each = NULL; /* the farm does not know them */
+        UB_TRY(ub_sched_choose(&guess, budget < MOST_ITEMS ? budget : MOST_ITEMS, p));
+    } else {
+        *p = (ub_sched_pick){.policy =
+                                 plan->policy != NULL ? plan->policy : ub_sched_policy_find("fac2"),
+                             .floor = plan->floor > 0 ? plan->floor : 1,
+                             .group = group,
+                             .works = ub_sched_groups(w->ranks, group) == 0};
+        (void)snprintf(p->why, sizeof p->why, "%s, floor %lld, %s", p->policy->name,
+                       (long long)p->floor,
+                       plan->policy != NULL ? "as set" : "too few items to choose by");
+    }
+    plan->policy = p->policy;
+    plan->floor = p->floor;
+    plan->group = p->group;
+    plan->works = p->works;
+    return UB_OK;
+}
+
+/* The farm by its own decisions on simulated ranks: the items it measures to choose by, if there
+ * are enough of them, then the rest; of very many the first part, as what is lost at the end does
+ * not grow with them. */
 static ub_status farm(world *w, double *seconds)
 {
     const ub_plan_costs *m = w->m;
-    double               work = (double)m->items * m->item_mean;
-    int64_t items = m->items < MOST_ITEMS ? m->items : MOST_ITEMS, budget = w->s->farm.simulate;
-    ub_rehearsal plan, guess;
-    ub_rehearsed result;
+    double               work = (double)m->items * m->item_mean, makespan, done;
+    int64_t              items = m->items < MOST_ITEMS ? m->items : MOST_ITEMS, head = 0;
+    ub_rehearsed         first = {0}, rest;
     w->out->efficiency = 1;
     *seconds = (double)m->items * (m->item_mean + m->absorb_s);
     if (w->ranks == 1 || m->items == 0 || m->item_mean <= 0)
         return UB_OK;
-    plan = guess = rehearsal_of(w, items);
-    guess.seed = ~plan.seed;
-    UB_TRY(ub_sched_choose(&guess, budget < MOST_ITEMS ? budget : MOST_ITEMS, &w->out->pick));
-    plan.policy = w->out->pick.policy;
-    plan.floor = w->out->pick.floor;
-    plan.group = w->out->pick.group;
-    plan.works = w->out->pick.works;
-    UB_TRY(ub_rehearse(&plan, &result));
+    ub_rehearsal plan = rehearsal_of(w, items), begin;
+    if (plan.policy == NULL)
+        head = ub_farm_head(items, w->ranks);
+    if (head > 0) {
+        begin = plan;
+        begin.items = head;
+        begin.policy = ub_sched_policy_find("self");
+        begin.floor = 1;
+        begin.group = plan.group < 0 ? ub_sched_group_usual(w->ranks) : plan.group;
+        begin.works = ub_sched_groups(w->ranks, begin.group) == 0;
+        UB_TRY(ub_rehearse(&begin, &first));
+        plan.items -= head;
+        if (plan.each != NULL)
+            plan.each += head;
+    }
+    UB_TRY(pick(w, head, &plan));
+    UB_TRY(ub_rehearse(&plan, &rest));
+    makespan = first.makespan + rest.makespan;
+    done = first.work + rest.work;
+    w->out->efficiency = done / (w->ranks * makespan);
     /* The draw of the times has its own luck; the measured mean is the better guess of the work. */
-    *seconds = result.makespan + (work - result.work) / (w->ranks * result.efficiency);
-    w->out->efficiency = result.efficiency;
+    *seconds = makespan + (work - done) / (w->ranks * w->out->efficiency);
     return UB_OK;
 }
 
@@ -192,7 +234,7 @@ static void disentangle(world *w)
     }
     w->out->files_s += waits;
     double looks = s->disentangle.lambdas > 1 ? (double)s->disentangle.lambdas + 1 : 1;
-    double error = m->timed > 0 ? longest * m->step_cv / sqrt((double)m->timed) : 0;
+    double error = longest * m->step_error;
     w->spread += error * error;
     w->out->bytes += m->model_bytes;
     w->out->stage_s[UB_PLAN_DISENTANGLE] = longest +
@@ -208,6 +250,10 @@ static void evaluation(world *w)
     const ub_plan_costs *m = w->m;
     double               longest = 0, error = m->full_error * (double)m->full / w->ranks;
     w->spread += error * error;
+    if (m->guessed) { /* any number of sets up to that of the truth: sd of a uniform one */
+        error = m->full_s / w->ranks;
+        w->spread += error * error * (double)(m->kept * m->kept - 1) / 12;
+    }
     for (int r = 0; r < w->ranks && r < m->full + m->thin; r++) {
         int64_t all = (m->full + m->thin - r + w->ranks - 1) / w->ranks;
         int64_t full = r < m->full ? (m->full - r + w->ranks - 1) / w->ranks : 0;

@@ -115,6 +115,28 @@ static void summarise(ub_plan_costs *m, const ub_structure *plan)
         m->item_s[i] *= m->item_mean / mean;
 }
 
+/* What every item takes: one that was tried, what it took; another, what its tests would have taken
+ * in a tried one, each of those in its turn.  As much in all as the mean says. */
+static ub_status guess_items(ub_structure *plan, ub_plan_costs *m)
+{
+    double *each, sum = 0;
+    if (m->items > MOST_SAMPLED)
+        return UB_OK;
+    UB_TRY(UB_ALLOC(each, m->items));
+    for (int64_t i = 0, item = 0; i < m->items; i++, item = (item + stride(m->items)) % m->items) {
+        int64_t like = i % m->sampled, tried = like * stride(m->items) % m->items;
+        each[item] = m->item_s[like];
+        if (like != i)
+            each[item] *= (double)ub_structure_tests_in(plan, item) /
+                          fmax(1, (double)ub_structure_tests_in(plan, tried));
+        sum += each[item];
+    }
+    for (int64_t i = 0; i < m->items && sum > 0; i++)
+        each[i] *= m->item_mean * (double)m->items / sum;
+    m->each = each;
+    return UB_OK;
+}
+
 static ub_status one_item(ub_structure *plan, ub_solver *solver, int64_t item, ub_plan_costs *m,
                           double *seconds)
 {
@@ -154,9 +176,12 @@ static ub_status try_items(ub_structure *plan, ub_solver *solver, double seconds
     m->absorb_s /= (double)n;
     m->answer_bytes /= (double)n;
     summarise(m, plan);
+    UB_TRY(guess_items(plan, m));
     m->item_mean += pause_s;
     for (int64_t i = 0; i < n; i++)
         m->item_s[i] += pause_s;
+    for (int64_t i = 0; m->each != NULL && i < items; i++)
+        m->each[i] += pause_s;
     return UB_OK;
 }
 
@@ -278,5 +303,6 @@ ub_status ub_plan_measure(const ub_settings *settings, int stages, double second
 void ub_plan_costs_release(ub_plan_costs *m)
 {
     ub_free(m->item_s);
+    ub_free(m->each);
     *m = (ub_plan_costs){0};
 }

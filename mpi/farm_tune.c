@@ -133,6 +133,11 @@ static int64_t head_of(head *h, int64_t wanted, int64_t *known, int64_t *left)
     return bound;
 }
 
+int64_t ub_farm_head(int64_t items, int ranks)
+{
+    return ranks > 1 && items >= (int64_t)WORTH * ranks ? (int64_t)FIRST * ranks : 0;
+}
+
 ub_status ub_farm_tuned(ub_comm *c, int64_t items, const ub_farm_plan *wanted,
                         const ub_farm_ops *ops, void *self, ub_farm_plan *plan, int64_t *done,
                         ub_farm_stats *stats)
@@ -148,7 +153,7 @@ ub_status ub_farm_tuned(ub_comm *c, int64_t items, const ub_farm_plan *wanted,
     *done = 0;
     if (c->rank == 0) {
         bound = head_of(&h, (int64_t)FIRST * c->size, &h.known, &left);
-        worth = c->size > 1 && left >= (int64_t)(WORTH - FIRST) * c->size;
+        worth = ub_farm_head(left + (int64_t)FIRST * c->size, c->size) > 0;
     }
     UB_TRY_MPI(MPI_Bcast(&worth, 1, MPI_INT, 0, c->mpi));
     if (worth) {

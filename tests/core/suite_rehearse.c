@@ -251,6 +251,21 @@ static void choice(void)
     CU_ASSERT_STRING_EQUAL(k.policy->name, "fac2");
 }
 
+/* One block a rank, rank 0 one item at a time: the longer of 1 + 2 + 3 and, item by item, of 4, 5
+ * and 6. */
+static void times_of_each(void)
+{
+    static const double each[] = {1, 2, 3, 4, 5, 6};
+    ub_rehearsal        p = plan_of("static", 2, 6);
+    p.each = each;
+    p.item_s = 0;
+    p.works = true;
+    p.overdue = 0;
+    ub_rehearsed r = rehearsed(&p);
+    UB_CHECK_CLOSE(r.work, 21, 1e-12);
+    UB_CHECK_CLOSE(r.makespan, 15, 1e-4);
+}
+
 static void refusals(void)
 {
     ub_rehearsed  r;
@@ -276,4 +291,5 @@ UB_SUITE("rehearse", {"equal rehearsals give equal results", deterministic},
          {"deaths, preemption and failing items cost what they must", mishaps},
          {"slow ranks and failing items are drawn apart", own_streams},
          {"the choice follows ranks and costs, and keeps what is given", choice},
+         {"items whose times are known take them", times_of_each},
          {"rehearsals that make no sense are refused", refusals})

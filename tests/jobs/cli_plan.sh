@@ -83,6 +83,23 @@ grep -q '^node-hours ' past.txt || fail "no node-hours: $(cat past.txt)"
 on 2 plan -c study.yaml --json >two.json
 same "one answer of two ranks" "$(wc -l <two.json) $(json two.json items)" "1 $items"
 
+# So short a training is tried out to its end, so that the judge's questions are known: as many as it
+# is then asked, which are fewer than of a model that finds the truth (8: all and each of four tasks,
+# twice, two of them alike).
+for seed in 1 2 3; do
+    "$UNBRAID" plan -c train.yaml --set run.seed=$seed --json >sets.json
+    "$UNBRAID" disentangle -c train.yaml --set run.seed=$seed --set run.log_level=debug \
+        --out sets$seed --json >/dev/null 2>&1
+    same "the judge's sets, seed $seed" "$(json sets.json regressions)" \
+        "$(sed -n 's/.* judge sets=\([0-9]*\) .*/\1/p' sets$seed/unbraid.log)"
+done
+
+# A farm of few items is not tuned, whatever it might gain; nor is one whose policy is set.
+"$UNBRAID" plan -c study.yaml --ranks 2 >farm.txt
+grep -q 'the farm  *fac2, floor 1, too few items' farm.txt || fail "few items: $(cat farm.txt)"
+"$UNBRAID" plan -c study.yaml --ranks 2 --set farm.policy=static --set structure.tile=1 >farm.txt
+grep -q 'the farm  *static, floor 1, as set' farm.txt || fail "a policy that is set: $(cat farm.txt)"
+
 refuses 2 'corpus.path is empty' plan
 refuses 2 'not a number from 1' plan -c study.yaml --ranks 0
 refuses 2 'not a number from 1' plan -c study.yaml --ranks many
