@@ -4,7 +4,9 @@
 # Each round plans a study, runs it on RANKS (1) and prints both, in seconds by the clock, with the
 # plan's interval.  The last lines: plan_over_actual_A, _B, _C (medians over the ROUNDS, 3) and
 # plan_worst_percent, the largest error of a single plan.  A machine that does other work at the same
-# time runs longer than its plan, which says what share of a core it had (machine_share).
+# time runs longer than its plan, which says what share of a core it had (machine_share).  There,
+# with one rank, cpu_ratio is what counts: the plan without its waits (files_s, and half a second to
+# start) over the CPU seconds of the run; plan_over_cpu_A, ... are its medians.
 set -eu
 cd "$(dirname "$0")/.."
 unbraid=$(realpath "${UNBRAID:-build/release/unbraid}")
@@ -43,10 +45,12 @@ one() {
     # shellcheck disable=SC2086 # words
     $launch "$unbraid" "$command" "$@" --out run >log 2>&1 || { cat log >&2; exit 1; }
     end=$(date +%s.%N)
+    cpu=$(sed -n 's/.* stage-done .*cpu_s=\([0-9.]*\).*/\1/p' run/unbraid.log | tail -1)
     echo "$study $(field seconds <plan.json) $(field seconds_low <plan.json)" \
-        "$(field seconds_high <plan.json) $(field machine_share <plan.json) $start $end" |
-        awk '{ wall = $7 - $6; printf "study=%s planned_s=%.2f low_s=%.2f high_s=%.2f actual_s=%.2f ratio=%.3f machine_share=%.2f\n",
-               $1, $2, $3, $4, wall, $2 / wall, $5 }' | tee -a ratios
+        "$(field seconds_high <plan.json) $(field machine_share <plan.json) $start $end" \
+        "$(field files_s <plan.json) $cpu" |
+        awk '{ wall = $7 - $6; printf "study=%s planned_s=%.2f low_s=%.2f high_s=%.2f actual_s=%.2f ratio=%.3f cpu_s=%.2f cpu_ratio=%.3f machine_share=%.2f\n",
+               $1, $2, $3, $4, wall, $2 / wall, $9, ($2 - $8 - 0.5) / $9, $5 }' | tee -a ratios
 }
 
 round=0
@@ -56,9 +60,14 @@ while [ "$round" -lt "$rounds" ]; do
         one "$study"
     done
 done
-for study in A B C; do
-    sed -n "s/study=$study .* ratio=\([0-9.]*\) .*/\1/p" ratios | sort -n |
-        awk -v s="$study" '{ v[NR] = $1 } END { print "plan_over_actual_" s "=" (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-done
+# medians NAME FIELD: of each study.
+medians() {
+    for study in A B C; do
+        sed -n "s/study=$study .* $2=\([0-9.]*\) .*/\1/p" ratios | sort -n |
+            awk -v s="$1_$study" '{ v[NR] = $1 } END { print s "=" (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+    done
+}
+medians plan_over_actual ratio
+[ "$ranks" -gt 1 ] || medians plan_over_cpu cpu_ratio
 sed 's/.* ratio=\([0-9.]*\) .*/\1/' ratios |
     awk '{ e = $1 > 1 ? $1 - 1 : 1 - $1; if (e > worst) worst = e } END { printf "plan_worst_percent=%.1f\n", 100 * worst }'

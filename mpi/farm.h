@@ -73,7 +73,7 @@ typedef struct ub_farm_plan {
 
 /* "auto": so many items are done one by one and measured before a policy is chosen; 0: with so few
  * items (or one rank) nothing is chosen, and the plan is followed as if policy were NULL. */
-int64_t ub_farm_head(int64_t items, int ranks);
+UB_LOCAL int64_t ub_farm_head(int64_t items, int ranks);
 
 typedef struct ub_farm_stats {
     int64_t items;                 /* answers absorbed in this call */

@@ -134,11 +134,16 @@ static ub_status one_item(worker *w, int64_t item)
     w->bye.busy += w->now - start;
     if (st == UB_OK)
         st = append(w, item, w->now - start);
-    if (st != UB_OK)
-        return report(w, item, st);
-    if (w->batch.len >= BATCH_BYTES || w->now - w->flushed > BATCH_MILLIS * 1e-3)
-        UB_TRY(flush(w, UB_FARM_ANSWERS));
-    return UB_OK;
+    return st == UB_OK ? UB_OK : report(w, item, st);
+}
+
+/* Send the answers if they are many or old.  Where something is to be asked, it goes with them:
+ * of two messages in a row the second waits for the first. */
+static ub_status flush_due(worker *w)
+{
+    if (w->batch.len < BATCH_BYTES && w->now - w->flushed <= BATCH_MILLIS * 1e-3)
+        return UB_OK;
+    return flush(w, UB_FARM_ANSWERS);
 }
 
 /* Work on a chunk.  All that was asked for has come, so a message found here (END, ADOPT, CLOSE)
@@ -157,8 +162,8 @@ static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
             }
             if (over)
                 return UB_OK;
-            if (i == count - 1 && item == end - 1)
-                UB_TRY(flush(w, UB_FARM_ASK));
+            bool last = i == count - 1 && item == end - 1;
+            UB_TRY(last ? flush(w, UB_FARM_ASK) : flush_due(w));
             UB_TRY(one_item(w, item));
         }
     }
@@ -194,8 +199,8 @@ static ub_status serve(worker *w)
         int        here = 0, bytes = 0;
         if (!known)
             UB_TRY(look(w, &found, &here));
-        if (!known && !here)
-            UB_TRY(flush(w, UB_FARM_IDLE));
+        if (!known)
+            UB_TRY(here ? flush_due(w) : flush(w, UB_FARM_IDLE));
         UB_TRY(await(w, &found));
         if (found.MPI_TAG == UB_FARM_CLOSE)
             return UB_OK;
