@@ -79,8 +79,9 @@ static ub_status fill(ub_trainer *t, const ub_corpus *c, ub_range own, const uin
     UB_TRY(UB_ALLOC(t->tail, t->facts.ranges + t->facts.terms));
     UB_TRY(UB_ALLOC(t->recent, ub_trainer_cells(t)));
     if (settings->disentangle.clip > 0)
-        UB_TRY(ub_mem_check(t->gradient = ub_alloc((size_t)t->width, t->api->size),
+        UB_TRY(ub_mem_check(t->own_gradient = ub_alloc((size_t)t->width, t->api->size),
                             (size_t)t->width, t->api->size, "the gradient"));
+    t->gradient = t->own_gradient;
     UB_TRY(UB_ALLOC(t->log, t->restarts * t->epochs));
     UB_TRY(UB_ALLOC(t->support, t->restarts * t->epochs * shape.tasks));
     UB_TRY(UB_ALLOC(t->used, shape.tasks));
@@ -158,7 +159,7 @@ void ub_trainer_destroy(ub_trainer **t)
     if ((*t)->api != NULL)
         (*t)->api->destroy(&(*t)->learner);
     ub_free((*t)->result);
-    ub_free((*t)->gradient);
+    ub_free((*t)->own_gradient);
     ub_free((*t)->recent);
     ub_free((*t)->tail);
     ub_free((*t)->used);
@@ -315,6 +316,18 @@ void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS])
     t->api->vectors(t->learner, vectors);
     if (t->gradient != NULL)
         vectors[0] = t->gradient;
+}
+
+void ub_trainer_place(ub_trainer *t, void *room)
+{
+    if (t->gradient == NULL) {
+        t->api->place(t->learner, room);
+        return;
+    }
+    void *to = room != NULL ? room : t->own_gradient;
+    if (to != t->gradient)
+        memcpy(to, t->gradient, (size_t)t->width * t->api->size);
+    t->gradient = to;
 }
 
 static double objective_of(const ub_trainer *t, const double *terms, double lambda)

@@ -102,6 +102,10 @@ UB_NODISCARD ub_status ub_trainer_step(ub_trainer *t);
 enum { UB_TRAINER_VECTORS = 3 };
 void ub_trainer_vectors(ub_trainer *t, void *vectors[UB_TRAINER_VECTORS]);
 
+/* Keep the first of these vectors, as it is now, in `room` (ub_trainer_width() numbers, aligned to
+ * 64 bytes; borrowed until the next call), where others can read it; NULL: in the trainer again. */
+void ub_trainer_place(ub_trainer *t, void *room);
+
 bool ub_trainer_done(const ub_trainer *t);
 /* Phases passed and in all, over all initialisations; one that ends early passes the rest at once.
  */

@@ -164,10 +164,8 @@ static ub_status start(training *t, int64_t number)
 {
     const ub_comm *c = &t->team->comm;
     int64_t        shards = t->study->ctx->settings.disentangle.shards;
-    ub_status      st = make_trainer(t, number, ub_part(shards, c->size, c->rank));
-    if (st == UB_OK)
-        st = ub_training_init(c, t->trainer, shards, &t->parallel);
-    UB_TRY(ub_comm_agree(c, st));
+    UB_TRY(ub_comm_agree(c, make_trainer(t, number, ub_part(shards, c->size, c->rank))));
+    UB_TRY(ub_training_init(c, t->trainer, shards, &t->parallel));
     UB_TRY(resume(t, c));
     if (t->saved >= 0)
         ub_log0_info("checkpoint-read", "initialisation=%lld step=%lld of=%lld", (long long)number,

@@ -18,15 +18,35 @@ ub_status ub_mpi_status(int mpi_rc, const char *what)
     return UB_FAIL(UB_EMPI, "%s: %s", what, text);
 }
 
-ub_status ub_comm_init(ub_comm *out, MPI_Comm parent)
+static ub_status wrap(ub_comm *out, MPI_Comm mpi, bool wounded)
 {
-    ub_comm c = {.mpi = MPI_COMM_NULL};
-    UB_TRY_MPI(MPI_Comm_dup(parent, &c.mpi));
+    ub_comm c = {.mpi = mpi, .wounded = wounded};
     UB_TRY_MPI(MPI_Comm_set_errhandler(c.mpi, MPI_ERRORS_RETURN));
     UB_TRY_MPI(MPI_Comm_rank(c.mpi, &c.rank));
     UB_TRY_MPI(MPI_Comm_size(c.mpi, &c.size));
     *out = c;
     return UB_OK;
+}
+
+ub_status ub_comm_init(ub_comm *out, MPI_Comm parent)
+{
+    MPI_Comm mpi;
+    UB_TRY_MPI(MPI_Comm_dup(parent, &mpi));
+    return wrap(out, mpi, false);
+}
+
+ub_status ub_comm_split(const ub_comm *c, int part, ub_comm *out)
+{
+    MPI_Comm mpi;
+    UB_TRY_MPI(MPI_Comm_split(c->mpi, part, c->rank, &mpi));
+    return wrap(out, mpi, c->wounded);
+}
+
+ub_status ub_comm_node(const ub_comm *c, ub_comm *out)
+{
+    MPI_Comm mpi;
+    UB_TRY_MPI(MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &mpi));
+    return wrap(out, mpi, c->wounded);
 }
 
 void ub_comm_release(ub_comm *c)
@@ -39,18 +59,14 @@ void ub_comm_release(ub_comm *c)
 ub_status ub_comm_shrink(ub_comm *c, const int *ranks, int count)
 {
     enum { TAG = 1 };
-    ub_comm   left = {.mpi = MPI_COMM_NULL, .wounded = true};
+    MPI_Comm  left;
     MPI_Group all, some;
     UB_TRY_MPI(MPI_Comm_group(c->mpi, &all));
     UB_TRY_MPI(MPI_Group_incl(all, count, ranks, &some));
-    UB_TRY_MPI(MPI_Comm_create_group(c->mpi, some, TAG, &left.mpi));
+    UB_TRY_MPI(MPI_Comm_create_group(c->mpi, some, TAG, &left));
     UB_TRY_MPI(MPI_Group_free(&some));
     UB_TRY_MPI(MPI_Group_free(&all));
-    UB_TRY_MPI(MPI_Comm_set_errhandler(left.mpi, MPI_ERRORS_RETURN));
-    UB_TRY_MPI(MPI_Comm_rank(left.mpi, &left.rank));
-    UB_TRY_MPI(MPI_Comm_size(left.mpi, &left.size));
-    *c = left;
-    return UB_OK;
+    return wrap(c, left, true);
 }
 
 /* Lowest (severity, rank) wins: 0 failure, 1 stop, 2 fine. */

@@ -31,6 +31,10 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_init(ub_comm *out, MPI_Comm parent)
 /* Free the duplicate (unless wounded); safe on a zeroed struct. */
 UB_COLLECTIVE void ub_comm_release(ub_comm *c);
 
+/* Those ranks of c that gave the same part (>= 0), in c's order; and those on the same node. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_split(const ub_comm *c, int part, ub_comm *out);
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_node(const ub_comm *c, ub_comm *out);
+
 /* Go on without ranks that have died: *c becomes the communicator of `count` of its ranks, in
  * ascending order.  Only those call it.  Stock MPI has no word for this, but MPI_Comm_create_group
  * speaks to the members of the group only, so it does not miss the dead (checked with Open MPI

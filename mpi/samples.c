@@ -23,32 +23,6 @@ static ub_status check_room(int64_t n, int64_t columns, int64_t allowed)
     return UB_OK;
 }
 
-/* The ranks that can share memory, and among them one window; the first rank owns the pages. */
-static ub_status open_window(const ub_comm *c, int node, ub_samples *s, double **x)
-{
-    int      rank, unit;
-    MPI_Aint bytes = (MPI_Aint)s->n * s->columns * (MPI_Aint)sizeof(double), size;
-    void    *base = NULL;
-    if (node > 0)
-        UB_TRY_MPI(MPI_Comm_split(c->mpi, node, c->rank, &s->node));
-    else
-        UB_TRY_MPI(
-            MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &s->node));
-    UB_TRY_MPI(MPI_Comm_rank(s->node, &rank));
-    if (MPI_Win_allocate_shared(rank == 0 ? bytes : 0, sizeof(double), MPI_INFO_NULL, s->node,
-                                &base, &s->window) != MPI_SUCCESS)
-        return UB_FAIL(
-            UB_EMPI,
-            "a node cannot share %.6g MiB of samples among its ranks; Open MPI keeps them "
-            "in the folder osc_sm_backing_directory, usually /dev/shm: is it too small?",
-            (double)bytes / 1048576);
-    UB_TRY_MPI(MPI_Win_set_errhandler(s->window, MPI_ERRORS_RETURN));
-    UB_TRY_MPI(MPI_Win_shared_query(s->window, 0, &size, &unit, &base));
-    *x = base;
-    s->x = base;
-    return UB_OK;
-}
-
 static void write_own(const ub_corpus *c, const ub_samples *s, double *x)
 {
     int64_t wide = (int64_t)c->steps * c->dim, width = c->task_offset[c->tasks];
@@ -103,17 +77,16 @@ static ub_status exchange(const ub_comm *c, MPI_Comm leaders, const int *home, i
 /* After every rank wrote its own rows: the rest, from the other nodes. */
 static ub_status complete(const ub_comm *c, int64_t shards, const ub_samples *s, double *x)
 {
-    int       rank, nodes = 1, mine = 0, *home = NULL;
+    int       rank = s->shared.node.rank, nodes = 1, mine = 0, *home = NULL;
     MPI_Comm  leaders = MPI_COMM_NULL;
     ub_status st = UB_OK;
-    UB_TRY_MPI(MPI_Comm_rank(s->node, &rank));
     UB_TRY_MPI(MPI_Comm_split(c->mpi, rank == 0 ? 0 : MPI_UNDEFINED, c->rank, &leaders));
     if (rank == 0) {
         UB_TRY_MPI(MPI_Comm_size(leaders, &nodes));
         UB_TRY_MPI(MPI_Comm_rank(leaders, &mine));
         UB_TRY_MPI(MPI_Comm_set_errhandler(leaders, MPI_ERRORS_RETURN));
     }
-    UB_TRY_MPI(MPI_Bcast(&mine, 1, MPI_INT, 0, s->node));
+    UB_TRY_MPI(MPI_Bcast(&mine, 1, MPI_INT, 0, s->shared.node.mpi));
     UB_TRY_OUT(ub_comm_agree(c, UB_ALLOC(home, c->size)));
     UB_TRY_OUT(
         ub_mpi_status(MPI_Allgather(&mine, 1, MPI_INT, home, 1, MPI_INT, c->mpi), "MPI_Allgather"));
@@ -129,33 +102,31 @@ out:
 /* Columns are shared out to the ranks of the node. */
 static ub_status transform(const ub_ci_test *test, const ub_samples *s, double *x)
 {
-    int rank, size;
-    UB_TRY_MPI(MPI_Comm_rank(s->node, &rank));
-    UB_TRY_MPI(MPI_Comm_size(s->node, &size));
-    for (int64_t j = rank; j < s->columns; j += size)
+    for (int64_t j = s->shared.node.rank; j < s->columns; j += s->shared.node.size)
         UB_TRY(test->transform(s->n, x + j * s->n));
     return UB_OK;
 }
 
-/* The fences are barriers of the node that also make its writes visible. */
 ub_status ub_samples_gather(const ub_comm *c, const ub_corpus *corpus, int64_t shards,
                             const ub_samples_plan *plan, ub_samples *out)
 {
     ub_samples s = {.n = corpus->episodes, .columns = ub_corpus_columns(corpus)};
+    size_t     bytes = (size_t)(s.n * s.columns) * sizeof(double);
     double    *x = NULL;
     ub_status  st = check_room(s.n, s.columns, plan->max_bytes);
     if (st == UB_OK)
         st = ub_moments_check(c, corpus, shards);
     UB_TRY(ub_comm_agree(c, st));
-    UB_TRY(open_window(c, plan->node, &s, &x));
-    UB_TRY_MPI(MPI_Win_fence(0, s.window));
+    UB_TRY(ub_shared_join(c, plan->node, &s.shared));
+    UB_TRY_OUT(ub_comm_agree(c, ub_shared_open(&s.shared, s.shared.node.rank == 0 ? bytes : 0)));
+    s.x = x = s.shared.base[0];
     write_own(corpus, &s, x);
-    UB_TRY_MPI(MPI_Win_fence(0, s.window));
+    UB_TRY_OUT(ub_shared_meet(&s.shared));
     UB_TRY_OUT(complete(c, shards, &s, x));
-    UB_TRY_MPI(MPI_Win_fence(0, s.window));
+    UB_TRY_OUT(ub_shared_meet(&s.shared));
     if (plan->test != NULL && plan->test->transform != NULL)
         UB_TRY_OUT(ub_comm_agree(c, transform(plan->test, &s, x)));
-    UB_TRY_MPI(MPI_Win_fence(0, s.window));
+    UB_TRY_OUT(ub_shared_meet(&s.shared));
     *out = s;
     return UB_OK;
 out:
@@ -166,10 +137,7 @@ out:
 
 void ub_samples_release(ub_samples *s)
 {
-    if (s->x != NULL) {
-        (void)MPI_Win_free(&s->window);
-        (void)MPI_Comm_free(&s->node);
-    }
+    ub_shared_release(&s->shared);
     *s = (ub_samples){0};
 }
 

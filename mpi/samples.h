@@ -15,14 +15,14 @@
 #include "core/corpus.h"
 #include "core/moments.h"
 #include "mpi/comm.h"
+#include "mpi/shared.h"
 
 /* Zero-initialise. */
 typedef struct ub_samples {
     const double *x; /* column c at x + c * n, columns as in core/moments.h; read only */
     int64_t       n; /* episodes */
     int32_t       columns;
-    MPI_Comm      node;   /* owned: the ranks that share x */
-    MPI_Win       window; /* owned: holds x */
+    ub_shared     shared; /* owned: x, the segment of the first rank of the node */
 } ub_samples;
 
 typedef struct ub_samples_plan {

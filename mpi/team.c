@@ -43,12 +43,7 @@ ub_status ub_team_join(const ub_comm *all, int count, ub_team *out)
     while (all->rank >= (int)(ub_part(all->size, count, out->index).first +
                               ub_part(all->size, count, out->index).count))
         out->index++;
-    ub_comm *c = &out->comm;
-    UB_TRY_MPI(MPI_Comm_split(all->mpi, out->index, all->rank, &c->mpi));
-    UB_TRY_MPI(MPI_Comm_set_errhandler(c->mpi, MPI_ERRORS_RETURN));
-    UB_TRY_MPI(MPI_Comm_rank(c->mpi, &c->rank));
-    UB_TRY_MPI(MPI_Comm_size(c->mpi, &c->size));
-    c->wounded = all->wounded;
+    UB_TRY(ub_comm_split(all, out->index, &out->comm));
     return ub_comm_agree(all, listen(out));
 }
 

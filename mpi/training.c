@@ -5,27 +5,34 @@
 #include "core/mem.h"
 #include "mpi/reduce.h"
 
+static ub_status allocate(ub_training *x)
+{
+    int64_t told;
+    size_t  width = (size_t)ub_trainer_width(x->trainer), size = ub_trainer_number(x->trainer);
+    (void)ub_trainer_tail(x->trainer, &told);
+    UB_TRY(UB_ALLOC(x->tail, told + 1));
+    return ub_mem_check(x->whole = ub_alloc(width, size), width, size, "a sum of evaluations");
+}
+
 ub_status ub_training_init(const ub_comm *c, ub_trainer *trainer, int64_t shards, ub_training *out)
 {
-    const int64_t *at;
-    int64_t        told;
-    int32_t        ranges = ub_trainer_ranges(trainer, &at);
-    size_t         size = ub_trainer_number(trainer);
-    (void)ub_trainer_tail(trainer, &told);
+    ub_sum_plan plan = {.leaves = shards, .size = ub_trainer_number(trainer)};
+    plan.ranges = ub_trainer_ranges(trainer, &plan.at);
     *out = (ub_training){.c = c, .trainer = trainer, .shards = shards};
-    ub_status st = ub_sum_create(c, shards, ranges, at, size, &out->sum);
+    ub_status st = ub_comm_agree(c, allocate(out));
     if (st == UB_OK)
-        st = UB_ALLOC(out->tail, told + 1);
+        st = ub_sum_create(c, &plan, &out->sum);
     if (st == UB_OK)
-        st = ub_mem_check(out->whole = ub_alloc((size_t)ub_trainer_width(trainer), size),
-                          (size_t)ub_trainer_width(trainer), size, "a sum of evaluations");
-    if (st != UB_OK)
+        ub_trainer_place(trainer, ub_sum_vector(out->sum));
+    else
         ub_training_release(out);
     return st;
 }
 
 void ub_training_release(ub_training *x)
 {
+    if (x->sum != NULL)
+        ub_trainer_place(x->trainer, NULL);
     ub_sum_destroy(&x->sum);
     ub_free(x->whole);
     ub_free(x->tail);

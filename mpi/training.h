@@ -22,10 +22,11 @@ typedef struct ub_training {
     double        *tail;  /* what a step tells besides weights, and the wish to stop */
 } ub_training;
 
-/* Both borrowed until release.  UB_ENOMEM. */
-UB_LOCAL UB_NODISCARD ub_status ub_training_init(const ub_comm *c, ub_trainer *trainer,
-                                                 int64_t shards, ub_training *out);
-UB_LOCAL void                   ub_training_release(ub_training *x);
+/* Both borrowed until release; the trainer's weights may move into shared memory until then.
+ * UB_ENOMEM. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_training_init(const ub_comm *c, ub_trainer *trainer,
+                                                      int64_t shards, ub_training *out);
+UB_COLLECTIVE void                   ub_training_release(ub_training *x);
 
 /* One phase.  stop: in, this rank's wish; out, whether any rank had it.  The status is the same on
  * all ranks, but for UB_EMPI. */

@@ -12,6 +12,7 @@ struct ub_learner {
     ub_sampler          sampler;
     const ub_optimizer *optimizer;
     ub_real  *vector[UB_LEARNER_VECTORS]; /* weights, the optimiser's memory; width numbers each */
+    ub_real  *weights;                    /* own memory for vector[0] */
     ub_range  passed;                     /* shards of the last pass; of each of them: */
     ub_batch *batch;
     ub_weighting *weighting;
@@ -33,7 +34,8 @@ static void destroy(ub_learner **l)
         return;
     ub_objective_release(&(*l)->objective);
     ub_sampler_release(&(*l)->sampler);
-    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+    ub_free((*l)->weights);
+    for (int i = 1; i < UB_LEARNER_VECTORS; i++)
         ub_free((*l)->vector[i]);
     ub_free((*l)->batch);
     ub_free((*l)->weighting);
@@ -76,7 +78,9 @@ static ub_status create(const ub_corpus *corpus, const ub_targets *targets, ub_r
                                  l->sampler.rows, slots, &l->objective));
     const ub_objective *o = &l->objective;
     l->width = o->parameters + terms_of(shape);
-    for (int i = 0; i < UB_LEARNER_VECTORS; i++)
+    UB_TRY_OUT(UB_ALLOC(l->weights, l->width));
+    l->vector[0] = l->weights;
+    for (int i = 1; i < UB_LEARNER_VECTORS; i++)
         UB_TRY_OUT(UB_ALLOC(l->vector[i], l->width));
     UB_TRY_OUT(UB_ALLOC(l->batch, slots));
     UB_TRY_OUT(UB_ALLOC(l->weighting, slots));
@@ -201,6 +205,14 @@ static void vectors(ub_learner *l, void *out[UB_LEARNER_VECTORS])
         out[i] = l->vector[i];
 }
 
+static void place(ub_learner *l, void *room)
+{
+    ub_real *to = room != NULL ? room : l->weights;
+    if (to != l->vector[0])
+        memcpy(to, l->vector[0], (size_t)l->width * sizeof *to);
+    l->vector[0] = to;
+}
+
 static void widen(const void *x, int64_t n, double *out)
 {
     const ub_real *from = x;
@@ -261,6 +273,7 @@ const ub_learner_api ub_learner_double = {
     .evaluate = evaluate,
     .update = update,
     .vectors = vectors,
+    .place = place,
     .fold = fold,
     .get = get,
     .set = set,

@@ -60,6 +60,9 @@ typedef struct ub_learner_api {
     /* Where the weights and, one after another, what the optimiser keeps are: vectors[0 .. 2], each
      * with room for the terms behind the parameters. */
     void (*vectors)(ub_learner *l, void *vectors[UB_LEARNER_VECTORS]);
+    /* Keep the weights in `room`, borrowed, until the next call; NULL: in the learner's own memory.
+     */
+    void (*place)(ub_learner *l, void *room);
     /* Weights as a model without a penalty has them. */
     void (*fold)(const ub_learner *l, double *w);
     /* Weights and optimiser: 3 * parameters numbers. */

@@ -28,7 +28,8 @@ struct ub_trainer {
     double               *used;     /* of every task: held-out samples at which it counts */
     double               *tail;     /* of a step: squares of the ranges of the gradient, terms */
     void                 *gradient; /* of a step, where it is clipped; width numbers, else NULL */
-    double               *result;   /* of an evaluation: terms, sum mu, sum mu^2, strength */
+    void                 *own_gradient; /* own memory for it */
+    double               *result;       /* of an evaluation: terms, sum mu, sum mu^2, strength */
     ub_range              own;
     int64_t               first; /* its initialisations are first .. first + restarts - 1 */
     int64_t               restarts, epochs, steps, width;

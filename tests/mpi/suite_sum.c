@@ -83,17 +83,29 @@ static void reference(const source *s, int64_t a, int64_t b, int32_t k, void *ou
     ub_free(right);
 }
 
-static void check_sums(int64_t leaves, int32_t ranges, const int64_t *at, size_t size)
+/* Nodes as MPI sees them, which is one; pairs of neighbours; every second; one node a rank. */
+static int place(int placement)
 {
-    source  s = {.leaves = leaves, .at = at, .size = size, .ranges = ranges};
-    ub_sum *sum = NULL;
-    char   *want;
-    int64_t bytes = at[ranges] * (int64_t)size;
-    UB_CHECK(UB_ALLOC(s.vector, bytes));
+    int rank = ub_world->rank;
+    return placement == 0   ? 0
+           : placement == 1 ? 1 + rank / 2
+           : placement == 2 ? 1 + rank % 2
+                            : 1 + rank;
+}
+
+static void check_sums(int64_t leaves, int32_t ranges, const int64_t *at, size_t size, int node)
+{
+    source      s = {.leaves = leaves, .at = at, .size = size, .ranges = ranges};
+    ub_sum_plan plan = {.leaves = leaves, .ranges = ranges, .at = at, .size = size, .node = node};
+    ub_sum     *sum = NULL;
+    char       *want, *own;
+    int64_t     bytes = at[ranges] * (int64_t)size;
+    UB_CHECK(UB_ALLOC(own, bytes));
     UB_CHECK(UB_ALLOC(want, bytes));
-    UB_CHECK(ub_sum_create(ub_world, leaves, ranges, at, size, &sum));
-    for (s.round = 0; s.round < 2; s.round++) { /* the second finds old content everywhere */
+    UB_CHECK(ub_sum_create(ub_world, &plan, &sum));
+    for (s.round = 0; s.round < 4; s.round++) { /* the second finds old content everywhere */
         s.last = -1;
+        s.vector = s.round % 2 == 0 && ub_sum_vector(sum) != NULL ? ub_sum_vector(sum) : own;
         s.calls = 0;
         UB_CHECK(ub_sum_run(sum, &ops, &s));
         UB_CHECK(ub_sum_share(sum, s.vector));
@@ -105,31 +117,38 @@ static void check_sums(int64_t leaves, int32_t ranges, const int64_t *at, size_t
         CU_ASSERT(!s.descending);
     }
     ub_sum_destroy(&sum);
-    ub_free(s.vector);
+    ub_free(own);
     ub_free(want);
 }
 
 static void tree_bytes(void)
 {
     static const int64_t at[] = {0, 7, 8, 40, 41, 73, 90};
-    for (int64_t leaves = 1; leaves <= 13; leaves++) {
-        check_sums(leaves, 6, at, sizeof(double));
-        check_sums(leaves, 6, at, sizeof(float));
-    }
+    for (int64_t leaves = 1; leaves <= 13; leaves++)
+        check_sums(leaves, 6, at, leaves % 2 == 0 ? sizeof(double) : sizeof(float), 0);
+}
+
+static void placements(void)
+{
+    static const int64_t at[] = {0, 7, 8, 40, 41, 73, 90}, leaves[] = {1, 5, 8};
+    for (int placement = 0; placement < 4; placement++)
+        for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++)
+            check_sums(leaves[i], 6, at, i % 2 == 0 ? sizeof(float) : sizeof(double),
+                       place(placement));
 }
 
 static void odd_ranges(void)
 {
     static const int64_t one[] = {0, 11}, lopsided[] = {0, 1, 2, 3, 1000}, flat[] = {0, 0, 5, 5, 9};
-    check_sums(8, 1, one, sizeof(double));
-    check_sums(8, 4, lopsided, sizeof(float));
-    check_sums(8, 4, flat, sizeof(double));
+    check_sums(8, 1, one, sizeof(double), 0);
+    check_sums(8, 4, lopsided, sizeof(float), 0);
+    check_sums(8, 4, flat, sizeof(double), 0);
 }
 
 static void long_ranges(void)
 {
     static const int64_t at[] = {0, 60001, 60002, 150000};
-    check_sums(6, 3, at, sizeof(float));
+    check_sums(6, 3, at, sizeof(float), 0);
 }
 
 static void shares(void)
@@ -137,17 +156,21 @@ static void shares(void)
     static const int64_t at[] = {0, 10, 20, 30, 40, 50, 60, 70, 80};
     ub_sum              *sum = NULL;
     int64_t              total = 0;
-    UB_CHECK(ub_sum_create(ub_world, 4, 8, at, sizeof(double), &sum));
+    ub_sum_plan          plan = {.leaves = 4, .ranges = 8, .at = at, .size = sizeof(double)};
+    UB_CHECK(ub_sum_create(ub_world, &plan, &sum));
     ub_range own = ub_sum_own(sum);
     (void)MPI_Allreduce(&own.count, &total, 1, MPI_INT64_T, MPI_SUM, ub_world->mpi);
     CU_ASSERT_EQUAL(total, 8);
     CU_ASSERT(own.count <= (8 + ub_world->size - 1) / ub_world->size + 1);
     ub_sum_destroy(&sum);
-    UB_CHECK_FAILS(ub_sum_create(ub_world, 0, 8, at, sizeof(double), &sum), UB_EARG, "0 leaves");
-    UB_CHECK_FAILS(ub_sum_create(ub_world, 4, 0, at, sizeof(double), &sum), UB_EARG, "0 ranges");
+    plan.leaves = 0;
+    UB_CHECK_FAILS(ub_sum_create(ub_world, &plan, &sum), UB_EARG, "0 leaves");
+    plan = (ub_sum_plan){.leaves = 4, .at = at, .size = sizeof(double)};
+    UB_CHECK_FAILS(ub_sum_create(ub_world, &plan, &sum), UB_EARG, "0 ranges");
 }
 
 UB_SUITE("sum",
          {"every range has the bytes of the documented tree, in float and double", tree_bytes},
+         {"whoever shares memory with whom", placements},
          {"one range, empty and lopsided ones too", odd_ranges}, {"long ranges too", long_ranges},
          {"the ranges are shared out evenly; nothing to add is refused", shares})
