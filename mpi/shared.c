@@ -62,8 +62,14 @@ ub_status ub_shared_join(const ub_comm *c, int node, ub_shared *s)
 ub_status ub_shared_open(ub_shared *s, size_t bytes)
 {
     UB_TRY(check_room(s, (double)bytes));
-    UB_TRY(ub_comm_agree(&s->node, UB_ALLOC(s->base, s->node.size)));
-    return open_window(s, bytes);
+    ub_status st = ub_comm_agree(&s->node, UB_ALLOC(s->base, s->node.size));
+    if (st == UB_OK)
+        st = open_window(s, bytes);
+    if (st != UB_OK) { /* base says that something is shared */
+        ub_free(s->base);
+        s->base = NULL;
+    }
+    return st;
 }
 
 void ub_shared_release(ub_shared *s)

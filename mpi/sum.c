@@ -369,7 +369,7 @@ static ub_status share(const ub_sum *s, void *vector)
 {
     if (s->c->size == 1)
         return UB_OK;
-    if (vector == ub_sum_vector(s))
+    if (vector != NULL && vector == ub_sum_vector(s))
         return copy(s, vector);
     return ub_mpi_status(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vector, s->counts,
                                         s->offsets, type_of(s), s->c->mpi),
