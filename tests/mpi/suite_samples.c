@@ -46,24 +46,15 @@ static void check_columns(const ub_samples *s, int64_t n, bool sums)
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
-/* Placements: as MPI sees it; pairs of neighbours; every second; one node a rank. */
-static int place(int placement)
-{
-    int rank = ub_world->rank;
-    return placement == 0   ? 0
-           : placement == 1 ? 1 + rank / 2
-           : placement == 2 ? 1 + rank % 2
-                            : 1 + rank;
-}
-
 static void one_shape(int64_t n, int64_t shards)
 {
     ub_corpus c = {0};
     UB_CHECK(ub_test_corpus(ub_world, n, shards, episode_row, &c));
-    for (int placement = 0; placement < 4; placement++)
+    for (int placement = 0; placement < UB_TEST_PLACEMENTS; placement++)
         for (int sums = 0; sums < 2; sums++) {
             ub_samples      s = {0};
-            ub_samples_plan plan = {.test = sums ? &summing : NULL, .node = place(placement)};
+            ub_samples_plan plan = {.test = sums ? &summing : NULL,
+                                    .node = ub_test_place(placement)};
             UB_CHECK(ub_samples_gather(ub_world, &c, shards, &plan, &s));
             check_columns(&s, n, sums);
             ub_samples_release(&s);

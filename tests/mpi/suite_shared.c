@@ -39,10 +39,8 @@ static void check_node(int node)
 
 static void nodes(void)
 {
-    check_node(0);
-    check_node(1 + ub_world->rank / 2);
-    check_node(1 + ub_world->rank % 2);
-    check_node(1 + ub_world->rank);
+    for (int placement = 0; placement < UB_TEST_PLACEMENTS; placement++)
+        check_node(ub_test_place(placement));
 }
 
 /* Refused before Open MPI tries, on all ranks, though only the last wants so much. */

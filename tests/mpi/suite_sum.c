@@ -83,16 +83,6 @@ static void reference(const source *s, int64_t a, int64_t b, int32_t k, void *ou
     ub_free(right);
 }
 
-/* Nodes as MPI sees them, which is one; pairs of neighbours; every second; one node a rank. */
-static int place(int placement)
-{
-    int rank = ub_world->rank;
-    return placement == 0   ? 0
-           : placement == 1 ? 1 + rank / 2
-           : placement == 2 ? 1 + rank % 2
-                            : 1 + rank;
-}
-
 static void check_sums(int64_t leaves, int32_t ranges, const int64_t *at, size_t size, int node)
 {
     source      s = {.leaves = leaves, .at = at, .size = size, .ranges = ranges};
@@ -131,10 +121,10 @@ static void tree_bytes(void)
 static void placements(void)
 {
     static const int64_t at[] = {0, 7, 8, 40, 41, 73, 90}, leaves[] = {1, 5, 8};
-    for (int placement = 0; placement < 4; placement++)
+    for (int placement = 0; placement < UB_TEST_PLACEMENTS; placement++)
         for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++)
             check_sums(leaves[i], 6, at, i % 2 == 0 ? sizeof(float) : sizeof(double),
-                       place(placement));
+                       ub_test_place(placement));
 }
 
 static void odd_ranges(void)
