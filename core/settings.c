@@ -334,9 +334,13 @@ static const ub_field slurm[] = {
     INT("tasks_per_node", slurm.tasks_per_node, "1", 1, 100000, "ranks", UB_FIELD_FREE,
         "ranks on each node: one a core, as BLAS runs one thread"),
     INT("time_min", slurm.time_min, "60", 1, 5e6, "minutes", UB_FIELD_FREE,
-        "wall time of one job; a longer study is requeued or chained"),
+        "wall time of one job at most; a longer study is requeued or chained"),
     INT("memory_mb", slurm.memory_mb, "0", 0, 1e9, "MiB a node", UB_FIELD_FREE,
-        "0: the site's default"),
+        "0: as planned and half as much again; without a plan the site's default"),
+    BOOL(
+        "plan", slurm.plan, "yes", UB_FIELD_FREE,
+        "submit measures here what the study will cost, in about ten seconds, and asks for as much "
+        "time and memory; no: for time_min"),
     TEXT("partition", slurm.partition, "", UB_FIELD_FREE, "empty: the site's default"),
     TEXT("account", slurm.account, "", UB_FIELD_FREE, "who pays; empty: your default"),
     TEXT("qos", slurm.qos, "", UB_FIELD_FREE, "quality of service; empty: your default"),

@@ -163,6 +163,7 @@ typedef struct ub_settings {
     struct {
         int     command; /* UB_SLURM_RUN, ... */
         int64_t nodes, tasks_per_node, time_min, memory_mb;
+        bool    plan;
         char    partition[UB_TEXT_MAX], account[UB_TEXT_MAX], qos[UB_TEXT_MAX];
         char    options[UB_TEXT_MAX];  /* further options of sbatch, a line each */
         char    prologue[UB_TEXT_MAX]; /* shell lines */

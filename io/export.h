@@ -1,7 +1,7 @@
 /* io/export.h - results as text that other programs and people read: CSV, GraphML, SVG, HTML.
  *
  * Everything is made in memory and depends on the result only (no times, no hosts), so equal
- * results give equal bytes.
+ * results give equal bytes; but for the page, which says where it comes from and what it cost.
  *
  * Layer: io.  Rank 0 alone.
  */
@@ -59,6 +59,19 @@ UB_LOCAL UB_NODISCARD ub_status ub_draw_training(const ub_trainer_history *log,
 UB_LOCAL UB_NODISCARD ub_status ub_draw_latents(const ub_model *m, const ub_evidence     *e,
                                                 char (*task_name)[UB_NAME_MAX], ub_bytes *svg);
 
+/* What the run cost, beside its plan: rows of text. */
+typedef struct ub_report_cost_row {
+    const char *what;
+    char        planned[32], actual[32];
+    double      ratio; /* planned / actual; NaN: there is none */
+} ub_report_cost_row;
+typedef struct ub_report_cost {
+    int                rows;
+    ub_report_cost_row row[8];
+    bool               planned; /* else only what it took is shown */
+    char               note[UB_TEXT_MAX];
+} ub_report_cost;
+
 /* What the report shows; every pointer may be NULL. */
 typedef struct ub_report {
     const char                *title;
@@ -69,6 +82,7 @@ typedef struct ub_report {
     char (*task_name)[UB_NAME_MAX];
     const ub_evidence        *evidence; /* of the model */
     const ub_trainer_history *log;
+    const ub_report_cost     *cost;
     const char               *config;     /* resolved YAML */
     const char               *provenance; /* lines key: value */
 } ub_report;

@@ -185,6 +185,33 @@ static void put_training(ub_pen *p, const ub_report *r)
     ub_pen_put(p, "</figure>\n");
 }
 
+/* What it cost; beside the plan, if there was one. */
+static void put_cost(ub_pen *p, const ub_report_cost *c)
+{
+    ub_pen_put(p, "<h2>What it cost</h2>\n<p>");
+    ub_pen_escape(p, c->note, 0);
+    ub_pen_put(p, "</p>\n<div class='card'><table><thead><tr><th></th>");
+    if (c->planned)
+        ub_pen_put(p, "<th class='n'>planned</th>");
+    ub_pen_put(p, "<th class='n'>actual</th>");
+    if (c->planned)
+        ub_pen_put(p, "<th class='n'>planned / actual</th>");
+    ub_pen_put(p, "</tr></thead><tbody>\n");
+    for (int i = 0; i < c->rows; i++) {
+        const ub_report_cost_row *row = &c->row[i];
+        ub_pen_printf(p, "<tr><td>%s</td>", row->what);
+        if (c->planned)
+            ub_pen_printf(p, "<td class='n'>%s</td>", row->planned);
+        ub_pen_printf(p, "<td class='n'>%s</td>", row->actual);
+        if (c->planned && isfinite(row->ratio))
+            ub_pen_printf(p, "<td class='n'>%.2f</td>", row->ratio);
+        else if (c->planned)
+            ub_pen_put(p, "<td class='n'>\xe2\x80\x93</td>");
+        ub_pen_put(p, "</tr>\n");
+    }
+    ub_pen_put(p, "</tbody></table></div>\n");
+}
+
 /* What lies beside the page; a row is left out where the run has nothing of the kind. */
 static void put_files(ub_pen *p, const ub_report *r)
 {
@@ -247,6 +274,8 @@ ub_status ub_export_html(const ub_report *r, ub_bytes *out)
         put_latents(&p, r);
     if (r->log != NULL && r->log->rows > 0)
         put_training(&p, r);
+    if (r->cost != NULL)
+        put_cost(&p, r->cost);
     if (r->graph != NULL || r->model != NULL)
         put_files(&p, r);
     put_pre(&p, "Settings", r->config);

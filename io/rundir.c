@@ -246,11 +246,11 @@ static ub_status explain(const ub_rundir *r, const request *q, const ub_bytes *c
 /* Entering ------------------------------------------------------------------------------------ */
 
 /* What may lie in a folder that is not yet a run folder: what a killed start left, hidden files,
- * the output of batch jobs, and folders of theirs. */
+ * its plan, the output of batch jobs, and folders of theirs. */
 static bool is_harmless(const char *name)
 {
     return name[0] == '.' || strcmp(name, "unbraid.log") == 0 || strncmp(name, "slurm-", 6) == 0 ||
-           strcmp(name, "workers") == 0;
+           strcmp(name, "workers") == 0 || strcmp(name, "plan.yaml") == 0;
 }
 
 static ub_status check_free(const char *path)

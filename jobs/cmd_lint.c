@@ -185,7 +185,7 @@ static ub_status check_node(lint *l)
                     "%lld ranks on nodes of %lld processors", (long long)s->slurm.tasks_per_node,
                     cpus));
     if (memory > 0 && s->slurm.memory_mb > memory)
-        UB_TRY(find(l, ERROR, "set slurm.memory_mb lower, or 0 for the site's default",
+        UB_TRY(find(l, ERROR, "set slurm.memory_mb lower, or 0 for what a plan needs",
                     "slurm.memory_mb = %lld, a node has %lld MiB", (long long)s->slurm.memory_mb,
                     memory));
     return UB_OK;

@@ -5,12 +5,10 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "io/file.h"
+#include "io/rundir.h"
 #include "jobs/plan.h"
 #include "jobs/study.h"
-
-enum { MOST_RANKS = 1000000 };
-
-static const double TRY_S = 2; /* seconds of items, and of steps */
 
 static const char *const stage_name[UB_PLAN_STAGES] = {"stage 1", "stage 2", "evaluation"};
 
@@ -18,49 +16,18 @@ static ub_status count_ranks(const ub_context *ctx, int *ranks)
 {
     const char *text = ub_context_option(ctx, "ranks");
     char       *end;
-    int64_t     n = ctx->settings.slurm.nodes * ctx->settings.slurm.tasks_per_node;
-    if (text != NULL) {
-        errno = 0;
-        n = strtol(text, &end, 10);
-        if (errno != 0 || end == text || *end != '\0')
-            n = 0;
-    }
-    if (text != NULL && (n < 1 || n > MOST_RANKS))
-        return UB_FAIL(UB_ERANGE, "--ranks %s: not a number from 1 to %d", text, (int)MOST_RANKS);
-    if (n > MOST_RANKS)
-        return UB_FAIL(UB_ERANGE,
-                       "slurm.nodes * slurm.tasks_per_node = %lld ranks; a plan is for %d at most",
-                       (long long)n, (int)MOST_RANKS);
+    if (text == NULL)
+        return ub_plan_ranks(&ctx->settings, ranks);
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > UB_PLAN_RANKS)
+        return UB_FAIL(UB_ERANGE, "--ranks %s: not a number from 1 to %d", text,
+                       (int)UB_PLAN_RANKS);
     *ranks = (int)n;
     return UB_OK;
 }
 
-static ub_status which_stages(const ub_settings *s, int *stages)
-{
-    static const int of[] = {[UB_SLURM_RUN] = UB_STAGE_STRUCTURE | UB_STAGE_DISENTANGLE,
-                             [UB_SLURM_STRUCTURE] = UB_STAGE_STRUCTURE,
-                             [UB_SLURM_DISENTANGLE] = UB_STAGE_DISENTANGLE};
-    if (s->slurm.command == UB_SLURM_SWEEP)
-        return UB_FAIL(UB_EINPUT,
-                       "a plan is of one study, slurm.command is sweep; plan its largest "
-                       "point with --set slurm.command=run");
-    *stages = of[s->slurm.command];
-    return UB_OK;
-}
-
 /* ---- as text ---- */
-
-/* Seconds as people say them. */
-static const char *span(double s, char *text, size_t size)
-{
-    if (s < 120)
-        (void)snprintf(text, size, "%.3g s", s);
-    else if (s < 7200)
-        (void)snprintf(text, size, "%.3g min", s / 60);
-    else
-        (void)snprintf(text, size, "%.3g h", s / 3600);
-    return text;
-}
 
 static const char *volume(double bytes, char *text, size_t size)
 {
@@ -76,8 +43,9 @@ static void print_work(const ub_plan_costs *m, const ub_plan_forecast *f)
     char one[32];
     if (m->stages & UB_STAGE_STRUCTURE) {
         (void)printf("stage 1      %lld tests in %lld items of %s (cv %.2f, %lld tried)\n",
-                     (long long)m->tests, (long long)m->items, span(m->item_mean, one, sizeof one),
-                     m->item_cv, (long long)m->sampled);
+                     (long long)m->tests, (long long)m->items,
+                     ub_plan_span(m->item_mean, one, sizeof one), m->item_cv,
+                     (long long)m->sampled);
         if (f->pick.policy != NULL)
             (void)printf("  the farm   %s\n", f->pick.why);
     }
@@ -85,7 +53,7 @@ static void print_work(const ub_plan_costs *m, const ub_plan_forecast *f)
         (void)printf("stage 2      %lld steps an initialisation, %s each on one rank "
                      "(cv %.2f, %lld tried); teams: %d\n",
                      (long long)m->steps,
-                     span(m->pass_s + m->sum_s + m->update_s + m->rest_s, one, sizeof one),
+                     ub_plan_span(m->pass_s + m->sum_s + m->update_s + m->rest_s, one, sizeof one),
                      m->step_cv, (long long)m->timed, f->teams);
 }
 
@@ -96,9 +64,9 @@ static void print_text(const ub_settings *s, const ub_plan_costs *m, const ub_pl
     print_work(m, f);
     for (int i = 0; i < UB_PLAN_STAGES; i++)
         if (f->stage_s[i] > 0)
-            (void)printf("%-12s %s\n", stage_name[i], span(f->stage_s[i], a, sizeof a));
-    (void)printf("in all       %s, between %s and %s\n", span(f->seconds, a, sizeof a),
-                 span(f->low, b, sizeof b), span(f->high, c, sizeof c));
+            (void)printf("%-12s %s\n", stage_name[i], ub_plan_span(f->stage_s[i], a, sizeof a));
+    (void)printf("in all       %s, between %s and %s\n", ub_plan_span(f->seconds, a, sizeof a),
+                 ub_plan_span(f->low, b, sizeof b), ub_plan_span(f->high, c, sizeof c));
     (void)printf("node-hours   %.4g\n", f->node_hours);
     (void)printf("memory       %.0f MiB a rank\n", f->memory_mb);
     (void)printf("written      about %s\n", volume(f->bytes, a, sizeof a));
@@ -108,7 +76,7 @@ static void print_text(const ub_settings *s, const ub_plan_costs *m, const ub_pl
     else
         (void)printf("jobs         none would get to work: %s pass before it; raise "
                      "slurm.time_min\n",
-                     span(f->again_s, a, sizeof a));
+                     ub_plan_span(f->again_s, a, sizeof a));
     if (s->disentangle.patience > 0 && (m->stages & UB_STAGE_DISENTANGLE) != 0)
         (void)printf("disentangle.patience may end trainings earlier: this is the most\n");
     if (m->wall > 1.25 * m->busy)
@@ -161,29 +129,43 @@ static void print_json(const ub_plan_costs *m, const ub_plan_forecast *f, const 
     (void)printf("}\n");
 }
 
+/* Into the run folder, whose report will set it beside what the run took. */
+static ub_status keep(const ub_context *ctx, const ub_plan_costs *m, const ub_plan_forecast *f)
+{
+    ub_plan_kept kept;
+    if (ctx->out[0] == '\0')
+        return UB_OK;
+    UB_TRY(ub_plan_keep(&ctx->settings, m, f, &kept));
+    UB_TRY(ub_dir_make(ctx->out));
+    return ub_plan_write(ctx->out, &kept);
+}
+
 static ub_status plan(ub_context *ctx)
 {
     const char      *against = ub_context_option(ctx, "against");
     ub_plan_past     past;
-    int              ranks, stages;
+    int              ranks;
     ub_plan_costs    m = {0};
     ub_plan_forecast f;
+    ub_status        st;
     UB_TRY(count_ranks(ctx, &ranks));
-    UB_TRY(which_stages(&ctx->settings, &stages));
+    if (ctx->out[0] != '\0')
+        UB_TRY(ub_rundir_check(ctx->out));
     if (against != NULL) {
         UB_TRY(ub_plan_against(against, &past));
         ranks = past.ranks;
     }
-    if (ctx->settings.run.log_level == UB_LOG_INFO) /* the calibration's own steps */
-        ub_log_set_level(UB_LOG_WARN);
-    UB_TRY(ub_plan_measure(&ctx->settings, stages, TRY_S, &m));
-    ub_status st = ub_plan_foretell(&ctx->settings, &m, ranks, &f);
-    if (st == UB_OK && ctx->json)
+    UB_TRY_OUT(ub_plan_make(&ctx->settings, ranks, &m, &f));
+    UB_TRY_OUT(keep(ctx, &m, &f));
+    if (ctx->json)
         print_json(&m, &f, against == NULL ? NULL : &past);
-    else if (st == UB_OK)
+    else
         print_text(&ctx->settings, &m, &f);
-    if (st == UB_OK && against != NULL && !ctx->json)
+    if (against != NULL && !ctx->json)
         print_against(&f, &past);
+    if (ctx->out[0] != '\0' && !ctx->json)
+        (void)printf("\nwritten: %s/plan.yaml, for the report of the run\n", ctx->out);
+out:
     ub_plan_costs_release(&m);
     return st;
 }
@@ -195,7 +177,8 @@ static ub_status run(ub_context *ctx)
 
 const ub_command ub_cmd_plan = {
     .name = "plan",
-    .usage = "-c FILE [--ranks R] [--against RUN] [--set section.key=value]... [--json]",
+    .usage =
+        "-c FILE [--ranks R] [--out RUN] [--against RUN] [--set section.key=value]... [--json]",
     .summary = "What a study will cost: time, node-hours, memory and jobs, before it is submitted",
     .sections = "run corpus segment structure ci farm rehearse disentangle eval slurm",
     .options = "ranks against",
@@ -203,7 +186,9 @@ const ub_command ub_cmd_plan = {
         "Does a few seconds of the study's own work on one rank here, and from that foretells\n"
         "the time of each stage on R ranks (slurm.nodes * slurm.tasks_per_node), node-hours,\n"
         "memory of a rank, bytes written, and how many jobs of slurm.time_min follow each other.\n"
-        "slurm.command says which stages.  --against RUN: beside what a finished run took, with\n"
-        "as many ranks.  Nothing is written.  docs/plan.md says what is assumed.\n",
+        "slurm.command says which stages.  --out RUN: kept there as plan.yaml; the report of the\n"
+        "run sets it beside what it took.  --against RUN: beside what a finished run took, with "
+        "as\n"
+        "many ranks.  docs/plan.md says what is assumed.\n",
     .run = run,
 };

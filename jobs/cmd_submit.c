@@ -8,21 +8,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/version.h"
 #include "io/beacon.h"
 #include "io/file.h"
 #include "io/rundir.h"
 #include "jobs/command.h"
+#include "jobs/plan.h"
 #include "jobs/slurm.h"
 
 typedef struct submission {
-    ub_context *ctx;
-    char        run[UB_RUNDIR_MAX];
-    char        program[UB_PATH_MAX];
-    ub_bytes    exclude; /* nodes, comma separated */
-    bool        requeue;
-    double      measured; /* lead of an earlier start of the run, seconds; 0: none */
-    long long   job;
+    ub_context  *ctx;
+    char         run[UB_RUNDIR_MAX];
+    char         program[UB_PATH_MAX];
+    ub_bytes     exclude; /* nodes, comma separated */
+    bool         requeue;
+    bool         has_plan, fresh; /* fresh: made now, not found in the run folder */
+    ub_plan_kept plan;
+    ub_settings  settings; /* those of ctx, with the time and memory that are asked for */
+    double       measured; /* lead of an earlier start of the run, seconds; 0: none */
+    long long    job;
 } submission;
 
 static const char *file_of(const submission *s, const char *name, char buf[UB_TEXT_MAX])
@@ -148,12 +153,69 @@ static void find_lead(submission *s)
 static int64_t signal_lead(const submission *s)
 {
     enum { UNKNOWN_S = 120, EARLY_S = 60 };
-    const ub_settings *settings = &s->ctx->settings;
+    const ub_settings *settings = &s->settings;
     int64_t            most = (60 * settings->slurm.time_min - EARLY_S) / 2;
     int64_t            lead = s->measured > 0 ? (int64_t)ceil(s->measured) : UNKNOWN_S;
     if (settings->slurm.lead_s > 0)
         return settings->slurm.lead_s;
     return lead < most ? lead : most;
+}
+
+/* The plan that a run began with. */
+static void find_plan(submission *s)
+{
+    if (ub_plan_read(s->run, &s->plan, &s->has_plan) != UB_OK) {
+        ub_log_warn("plan-lost", "%s", ub_err_message());
+        ub_err_clear();
+        s->has_plan = false;
+    }
+}
+
+/* That, or one made now, by some seconds of the study's own work on this machine.  A study that a
+ * run would refuse is refused here; where only the measuring fails (no memory for the corpus on
+ * this node, say) there is no plan. */
+static ub_status make_plan(submission *s)
+{
+    const ub_settings *settings = &s->ctx->settings;
+    char               path[UB_TEXT_MAX];
+    int                ranks;
+    ub_plan_costs      m = {0};
+    ub_plan_forecast   f;
+    ub_status          st;
+    if (!settings->slurm.plan || settings->slurm.command == UB_SLURM_SWEEP)
+        return UB_OK;
+    if (ub_file_exists(file_of(s, "config.yaml", path))) {
+        find_plan(s);
+        return UB_OK;
+    }
+    if (isatty(STDERR_FILENO))
+        (void)fprintf(stderr, "planning, for some seconds (slurm.plan: no leaves it out) ...\n");
+    UB_TRY_OUT(ub_plan_ranks(settings, &ranks));
+    UB_TRY_OUT(ub_plan_make(settings, ranks, &m, &f));
+    UB_TRY_OUT(ub_plan_keep(settings, &m, &f, &s->plan));
+    s->has_plan = s->fresh = true;
+out:
+    ub_plan_costs_release(&m);
+    if (st == UB_OK || ub_status_exit_code(st) == 2)
+        return st;
+    ub_log_warn("no-plan", "why='%s'", ub_err_message());
+    ub_err_clear();
+    return UB_OK;
+}
+
+/* A short job begins sooner: where the plan fits into one job, twice what it needs at most is asked
+ * for, as it was made on another machine; a job that is too short goes on in another one. */
+static void ask_for(submission *s)
+{
+    enum { LEAST_MIN = 10, SPARE_MB = 256 };
+    ub_settings *asked = &s->settings;
+    double       need = ceil((2 * s->plan.high + s->plan.lead_s) / 60);
+    double memory = ceil(1.5 * s->plan.memory_mb * (double)asked->slurm.tasks_per_node) + SPARE_MB;
+    need = need > LEAST_MIN ? need : LEAST_MIN;
+    if (s->has_plan && s->plan.jobs == 1 && need < (double)asked->slurm.time_min)
+        asked->slurm.time_min = (int64_t)need;
+    if (s->has_plan && asked->slurm.memory_mb == 0)
+        asked->slurm.memory_mb = (int64_t)memory;
 }
 
 static ub_status check_corpus(const ub_settings *settings)
@@ -221,6 +283,17 @@ static ub_status check_queue(const submission *s)
     return st;
 }
 
+/* May a job begin here, or go on? */
+static ub_status look_at_run(const submission *s, bool *finished)
+{
+    char path[UB_TEXT_MAX];
+    bool sweep = s->ctx->settings.slurm.command == UB_SLURM_SWEEP;
+    if (!sweep || !ub_file_exists(file_of(s, "sweep.yaml", path)))
+        UB_TRY(ub_rundir_check(s->run));
+    *finished = !sweep && is_finished(s);
+    return *finished ? UB_OK : check_queue(s);
+}
+
 /* Append "TIME text" to the log of jobs, which the jobs write, too. */
 static ub_status note(const submission *s, const char *file, const char *text)
 {
@@ -280,14 +353,19 @@ static ub_status queue(submission *s)
 
 static void tell(const submission *s)
 {
-    const ub_settings *settings = &s->ctx->settings;
-    char               name[UB_TEXT_MAX];
+    const ub_settings *settings = &s->settings;
+    char               name[UB_TEXT_MAX], low[32], high[32];
     if (s->ctx->json) {
         (void)printf("{\"job\": %lld, \"name\": \"%s\", \"requeue\": %s, \"nodes\": %lld, "
-                     "\"ranks\": %lld}\n",
+                     "\"ranks\": %lld, \"time_min\": %lld, \"memory_mb\": %lld",
                      s->job, ub_slurm_name(s->run, name), s->requeue ? "true" : "false",
                      (long long)settings->slurm.nodes,
-                     (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node));
+                     (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node),
+                     (long long)settings->slurm.time_min, (long long)settings->slurm.memory_mb);
+        if (s->has_plan)
+            (void)printf(", \"planned_s\": %.9g, \"planned_node_hours\": %.9g", s->plan.seconds,
+                         s->plan.node_hours);
+        (void)printf("}\n");
         return;
     }
     (void)printf("job %lld: unbraid %s on %lld nodes, %lld ranks each, in %s\n", s->job,
@@ -296,6 +374,14 @@ static void tell(const submission *s)
     (void)printf("  script      slurm-job.sh, settings slurm-study.yaml\n"
                  "  output      slurm-%lld.out; starts and ends of jobs: slurm-jobs.log\n",
                  s->job);
+    (void)printf("  asks for    %lld min, %lld MiB a node%s\n", (long long)settings->slurm.time_min,
+                 (long long)settings->slurm.memory_mb,
+                 settings->slurm.memory_mb == 0 ? " (0: the site's default)" : "");
+    if (s->has_plan)
+        (void)printf("  planned     %s to %s of work, %.3g node-hours, %lld job%s\n",
+                     ub_plan_span(s->plan.low, low, sizeof low),
+                     ub_plan_span(s->plan.high, high, sizeof high), s->plan.node_hours,
+                     (long long)s->plan.jobs, s->plan.jobs == 1 ? "" : "s");
     (void)printf("  goes on     %s, %lld starts at most\n",
                  s->requeue ? "by requeue" : "in a chain of jobs",
                  (long long)settings->slurm.max_jobs);
@@ -311,16 +397,10 @@ static void tell(const submission *s)
 static ub_status submit(submission *s, const ub_bytes *script)
 {
     char path[UB_TEXT_MAX];
-    bool sweep = s->ctx->settings.slurm.command == UB_SLURM_SWEEP;
-    if (!sweep || !ub_file_exists(file_of(s, "sweep.yaml", path)))
-        UB_TRY(ub_rundir_check(s->run));
-    if (!sweep && is_finished(s)) {
-        (void)printf("%s holds a finished run; nothing to do\n", s->run);
-        return UB_OK;
-    }
-    UB_TRY(check_queue(s));
     UB_TRY(ub_dir_make(s->run));
     UB_TRY(write_study(s));
+    if (s->fresh)
+        UB_TRY(ub_plan_write(s->run, &s->plan));
     UB_TRY(ub_file_write(file_of(s, "slurm-job.sh", path), script->data, script->len));
     UB_TRY(queue(s));
     tell(s);
@@ -331,15 +411,24 @@ static ub_status answer(ub_context *ctx)
 {
     static submission s; /* too large for some stacks */
     ub_bytes          script = {0};
+    bool              finished = false;
     ub_status         st;
-    s = (submission){.ctx = ctx};
+    s = (submission){.ctx = ctx, .settings = ctx->settings};
     UB_TRY_OUT(check_corpus(&ctx->settings));
     UB_TRY_OUT(find_run(&s));
     UB_TRY_OUT(find_program(&s));
     UB_TRY_OUT(find_bad_nodes(&s));
     UB_TRY_OUT(ask_site(&s));
     find_lead(&s);
-    UB_TRY_OUT(ub_slurm_script(&(ub_slurm_job){.settings = &ctx->settings,
+    if (!ctx->dry_run)
+        UB_TRY_OUT(look_at_run(&s, &finished));
+    if (finished) {
+        (void)printf("%s holds a finished run; nothing to do\n", s.run);
+        goto out;
+    }
+    UB_TRY_OUT(make_plan(&s));
+    ask_for(&s);
+    UB_TRY_OUT(ub_slurm_script(&(ub_slurm_job){.settings = &s.settings,
                                                .run = s.run,
                                                .program = s.program,
                                                .exclude = (const char *)s.exclude.data,

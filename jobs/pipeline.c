@@ -139,6 +139,7 @@ static ub_status stages(ub_study *s, ub_corpus *corpus, int which)
     UB_TRY_OUT(ub_study_phase(s, "the evaluation"));
     UB_TRY_OUT(
         ub_stage_eval(&s->ctx->world, s->dir.path, &s->ctx->settings, &s->ctx->settings, &v));
+    ub_study_tell_done("evaluation");
     UB_TRY_OUT(ub_study_phase(s, "the report"));
     UB_TRY_OUT(ub_stage_report(s, &v));
     UB_TRY_OUT(ub_study_finish(s));

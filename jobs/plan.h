@@ -3,7 +3,9 @@
  *   ub_plan_measure    reads the corpus and does a few seconds of the study's own work
  *   ub_plan_foretell   from that, the farm's simulator and a few assumptions to seconds, memory,
  *                      bytes and jobs; no clock, no files: equal measurements, equal forecasts
- *   ub_plan_against    what a run that has finished really took
+ *   ub_plan_make       both
+ *   ub_plan_against    what a run really took, from its log
+ *   ub_plan_write      keeps a plan in the run folder, whose report sets it beside what it took
  *
  * Computing is measured in CPU seconds, so that a busy machine does not make it look longer.
  *
@@ -18,12 +20,15 @@
 #include "core/corpus.h"
 #include "core/rehearse.h"
 #include "core/settings.h"
+#include "core/sha256.h"
 #include "core/status.h"
+#include "io/export.h"
 #include "mpi/comm.h"
 
 /* Seconds of one rank of this machine that does everything alone; 0 where nothing is to be done. */
 typedef struct ub_plan_costs {
-    int     stages;     /* OR of UB_STAGE_... */
+    int     stages; /* OR of UB_STAGE_... */
+    char    corpus[UB_SHA256_HEX];
     double  read_s;     /* the corpus, digest and all; by the wall clock, as it waits for files */
     double  base_mb;    /* of the program and its libraries, without the corpus */
     double  corpus_mb;  /* of states, targets and latents */
@@ -105,13 +110,51 @@ UB_LOCAL UB_NODISCARD ub_status ub_plan_foretell(const ub_settings   *settings,
                                                  const ub_plan_costs *m, int ranks,
                                                  ub_plan_forecast *out);
 
+/* slurm.nodes * slurm.tasks_per_node.  Errors: UB_ERANGE (beyond UB_PLAN_RANKS). */
+enum { UB_PLAN_RANKS = 1000000 };
+UB_LOCAL UB_NODISCARD ub_status ub_plan_ranks(const ub_settings *settings, int *ranks);
+/* Both: what slurm.command is about is measured for some seconds and foretold; the log is quiet
+ * from here on.  m: ub_plan_costs_release, whatever is returned.
+ * Errors: UB_EINPUT (a sweep), those of ub_plan_measure. */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_make(const ub_settings *settings, int ranks,
+                                             ub_plan_costs *m, ub_plan_forecast *f);
+
 typedef struct ub_plan_past {
     int    ranks;                                          /* of its last job */
+    int    starts;                                         /* jobs, or calls of the program */
     double stage_s[UB_PLAN_STAGES], cpu_s[UB_PLAN_STAGES]; /* cpu_s: of rank 0 */
 } ub_plan_past;
 
-/* What a run really took, from the log in its folder, added up over its jobs.
- * Errors: UB_EINPUT (no log, or it has not finished). */
+/* What a run took up to the end of its evaluation, from the log in its folder, added up over its
+ * jobs.  Errors: UB_EINPUT (no log, or it does not get so far). */
 UB_LOCAL UB_NODISCARD ub_status ub_plan_against(const char *folder, ub_plan_past *out);
+
+/* A plan as plan.yaml of a run folder has it. */
+typedef struct ub_plan_kept {
+    char    study[UB_TEXT_MAX]; /* ub_plan_study */
+    int64_t ranks, nodes, jobs;
+    double  stage_s[UB_PLAN_STAGES], seconds, low, high, lead_s, node_hours, memory_mb;
+} ub_plan_kept;
+
+/* What a plan is of: sha256 of the settings that matter, as YAML, of the version, and of the digest
+ * of the corpus in hex. */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_study(const char *config, const char *corpus,
+                                              char hex[UB_SHA256_HEX]);
+UB_LOCAL UB_NODISCARD ub_status ub_plan_keep(const ub_settings *settings, const ub_plan_costs *m,
+                                             const ub_plan_forecast *f, ub_plan_kept *out);
+/* The folder must be there.  Errors: UB_EIO. */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_write(const char *folder, const ub_plan_kept *kept);
+/* there: out, false: there is none.  Errors: UB_EIO, those of ub_config_parse (damaged). */
+UB_LOCAL UB_NODISCARD ub_status ub_plan_read(const char *folder, ub_plan_kept *out, bool *there);
+
+/* Beside what the run took: the rows of the report.
+ *   kept       NULL: there was no plan
+ *   memory_mb  peak of the rank that used most, MiB
+ *   nodes      that the run was on last */
+UB_LOCAL void ub_plan_compare(const ub_plan_kept *kept, const ub_plan_past *past, double memory_mb,
+                              int nodes, ub_report_cost *out);
+
+/* Seconds as people say them, into text; returns it. */
+UB_LOCAL const char *ub_plan_span(double s, char *text, size_t size);
 
 #endif /* UB_JOBS_PLAN_H */

@@ -28,6 +28,7 @@ static void begin_job(reading *r, const char *line)
     const char *ranks = strstr(line, " ranks=");
     end_stage(r, r->stage, r->last, r->cpu); /* the job before was cut off here, if there was one */
     r->since = r->last = r->cpu = 0;
+    r->past->starts++;
     r->past->ranks = ranks == NULL ? 1 : (int)strtol(ranks + strlen(" ranks="), NULL, 10);
 }
 
@@ -35,7 +36,7 @@ static void line_of(reading *r, const char *line)
 {
     static const char *const ends[UB_PLAN_STAGES] = {" stage-done stage=structure ",
                                                      " stage-done stage=disentangle ",
-                                                     " stage-done stage=report "};
+                                                     " stage-done stage=evaluation "};
     char                    *end;
     if (line[0] == '#') {
         begin_job(r, line);

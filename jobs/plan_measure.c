@@ -71,6 +71,7 @@ static ub_status read_corpus(const ub_comm *self, const ub_settings *settings, u
     m->base_mb = fmax(m->base_mb, ub_plan_resident() - m->corpus_mb); /* with HDF5 at work */
     m->columns = out->steps * out->dim + out->task_offset[out->tasks];
     m->tasks = out->tasks;
+    ub_sha256_hex(out->digest, m->corpus);
     return UB_OK;
 }
 

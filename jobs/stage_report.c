@@ -1,10 +1,13 @@
 /* The page and the words a run ends with. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "io/export.h"
 #include "io/file.h"
+#include "jobs/plan.h"
 #include "jobs/study.h"
 
 /* Everything a report shows, read back from the run folder. */
@@ -15,6 +18,8 @@ typedef struct material {
     ub_evidence        evidence;
     ub_trainer_history log;
     ub_bytes           provenance;
+    ub_report_cost     cost;
+    bool               has_cost;
 } material;
 
 static void release(material *m)
@@ -44,6 +49,54 @@ static ub_status collect(const ub_study *s, const ub_verdicts *v, material *m)
                         &m->provenance);
 }
 
+/* What ranks know only together. */
+typedef struct use {
+    double memory_mb; /* peak of the rank that used most */
+    int    nodes;
+} use;
+
+static ub_status count_use(const ub_comm *c, use *out)
+{
+    struct rusage r = {.ru_maxrss = 0};
+    ub_comm       node = {0};
+    UB_TRY(ub_comm_node(c, &node));
+    out->nodes = node.rank == 0;
+    ub_comm_release(&node);
+    (void)getrusage(RUSAGE_SELF, &r);
+    out->memory_mb = (double)r.ru_maxrss / 1024;
+    UB_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, &out->memory_mb, 1, MPI_DOUBLE, MPI_MAX, c->mpi));
+    UB_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, &out->nodes, 1, MPI_INT, MPI_SUM, c->mpi));
+    return UB_OK;
+}
+
+/* A log without the lines, as run.log_level may leave it, or a plan of something else: the page
+ * does without; that is no reason to fail a run that is all but over. */
+static void compare(const ub_study *s, const use *u, material *m)
+{
+    ub_plan_past past;
+    ub_plan_kept kept;
+    char         study[UB_SHA256_HEX];
+    bool         there = false;
+    if (ub_plan_against(s->dir.path, &past) != UB_OK)
+        goto out;
+    if (ub_plan_read(s->dir.path, &kept, &there) != UB_OK) {
+        ub_log_warn("plan-lost", "%s", ub_err_message());
+        there = false;
+    } else if (there &&
+               (ub_plan_study((const char *)s->config.data, s->dir.corpus, study) != UB_OK ||
+                strcmp(study, kept.study) != 0)) {
+        ub_log_warn("plan-other",
+                    "folder='%s' why='plan.yaml is of other settings, another "
+                    "command or corpus: not compared'",
+                    s->dir.path);
+        there = false;
+    }
+    ub_plan_compare(there ? &kept : NULL, &past, u->memory_mb, u->nodes, &m->cost);
+    m->has_cost = true;
+out:
+    ub_err_clear();
+}
+
 static ub_status put_verdicts(const ub_study *s, const ub_verdicts *v)
 {
     ub_bytes text = {0};
@@ -66,6 +119,7 @@ static ub_status report(ub_study *s, const ub_verdicts *v, const material *m)
         .task_name = v->has_graph ? m->graph.task_name : m->evidence.task_name,
         .evidence = m->evidence.latents > 0 ? &m->evidence : NULL,
         .log = v->has_model ? &m->log : NULL,
+        .cost = m->has_cost ? &m->cost : NULL,
         .config = s->origin.config,
         .provenance = (const char *)m->provenance.data,
     };
@@ -85,12 +139,17 @@ out:
 
 ub_status ub_stage_report(ub_study *s, const ub_verdicts *v)
 {
-    ub_status st = UB_OK;
+    ub_status       st = UB_OK;
+    use             u;
+    static material m; /* too large for some stacks */
+    UB_TRY(count_use(&s->ctx->world, &u));
     if (s->ctx->world.rank == 0) {
-        material m = {0};
+        m = (material){0};
         st = collect(s, v, &m);
-        if (st == UB_OK)
+        if (st == UB_OK) {
+            compare(s, &u, &m);
             st = report(s, v, &m);
+        }
         release(&m);
     }
     return ub_comm_agree(&s->ctx->world, st);

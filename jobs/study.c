@@ -220,7 +220,6 @@ ub_status ub_study_preview(const ub_context *ctx, const ub_command *command,
 ub_status ub_study_finish(ub_study *s)
 {
     UB_TRY(ub_rundir_mark(&s->ctx->world, &s->dir, "done"));
-    ub_study_tell_done("report");
     ub_log0_info("run-done", "folder='%s'", s->dir.path);
     if (s->ctx->world.rank == 0 && !s->ctx->json && !s->ctx->quiet)
         (void)printf("\nwritten: %s\n  report    %s/report.html\nnext:    unbraid eval %s --json\n",

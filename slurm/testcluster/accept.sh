@@ -47,7 +47,7 @@ corpus: {path: $STUDY/corpus.h5}
 structure: {tile: 2}
 disentangle: {steps: all, epochs: 20, restarts: 2, latents: 3, batch: 320, hidden: 16, checkpoint_steps: 20}
 farm: {slow_ms: 800}
-slurm: {nodes: 2, tasks_per_node: 2, time_min: 10, lead_s: 10}
+slurm: {nodes: 2, tasks_per_node: 2, time_min: 10, lead_s: 10, plan: no}
 YAML
 "$UNBRAID" run -c "$STUDY/study.yaml" --set farm.slow_ms=0 --out "$STUDY/whole" >/dev/null 2>&1
 "$UNBRAID" fsck "$STUDY/whole" --json | sed -n 's/.*"sha256": "\([0-9a-f]*\)".*/\1/p' >"$STUDY/digest"

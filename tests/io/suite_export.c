@@ -303,6 +303,30 @@ static void page(void)
     ub_task_graph_release(&g);
 }
 
+/* With a plan three columns, without one what it took. */
+static void costs(void)
+{
+    ub_report_cost c = {.rows = 2,
+                        .planned = true,
+                        .row = {{"in all", "60 s", "1 min", 1.}, {"jobs", "1", "0", NAN}},
+                        .note = "Planned for <2> ranks."};
+    ub_report      r = {.title = "t", .cost = &c};
+    ub_bytes       b = {0};
+    UB_CHECK(ub_export_html(&r, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "Planned for &lt;2&gt; ranks."));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "<td>in all</td><td class='n'>60 s</td>"
+                                            "<td class='n'>1 min</td><td class='n'>1.00</td>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "<td class='n'>0</td><td class='n'>\xe2\x80\x93</td>"));
+    ub_bytes_clear(&b);
+    c.planned = false;
+    UB_CHECK(ub_export_html(&r, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text(&b), "<td>in all</td><td class='n'>1 min</td></tr>"));
+    CU_ASSERT_PTR_NULL(strstr(text(&b), "planned"));
+    ub_bytes_release(&b);
+}
+
 static void parts_may_be_missing(void)
 {
     ub_task_graph   g = make_graph(4, 1, 0);
@@ -410,6 +434,7 @@ UB_SUITE("export", {"numbers are short and read back", numbers_read_back},
          {"latents are a line a task and latent", latents_table},
          {"the graph file holds nodes, members and pairs inside a task", graph_file},
          {"the page is one well-formed file, the same each time", page},
+         {"the page sets what a run took beside its plan", costs},
          {"a report may lack any of its parts", parts_may_be_missing},
          {"the summary fits a terminal", summary},
          {"the locale of the program changes nothing", same_in_every_locale})

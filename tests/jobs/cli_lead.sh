@@ -78,7 +78,7 @@ same "an end that is past: results" "$(digest whole)" "$(digest past)"
 signal() { # RUN ARGS...
     to=$1
     shift
-    "$UNBRAID" submit --set corpus.path=c.h5 --out "$to" --dry-run "$@" |
+    "$UNBRAID" submit --set corpus.path=c.h5 --set slurm.plan=no --out "$to" --dry-run "$@" |
         sed -n 's/^#SBATCH --signal=//p'
 }
 "$UNBRAID" status long --json >long.json

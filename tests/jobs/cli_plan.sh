@@ -100,6 +100,37 @@ grep -q 'the farm  *fac2, floor 1, too few items' farm.txt || fail "few items: $
 "$UNBRAID" plan -c study.yaml --ranks 2 --set farm.policy=static --set structure.tile=1 >farm.txt
 grep -q 'the farm  *static, floor 1, as set' farm.txt || fail "a policy that is set: $(cat farm.txt)"
 
+# A plan that lies in the run folder is set beside what the run took; one of another study is not.
+cost() { # RUN: the table of its page, without marks
+    sed -n '/What it cost/,/Files beside/p' "$1/report.html" | sed 's/<[^>]*>/ /g'
+}
+"$UNBRAID" plan -c train.yaml --ranks 2 --out kept >/dev/null
+on 2 disentangle -c train.yaml --out kept --json >/dev/null 2>&1
+cost kept | grep -q 'planned *actual *planned / actual' || fail "no comparison: $(cost kept)"
+cost kept | grep -q 'Planned for 2 ranks: between .* Taken by 2 ranks, 1 start;' || fail "$(cost kept)"
+for row in 'stage 2' evaluation 'in all'; do
+    cost kept | grep -qE "^ *$row +[0-9.]+ s +[0-9.]+ s +[0-9.]+ *$" || fail "no row $row: $(cost kept)"
+done
+cost kept | grep -qE '^ *memory of a rank +[1-9][0-9]* MiB +[1-9][0-9]* MiB ' || fail "memory: $(cost kept)"
+cost trained | grep -q 'There was no plan' || fail "without a plan: $(cost trained)"
+cost trained | grep -q 'planned / actual' && fail "a comparison without a plan"
+"$UNBRAID" plan -c train.yaml --out other >/dev/null
+"$UNBRAID" disentangle -c train.yaml --set disentangle.epochs=3 --out other --json >/dev/null 2>&1
+cost other | grep -q 'There was no plan' || fail "a plan of other settings: $(cost other)"
+grep -q ' warn 0 plan-other ' other/unbraid.log || fail "it is not told"
+"$UNBRAID" plan -c train.yaml --out broken >/dev/null
+sed -i 's/^  seconds: .*/  seconds: soon/' broken/plan.yaml
+"$UNBRAID" disentangle -c train.yaml --out broken --json >/dev/null 2>&1 || fail "a damaged plan ends the run"
+grep -q ' warn 0 plan-lost .*plan.yaml:.*seconds' broken/unbraid.log || fail "a damaged plan: $(cat broken/unbraid.log)"
+same "a plan changes no result" "$(digest kept)" "$(digest broken)"
+# Cut off and gone on with: what both starts took.
+"$UNBRAID" plan -c train.yaml --out twice >/dev/null
+"$UNBRAID" disentangle -c train.yaml --set run.stop_after_s=0.2 --out twice --json >/dev/null 2>&1 || true
+"$UNBRAID" disentangle -c train.yaml --out twice --json >/dev/null 2>&1
+cost twice | grep -q 'Taken by 1 rank, 2 starts;' || fail "two starts: $(cost twice)"
+mkdir foreign && touch foreign/file
+refuses 2 "holds 'file' and no config.yaml" plan -c train.yaml --out foreign
+
 refuses 2 'corpus.path is empty' plan
 refuses 2 'not a number from 1' plan -c study.yaml --ranks 0
 refuses 2 'not a number from 1' plan -c study.yaml --ranks many
@@ -107,6 +138,6 @@ refuses 2 '= 10000000000 ranks' plan -c study.yaml --set slurm.nodes=100000 \
     --set slurm.tasks_per_node=100000
 refuses 2 'a plan is of one study' plan -c study.yaml --set slurm.command=sweep
 refuses 2 'not a run folder' plan -c study.yaml --against empty
-grep -v 'stage=report' trained/unbraid.log >half.log && mv half.log trained/unbraid.log
+grep -v 'stage=evaluation' trained/unbraid.log >half.log && mv half.log trained/unbraid.log
 refuses 2 'has not finished' plan -c train.yaml --against trained
 finish

@@ -78,7 +78,7 @@ job() {
 
 # --- the script
 "$UNBRAID" synth --set synth.samples=200 --set synth.steps=8 --set synth.tasks=2 --out c.h5 >/dev/null
-printf 'corpus: {path: c.h5}\nstructure: {rule: bh}\nslurm: {nodes: 3, qos: mine}\n' >study.yaml
+printf 'corpus: {path: c.h5}\nstructure: {rule: bh}\nslurm: {nodes: 3, qos: mine, plan: no}\n' >study.yaml
 cat >site.yaml <<'YAML'
 slurm:
   nodes: 2
@@ -110,7 +110,7 @@ done
 grep -qxF '#SBATCH --signal=B:USR1@120' mpirun.sh || fail "mpirun: the signal is for the shell"
 grep -qF "run='$PWD/runs/study'" mpirun.sh || fail "no default run folder runs/study"
 if command -v shellcheck >/dev/null 2>&1; then
-    printf 'corpus: {path: c.h5}\n' >plain.yaml
+    printf 'corpus: {path: c.h5}\nslurm: {plan: no}\n' >plain.yaml
     "$UNBRAID" submit -c plain.yaml --out "it's \"odd\" #1" --dry-run >plain.sh
     shellcheck plain.sh mpirun.sh "$source/slurm/job.sh" || fail "shellcheck"
 fi
@@ -285,6 +285,49 @@ echo 'done' >chain/STATE
 job chain SLURM_JOB_ID=70
 expect "a finished run: nothing is started" not called "== srun"
 expect "nor submitted" not called "== sbatch"
+
+# --- a plan: so much time and memory is asked for, and it lies in the run folder for the report
+echo 1 >job_requeue
+planned() { # ARGS...: the study with a plan
+    "$UNBRAID" submit -c study.yaml --set slurm.plan=yes --set slurm.command=structure "$@"
+}
+asked() { # RUN OPTION: its value in the script
+    sed -n "s/^#SBATCH --$2=//p" "$1/slurm-job.sh"
+}
+of_plan() { # KEY
+    sed -n "s/^  $1: //p" planned/plan.yaml
+}
+planned --out planned --json >planned.json 2>planned.err || fail "submit with a plan: $(cat planned.err)"
+same "what is asked for is told" "$(json planned.json time_min) $(json planned.json memory_mb)M" \
+    "$(asked planned time) $(asked planned mem)"
+same "time: ten minutes are plenty" 10 "$(asked planned time)"
+same "memory: half as much again as planned, for three ranks" \
+    "$(of_plan memory_mb_per_rank | awk '{ m = 1.5 * $1; print (m > int(m) ? int(m) + 1 : m) + 256 }')M" \
+    "$(asked planned mem)"
+same "the plan is for three ranks" 3 "$(of_plan ranks)"
+same "and told" "$(of_plan seconds | cut -c 1-8)" "$(json planned.json planned_s | cut -c 1-8)"
+cp planned/plan.yaml first.yaml
+"$UNBRAID" structure -c study.yaml --out planned >/dev/null 2>&1
+echo 'structure' >planned/STATE
+planned --out planned --set slurm.nodes=2 >planned.txt 2>&1 || fail "to go on with a plan: $(cat planned.txt)"
+expect "a run that has begun keeps its plan" cmp -s first.yaml planned/plan.yaml
+expect "time and memory are told" grep -q '^  asks for  *10 min, [0-9]* MiB a node$' planned.txt
+expect "and the plan" grep -q '^  planned  *[0-9.]* s to [0-9.]* s of work, .* node-hours, 1 job$' planned.txt
+echo '}' >planned/plan.yaml
+planned --out planned >planned.txt 2>planned.err || fail "a damaged plan: $(cat planned.err)"
+expect "a damaged plan is none" grep -q 'plan-lost' planned.err
+expect "and nothing is planned" not grep -q '^  planned' planned.txt
+planned --out fixed --set slurm.time_min=5 --set slurm.memory_mb=77 >/dev/null 2>&1
+same "no more than is allowed" "5 77M" "$(asked fixed time) $(asked fixed mem)"
+planned --out slow --set farm.slow_ms=600000 --set slurm.time_min=40 >/dev/null 2>&1
+same "a study of several jobs: all of time_min" 40 "$(asked slow time)"
+"$UNBRAID" submit -c study.yaml --out none >/dev/null
+[ ! -e none/plan.yaml ] || fail "slurm.plan: no makes a plan"
+same "without a plan no memory is asked for" x"" x"$(asked none mem)"
+same "nor another time" 60 "$(asked none time)"
+echo damaged >c2.h5
+refuses 2 'c2.h5' submit -c study.yaml --set slurm.plan=yes --set corpus.path=c2.h5 --out bad
+[ ! -e bad ] || fail "a refused submission leaves a folder"
 
 if on 2 submit -c study.yaml --out two >two.txt 2>&1; then
     fail "submit under mpirun"
