@@ -12,7 +12,9 @@
 #include "io/beacon.h"
 #include "io/file.h"
 #include "io/journal.h"
+#include "jobs/accounting.h"
 #include "jobs/command.h"
+#include "jobs/progress.h"
 #include "jobs/sweep.h"
 
 /* Signs of life may be late: a loaded node here, a network file system elsewhere, whose clients see
@@ -28,6 +30,7 @@ typedef struct view {
     ub_bytes        stages;    /* finished, comma separated */
     int64_t         answers;   /* in the journal; -1: there is none */
     double          now, seen; /* seen: when the log last changed, where nothing better is known */
+    ub_accounting   account;   /* of the last job; not asked while the run is at work */
 } view;
 
 static bool path_of(const view *v, const char *name, char buf[UB_PATH_MAX])
@@ -113,6 +116,8 @@ static ub_status look(view *v)
         v->answers = -1;
     ub_err_clear();
     judge(v, done);
+    if (strcmp(v->state, "running") != 0)
+        ub_accounting_ask(v->folder, &v->account);
     return UB_OK;
 }
 
@@ -121,21 +126,6 @@ static double left_of(const view *v)
 {
     const ub_beacon_state *s = &v->s;
     return s->rate > 0 && strcmp(v->state, "running") == 0 ? (s->total - s->done) / s->rate : -1;
-}
-
-/* In words: "12 s", "3 min 20 s", "2 h 05 min", "4 days 3 h". */
-static const char *words(double seconds, char buf[32])
-{
-    long long t = (long long)(seconds > 0 ? seconds + 0.5 : 0);
-    if (t < 60)
-        (void)snprintf(buf, 32, "%lld s", t);
-    else if (t < 3600)
-        (void)snprintf(buf, 32, "%lld min %02lld s", t / 60, t % 60);
-    else if (t < 86400)
-        (void)snprintf(buf, 32, "%lld h %02lld min", t / 3600, t / 60 % 60);
-    else
-        (void)snprintf(buf, 32, "%lld days %lld h", t / 86400, t / 3600 % 24);
-    return buf;
 }
 
 static const char *when(double time_s, char buf[32])
@@ -157,23 +147,24 @@ static void tell_progress(const view *v)
         (void)printf("  progress    %.0f of %.0f %s (%.1f %%), %.4g a second\n", s->done, s->total,
                      s->unit, 100 * s->done / s->total, s->rate);
     if (left_of(v) >= 0)
-        (void)printf("  stage left  about %s\n", words(left_of(v), a));
+        (void)printf("  stage left  about %s\n", ub_progress_words(left_of(v), a));
     if (s->ends > 0 && strcmp(v->state, "running") == 0)
-        (void)printf("  wall time   %s left%s\n", words(s->ends - v->now, a),
+        (void)printf("  wall time   %s left%s\n", ub_progress_words(s->ends - v->now, a),
                      left_of(v) > s->ends - v->now ? "; less than the stage needs: it will stop in "
                                                      "time and go on when started again"
                                                    : "");
     if (s->lead_s > 0 && s->ends > 0)
         (void)printf("  lead        %s, measured: what it needs to stop in time\n",
-                     words(s->lead_s, a));
+                     ub_progress_words(s->lead_s, a));
     if (s->safe > 0)
-        (void)printf("  saved       %s ago\n", words(v->now - s->safe, a));
+        (void)printf("  saved       %s ago\n", ub_progress_words(v->now - s->safe, a));
     if (s->well + s->slow + s->dead > 0)
         (void)printf("  ranks       %d well, %d slow, %d dead\n", s->well, s->slow, s->dead);
 }
 
-static void tell(const view *v)
+static ub_status tell(const view *v)
 {
+    ub_bytes               account = {0};
     const ub_beacon_state *s = &v->s;
     char                   a[32];
     bool                   over = strcmp(v->state, "finished") == 0;
@@ -189,10 +180,15 @@ static void tell(const view *v)
                      s->ranks, s->job[0] != '\0' ? ", job " : "", s->job);
     if (v->known || v->seen > 0)
         (void)printf("  last sign   %s\n", when(v->known ? s->time : v->seen, a));
+    ub_status st = ub_accounting_put(&v->account, &account);
+    if (account.len > 0)
+        (void)printf("  accounting  %s\n", (const char *)account.data);
+    ub_bytes_release(&account);
     if (v->known && !over && strcmp(v->state, "running") != 0)
         (void)printf("  go on with  cd '%s' && %s\n", s->folder, s->command);
     if (over)
         (void)printf("  report      %s/report.html\n", v->folder);
+    return st;
 }
 
 /* "key": number, or null. */
@@ -231,6 +227,8 @@ static ub_status put_json(const view *v, ub_bytes *out)
     UB_TRY(put_number(out, "ranks", k, s->ranks));
     UB_TRY(put_number(out, "slow", k, s->slow));
     UB_TRY(put_number(out, "dead", k, s->dead));
+    UB_TRY(ub_bytes_printf(out, ", \"accounting\": "));
+    UB_TRY(ub_accounting_put_json(&v->account, out));
     return ub_bytes_printf(out, "}\n");
 }
 
@@ -248,7 +246,7 @@ static ub_status answer(const ub_context *ctx)
     if (st == UB_OK && ctx->json)
         (void)fputs((const char *)json.data, stdout);
     else if (st == UB_OK)
-        tell(&v);
+        st = tell(&v);
     ub_bytes_release(&json);
     ub_bytes_release(&v.stages);
     return st;
@@ -264,8 +262,12 @@ const ub_command ub_cmd_status = {
     .usage = "RUN|SWEEP [--json]",
     .summary = "Say how far a run or a sweep is: running, stopped, failed, dead or finished",
     .sections = "",
-    .details = "Reads the files of the run folder, from any machine that sees them, and touches "
-               "nothing.\n",
+    .details =
+        "Reads the files of the run folder, from any machine that sees them, and touches nothing. "
+        "Where\n"
+        "SLURM keeps an account of its jobs (sacct), it is asked how the last job of a run that is "
+        "not at\n"
+        "work ended, and in which state the tasks of a sweep are.\n",
     .words_min = 1,
     .words_max = 1,
     .run = run,

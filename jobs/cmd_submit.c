@@ -13,6 +13,7 @@
 #include "io/beacon.h"
 #include "io/file.h"
 #include "io/rundir.h"
+#include "jobs/accounting.h"
 #include "jobs/command.h"
 #include "jobs/plan.h"
 #include "jobs/slurm.h"
@@ -28,6 +29,7 @@ typedef struct submission {
     ub_settings  settings; /* those of ctx, with the time and memory that are asked for */
     double       measured; /* lead of an earlier start of the run, seconds; 0: none */
     long long    job;
+    ub_bytes     last; /* what accounting knows of the job before, as `tell` prints it */
 } submission;
 
 static const char *file_of(const submission *s, const char *name, char buf[UB_TEXT_MAX])
@@ -246,29 +248,15 @@ static long long first_number(const ub_bytes *text)
     return text->len > 0 ? strtoll((const char *)text->data, NULL, 10) : 0;
 }
 
-/* The last number behind `key` in the log of jobs; 0 if there is none. */
-static long long last_number(const ub_bytes *log, const char *key)
-{
-    long long found = 0;
-    if (log->len == 0)
-        return 0;
-    for (const char *p = strstr((const char *)log->data, key); p != NULL; p = strstr(p + 1, key))
-        if (strtoll(p + strlen(key), NULL, 10) > 0)
-            found = strtoll(p + strlen(key), NULL, 10);
-    return found;
-}
-
 /* UB_EINPUT if a job of this run is still in the queue.  The log may have been copied from another
  * folder, whose jobs it names. */
 static ub_status check_queue(const submission *s)
 {
-    char      path[UB_TEXT_MAX], name[UB_TEXT_MAX], ids[64];
-    ub_bytes  log = {0}, queue = {0};
-    ub_status st = UB_OK;
+    char      name[UB_TEXT_MAX], ids[64];
+    ub_bytes  queue = {0};
     int       code = 0;
-    if (ub_file_exists(file_of(s, "slurm-jobs.log", path)))
-        st = ub_file_read(path, &log);
-    long long last = last_number(&log, " job="), next = last_number(&log, " next=");
+    long long last, next;
+    ub_status st = ub_slurm_last_job(s->run, &last, &next);
     (void)snprintf(ids, sizeof ids, next > 0 ? "%lld,%lld" : "%lld", last, next);
     const char *const ask[] = {
         "squeue", "-h", "-o", "%i", "-j", ids, "--name", ub_slurm_name(s->run, name), NULL};
@@ -278,7 +266,6 @@ static ub_status check_queue(const submission *s)
     if (st == UB_OK && waiting > 0)
         st = UB_FAIL(UB_EINPUT, "job %lld of %s is still in the queue; scancel it first", waiting,
                      s->run);
-    ub_bytes_release(&log);
     ub_bytes_release(&queue);
     return st;
 }
@@ -365,7 +352,7 @@ static void tell(const submission *s)
         if (s->has_plan)
             (void)printf(", \"planned_s\": %.9g, \"planned_node_hours\": %.9g", s->plan.seconds,
                          s->plan.node_hours);
-        (void)printf("}\n");
+        (void)printf(", \"last\": %s}\n", (const char *)s->last.data);
         return;
     }
     (void)printf("job %lld: unbraid %s on %lld nodes, %lld ranks each, in %s\n", s->job,
@@ -388,15 +375,25 @@ static void tell(const submission *s)
     if (s->measured > 0 && settings->slurm.lead_s == 0)
         (void)printf("  lead        %.0f s, as measured by the last start of this run\n",
                      ceil(s->measured));
+    if (s->last.len > 0)
+        (void)printf("  before      %s\n", (const char *)s->last.data);
     if (s->exclude.data[0] != '\0')
         (void)printf("  excluded    %s (failed before; remove slurm-bad-nodes to forget)\n",
                      (const char *)s->exclude.data);
     (void)printf("  stop it     scancel --name=%s\n", ub_slurm_name(s->run, name));
 }
 
+static ub_status ask_account(submission *s)
+{
+    ub_accounting a;
+    ub_accounting_ask(s->run, &a);
+    return s->ctx->json ? ub_accounting_put_json(&a, &s->last) : ub_accounting_put(&a, &s->last);
+}
+
 static ub_status submit(submission *s, const ub_bytes *script)
 {
     char path[UB_TEXT_MAX];
+    UB_TRY(ask_account(s));
     UB_TRY(ub_dir_make(s->run));
     UB_TRY(write_study(s));
     if (s->fresh)
@@ -442,6 +439,7 @@ static ub_status answer(ub_context *ctx)
 out:
     ub_bytes_release(&script);
     ub_bytes_release(&s.exclude);
+    ub_bytes_release(&s.last);
     return st;
 }
 
@@ -466,7 +464,8 @@ const ub_command ub_cmd_submit = {
         "--dry-run\n"
         "prints it. --site FILE: settings of a cluster, which -c and --set override. The job "
         "stops in\n"
-        "time before its end and goes on in the next one until the run is finished; see "
-        "docs/slurm.md.\n",
+        "time before its end and goes on in the next one until the run is finished. How the job "
+        "before\n"
+        "ended is told where SLURM keeps an account of its jobs; see docs/slurm.md.\n",
     .run = run,
 };

@@ -24,16 +24,18 @@ ub_progress ub_progress_begin(ub_beacon *beacon, const char *stage, const char *
                          .beacon = beacon};
 }
 
-/* "12 s", "3 min 20 s", "2 h 05 min". */
-static void print_time(double s, char *buf, size_t cap)
+const char *ub_progress_words(double seconds, char buf[32])
 {
-    long long t = (long long)(s + 0.5);
+    long long t = (long long)(seconds > 0 ? seconds + 0.5 : 0);
     if (t < 60)
-        (void)snprintf(buf, cap, "%lld s", t);
+        (void)snprintf(buf, 32, "%lld s", t);
     else if (t < 3600)
-        (void)snprintf(buf, cap, "%lld min %02lld s", t / 60, t % 60);
+        (void)snprintf(buf, 32, "%lld min %02lld s", t / 60, t % 60);
+    else if (t < 86400)
+        (void)snprintf(buf, 32, "%lld h %02lld min", t / 3600, t / 60 % 60);
     else
-        (void)snprintf(buf, cap, "%lld h %02lld min", t / 3600, t / 60 % 60);
+        (void)snprintf(buf, 32, "%lld days %lld h", t / 86400, t / 3600 % 24);
+    return buf;
 }
 
 static void show(const ub_progress *p, int64_t done, int64_t total, double now)
@@ -43,8 +45,8 @@ static void show(const ub_progress *p, int64_t done, int64_t total, double now)
     double part = total > 0 ? (double)done / (double)total : 1;
     char   eta[32] = "?", took[32];
     if (rate > 0)
-        print_time((double)(total - done) / rate, eta, sizeof eta);
-    print_time(seconds, took, sizeof took);
+        (void)ub_progress_words((double)(total - done) / rate, eta);
+    (void)ub_progress_words(seconds, took);
     double units = (double)done * p->scale, all = (double)total * p->scale;
     if (!p->terminal) {
         ub_log0_info("progress", "stage=%s done=%.0f of=%.0f percent=%.1f %s_per_s=%.4g left='%s'",

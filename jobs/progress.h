@@ -27,5 +27,7 @@ UB_LOCAL ub_progress ub_progress_begin(ub_beacon *beacon, const char *stage, con
 UB_LOCAL void ub_progress_show(ub_progress *p, int64_t done, int64_t total);
 /* Show the last state and end the line. */
 UB_LOCAL void ub_progress_end(ub_progress *p, int64_t done, int64_t total);
+/* A time in words, into buf, which it returns: "12 s", "3 min 20 s", "2 h 05 min", "4 days 3 h". */
+UB_LOCAL const char *ub_progress_words(double seconds, char buf[32]);
 
 #endif /* UB_JOBS_PROGRESS_H */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,6 +155,32 @@ ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out)
         UB_TRY(ub_bytes_printf(out, "set +u\n%s\nset -u\n", s->slurm.prologue));
     UB_TRY(put_values(job, out));
     return ub_bytes_put(out, body + 1, strlen(body + 1));
+}
+
+/* The last number behind `key` in the log of jobs; 0 if there is none. */
+static long long last_number(const ub_bytes *log, const char *key)
+{
+    long long found = 0;
+    if (log->len == 0)
+        return 0;
+    for (const char *p = strstr((const char *)log->data, key); p != NULL; p = strstr(p + 1, key))
+        if (strtoll(p + strlen(key), NULL, 10) > 0)
+            found = strtoll(p + strlen(key), NULL, 10);
+    return found;
+}
+
+ub_status ub_slurm_last_job(const char *run, long long *job, long long *next)
+{
+    char      path[UB_PATH_MAX];
+    ub_bytes  log = {0};
+    ub_status st = UB_OK;
+    (void)snprintf(path, sizeof path, "%s/slurm-jobs.log", run);
+    if (ub_file_exists(path))
+        st = ub_file_read(path, &log);
+    *job = last_number(&log, " job=");
+    *next = last_number(&log, " next=");
+    ub_bytes_release(&log);
+    return st;
 }
 
 /* The environment at the start of this process, as NULL-terminated pointers into `text`.

@@ -32,6 +32,10 @@ UB_LOCAL const char *ub_slurm_command(const ub_settings *settings);
  * buf: UB_TEXT_MAX. */
 UB_LOCAL const char *ub_slurm_name(const char *run, char *buf);
 
+/* What slurm-jobs.log of a run folder (or of a worker's, workers/K) names last: a job, and the job
+ * that one submitted to follow it; 0: none.  Errors: UB_EIO. */
+UB_LOCAL UB_NODISCARD ub_status ub_slurm_last_job(const char *run, long long *job, long long *next);
+
 /* Run a program found on PATH in the environment this process was started with (MPI_Init adds
  * variables to it that would make every rank of a job a world of its own), and wait.
  *   argv    ends with NULL

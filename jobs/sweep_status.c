@@ -8,6 +8,7 @@
 #include "io/beacon.h"
 #include "io/config.h"
 #include "io/file.h"
+#include "jobs/accounting.h"
 #include "jobs/sweep.h"
 
 static const double FRESH_S = 75; /* a network file system may show changes so late */
@@ -18,6 +19,7 @@ typedef struct sweep_view {
     int64_t     ended, failed, running, cut; /* cut: begun, and nobody is at work on it now */
     double      left_s;                      /* NaN: nobody knows */
     double      first, last;                 /* when jobs ended */
+    ub_bytes    account;                     /* of SLURM, in words or as JSON; may be empty */
 } sweep_view;
 
 static void see_time(sweep_view *v, const char *path)
@@ -65,6 +67,13 @@ static ub_status see_jobs(sweep_view *v)
     return st;
 }
 
+static ub_status ask_account(sweep_view *v, const char *folder, bool json)
+{
+    ub_accounting a;
+    ub_accounting_ask(folder, &a);
+    return json ? ub_accounting_put_json(&a, &v->account) : ub_accounting_put(&a, &v->account);
+}
+
 static ub_status look(sweep_view *v, const char *folder)
 {
     char path[UB_PATH_MAX];
@@ -108,6 +117,8 @@ static void tell(const sweep_view *v)
                      s->job[best].result, (long long)best, (long long)s->job[best].point);
     if (!isnan(v->left_s))
         (void)printf("  left        about %.0f s at the rate so far\n", v->left_s);
+    if (v->account.len > 0)
+        (void)printf("  accounting  %s\n", (const char *)v->account.data);
     if (strcmp(state_of(v), "finished") == 0)
         (void)printf("  table       %s/sweep.csv\n", s->folder);
     else if (strcmp(state_of(v), "idle") == 0)
@@ -129,7 +140,8 @@ static void tell_json(const sweep_view *v)
     (void)printf(best >= 0 ? "\"best\": %.10g, " : "\"best\": null, ",
                  best >= 0 ? s->job[best].result : 0.0);
     (void)printf("\"best_job\": %lld, ", (long long)best);
-    (void)printf(isnan(v->left_s) ? "\"left_s\": null}\n" : "\"left_s\": %.0f}\n", v->left_s);
+    (void)printf(isnan(v->left_s) ? "\"left_s\": null, " : "\"left_s\": %.0f, ", v->left_s);
+    (void)printf("\"accounting\": %s}\n", (const char *)v->account.data);
 }
 
 ub_status ub_sweep_status(const char *folder, bool json)
@@ -137,10 +149,13 @@ ub_status ub_sweep_status(const char *folder, bool json)
     sweep_view *v = NULL;
     UB_TRY(UB_ALLOC(v, 1));
     ub_status st = look(v, folder);
+    if (st == UB_OK)
+        st = ask_account(v, folder, json);
     if (st == UB_OK && json)
         tell_json(v);
     else if (st == UB_OK)
         tell(v);
+    ub_bytes_release(&v->account);
     ub_sweep_release(&v->sweep);
     ub_free(v);
     return st;

@@ -52,6 +52,7 @@ blame() {
     bad=$(awk -v wanted="$2" '
         /^== unbraid try / { node = ""; excused = 0 }
         /oom.kill|OOM Killed|Out Of Memory|^srun: error: task .* launch failed: / { excused = 1 }
+        /[Ee]xceeded (job |step )?memory limit/ { excused = 1 }
         /^srun: error: .*: (Segmentation fault|Aborted)/ { excused = 1 }
         node == "" && $0 ~ wanted {
             node = $0
@@ -81,6 +82,23 @@ crashed_at_start() {
         ' "$out/slurm-$job.out"
 }
 
+# accounted JOB: what it ended of, where the site keeps an account of its jobs and answers in time.
+accounted() {
+    said=$(timeout -k 1 5 sacct -n -P -j "$1" --format=JobIDRaw,JobName,State 2>/dev/null) || return 0
+    # -j takes the number of an array's last task for the whole array
+    said=$(printf '%s\n' "$said" | awk -F '|' -v job="$1" -v name="${SLURM_JOB_NAME:-}" '
+        $1 == job && $2 == name { state = $3 }
+        index($1, job ".") == 1 && state != "" && $3 == "OUT_OF_MEMORY" { state = $3 }
+        END { print state }')
+    case $said in
+    OUT_OF_MEMORY) echo out-of-memory ;;
+    NODE_FAIL | BOOT_FAIL) echo node-failure ;;
+    TIMEOUT) echo time-limit ;;
+    PREEMPTED) echo preempted ;;
+    CANCELLED*) echo cancelled ;;
+    esac
+}
+
 # What became of a try that could not say so itself.
 explain_last() {
     last=$(awk '/ begin / { last = $0 } / end / { last = "" } END { print last }' "$log")
@@ -92,6 +110,8 @@ explain_last() {
         why=$(echo "$why" | tr 'A-Z ' 'a-z-')
     elif [ "$before" = "$job" ] && [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
         why=requeued-by-slurm
+    elif why=$(accounted "$before") && [ -n "$why" ]; then
+        :
     elif [ "${last##*ends=}" -gt 0 ] && [ "$(date +%s)" -ge "${last##*ends=}" ]; then
         why=time-limit
     else

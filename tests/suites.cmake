@@ -1,3 +1,4 @@
+ub_add_cli_case(accounting)
 ub_add_cli_case(accuracy)
 ub_add_cli_case(citest)
 ub_add_cli_case(damage)

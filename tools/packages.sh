@@ -1,12 +1,13 @@
 # tools/packages.sh - sourced: install what is missing on Debian 12, as root or with sudo.
 # shellcheck shell=sh disable=SC2034 # the lists are for those who source this
 
-# What building and running needs, and what testing needs on top.
+# What building and running needs, what testing needs on top, and the tests on a SLURM cluster.
 UB_BUILD_PACKAGES="gcc libc6-dev make cmake pkg-config openmpi-bin libopenmpi-dev
   libhdf5-openmpi-dev libscalapack-openmpi-dev libopenblas-dev libyaml-dev libzip-dev zlib1g-dev
   libpng-dev"
 UB_TEST_PACKAGES="libcunit1-dev python3 cppcheck clang-tidy clang-format
   shellcheck libxml2-utils valgrind"
+UB_CLUSTER_PACKAGES="slurm-wlm munge iproute2 slurmdbd mariadb-server-core"
 
 say() {
     printf '\n==> %s\n' "$*"

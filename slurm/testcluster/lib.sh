@@ -9,10 +9,12 @@
 #                         different folders do not meet
 #   UB_CLUSTER_NODES      number of nodes (default 2)
 #   UB_CLUSTER_MAX_ARRAY  MaxArraySize (default 1001)
+#   UB_CLUSTER_ACCOUNTING yes: with slurmdbd (default no)
 
 default=/var/tmp/unbraid-cluster
 cluster=${UB_CLUSTER:-$default}
 nodes=${UB_CLUSTER_NODES:-2}
+accounting=${UB_CLUSTER_ACCOUNTING:-no}
 [ ! -e "$cluster/nodes" ] || nodes=$(cat "$cluster/nodes")
 # Names of hosts and namespaces begin with a tag of the folder: files in /tmp and /dev/shm bear host
 # names, which must not be those of another cluster.
@@ -79,9 +81,15 @@ ours() {
 
 # Why there can be no cluster here; says nothing if there can.
 cluster_obstacle() {
-    for tool in slurmctld slurmd srun sbatch munged mungekey ip nsenter unshare; do
+    tools="slurmctld slurmd srun sbatch munged mungekey ip nsenter unshare"
+    packages="slurm-wlm munge iproute2 util-linux"
+    if [ "$accounting" = yes ]; then
+        tools="$tools slurmdbd mariadbd"
+        packages="$packages slurmdbd mariadb-server-core"
+    fi
+    for tool in $tools; do
         if ! command -v "$tool" >/dev/null 2>&1; then
-            echo "$tool is missing (Debian: slurm-wlm munge iproute2 util-linux)"
+            echo "$tool is missing (Debian: $packages)"
             return
         fi
     done

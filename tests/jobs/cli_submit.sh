@@ -240,6 +240,8 @@ same "nor a crash" x"" x"$(blames 'srun: error: n1: task 0: Segmentation fault
 srun: error: n1: task 1: Killed')"
 same "out of memory is nobody's fault" x"" x"$(blames 'slurmstepd: error: Detected 1 oom_kill event
 srun: error: n7: task 3: Killed')"
+same "by whatever name" x"" x"$(blames 'slurmstepd-n7: error: StepId=2.0 exceeded memory limit (38158336 > 26214400), being killed
+srun: error: n7: task 0: Killed')"
 same "nor that SLURM does not start it" x"" x"$(blames 'srun: error: task 3 launch failed: Unspecified error
 srun: error: n1: tasks 0-1: Killed')"
 same "several at once: none" x"" x"$(blames 'srun: error: n[1-2]: tasks 0-3: Killed')"
