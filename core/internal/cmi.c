@@ -3,28 +3,37 @@
 #include <math.h>
 
 #include "core/internal/blocks.h"
+#include "core/internal/steps.h"
 #include "core/mem.h"
 #include "core/special.h"
 
-enum { LANES = UB_CMI_LANES, BLOCK = UB_KNN_BLOCK };
+enum { LANES = UB_CMI_LANES, BLOCK = UB_KNN_BLOCK, MOST_OPEN = 32 };
 
 struct ub_cmi {
     int64_t n;
-    int32_t nx, ny, nz, k;
+    int32_t nx, ny, nz, columns, k;
     int     estimator;
-    ub_knn *base;              /* points in Z; in Y if there is no Z */
-    ub_knn *alone;             /* points in X, if there is no Z */
-    double *x, *y;             /* n x nx and n x ny, by place */
-    double *block_x, *block_y; /* the same as blocks x nx (ny) x BLOCK */
-    double *radius;            /* n: holds the k-th neighbour of a place, if guessed well */
-    double *psi;               /* n + 1: digamma */
-    double *best;              /* k x LANES: the nearest so far, sorted in each lane */
-    double *nearest;           /* k: of all lanes */
-    double *point;             /* nx: a query in X */
+    ub_knn *base;    /* points in Z; in Y if there is no Z */
+    ub_knn *alone;   /* points in X, if there is no Z */
+    double *x, *y;   /* n x nx and n x ny, by place */
+    double *block;   /* blocks x columns x BLOCK: x, y, z */
+    double *radius;  /* n: holds the k-th neighbour of a place, if guessed well */
+    double *psi;     /* n + 1: digamma */
+    double *best;    /* k x LANES: the nearest so far, sorted in each lane */
+    double *nearest; /* k: of all lanes */
+    double *point;   /* nx: a query in X */
 
     /* One place against whole blocks, for the estimate. */
     double *row_x, *row_y, *row_z; /* rows x BLOCK; row_z stays 0 if there is no Z */
-    int64_t rows;
+    int64_t rows, points;          /* points: how many of them count */
+
+    /* The same in steps, for ksg1 with Z; see sift(). */
+    int16_t *step;                 /* blocks x (nx + ny + nz) x BLOCK */
+    double   per_unit;             /* steps */
+    int16_t *in_z, *in_xz, *in_yz; /* rows x BLOCK: distances */
+    uint8_t *open;                 /* rows x BLOCK: not decided by them */
+    int32_t *row_of;               /* rows: which block */
+    int64_t  missed;               /* places that steps are no good for */
 
     /* One place against the points within a radius, for surrogates. */
     int32_t *place; /* in Z: where they are ... */
@@ -40,13 +49,12 @@ void ub_cmi_destroy(ub_cmi **cmi)
     ub_cmi *s = *cmi;
     if (s == NULL)
         return;
-    double *owned[] = {s->x,    s->y,       s->block_x, s->block_y, s->radius, s->psi,
-                       s->best, s->nearest, s->point,   s->row_x,   s->row_y,  s->row_z,
-                       s->dz,   s->near,    s->near_y,  s->near_z};
+    void *owned[] = {s->x,       s->y,          s->block, s->radius, s->psi,    s->best,
+                     s->nearest, s->point,      s->row_x, s->row_y,  s->row_z,  s->step,
+                     s->in_z,    s->in_xz,      s->in_yz, s->open,   s->row_of, s->place,
+                     s->dz,      s->near_place, s->near,  s->near_y, s->near_z};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         ub_free(owned[i]);
-    ub_free(s->place);
-    ub_free(s->near_place);
     ub_knn_destroy(&s->base);
     ub_knn_destroy(&s->alone);
     ub_free(s);
@@ -58,8 +66,7 @@ static ub_status allocate(ub_cmi *s)
     int64_t list = (s->n + BLOCK - 1) / BLOCK * BLOCK + BLOCK; /* and UB_KNN_ROOM */
     UB_TRY(UB_ALLOC(s->x, s->n * s->nx));
     UB_TRY(UB_ALLOC(s->y, s->n * s->ny));
-    UB_TRY(UB_ALLOC(s->block_x, list * s->nx));
-    UB_TRY(UB_ALLOC(s->block_y, list * s->ny));
+    UB_TRY(UB_ALLOC(s->block, list * s->columns));
     UB_TRY(UB_ALLOC(s->radius, s->n));
     UB_TRY(UB_ALLOC(s->psi, s->n + 1));
     UB_TRY(UB_ALLOC(s->best, s->k * LANES));
@@ -68,6 +75,12 @@ static ub_status allocate(ub_cmi *s)
     UB_TRY(UB_ALLOC(s->row_x, list));
     UB_TRY(UB_ALLOC(s->row_y, list));
     UB_TRY(UB_ALLOC(s->row_z, list));
+    UB_TRY(UB_ALLOC(s->step, list * s->columns));
+    UB_TRY(UB_ALLOC(s->in_z, list));
+    UB_TRY(UB_ALLOC(s->in_xz, list));
+    UB_TRY(UB_ALLOC(s->in_yz, list));
+    UB_TRY(UB_ALLOC(s->open, list));
+    UB_TRY(UB_ALLOC(s->row_of, list));
     UB_TRY(UB_ALLOC(s->place, list));
     UB_TRY(UB_ALLOC(s->dz, list));
     UB_TRY(UB_ALLOC(s->near_place, list));
@@ -77,18 +90,35 @@ static ub_status allocate(ub_cmi *s)
     return UB_OK;
 }
 
-/* Columns in the order of places: as rows, and by block, infinite past the last. */
+/* Columns, the first of them c0, in the order of places: as rows, and by block, infinite past the
+ * last. */
 static void by_place(const ub_cmi *s, int32_t columns, const double *const *column, double *row,
-                     double *block)
+                     int32_t c0)
 {
     const int32_t *order = ub_knn_order(s->base);
     for (int64_t i = 0; i < s->base->blocks * BLOCK; i++)
         for (int32_t c = 0; c < columns; c++) {
             double v = i < s->n ? column[c][order[i]] : INFINITY;
-            block[(i / BLOCK * columns + c) * BLOCK + i % BLOCK] = v;
+            s->block[(i / BLOCK * s->columns + c0 + c) * BLOCK + i % BLOCK] = v;
             if (i < s->n)
                 row[i * columns + c] = v;
         }
+}
+
+/* All columns in steps, UB_STEPS_MOST from the least of all coordinates to the greatest. */
+static void make_steps(ub_cmi *s)
+{
+    int64_t size = s->base->blocks * s->columns * BLOCK;
+    double  low = INFINITY, high = -INFINITY;
+    for (int64_t j = 0; j < size; j++) {
+        low = s->block[j] < low ? s->block[j] : low;
+        high = s->block[j] > high && s->block[j] < INFINITY ? s->block[j] : high;
+    }
+    s->per_unit = UB_STEPS_MOST / (high - low);
+    for (int64_t j = 0; j < size; j++) {
+        double d = (s->block[j] - low) * s->per_unit; /* too large, or no number: past the last */
+        s->step[j] = d < UB_STEPS_MOST + 1 ? (int16_t)d : INT16_MAX;
+    }
 }
 
 ub_status ub_cmi_create(int64_t n, int32_t nx, int32_t ny, int32_t nz, const double *const *x,
@@ -99,12 +129,18 @@ ub_status ub_cmi_create(int64_t n, int32_t nx, int32_t ny, int32_t nz, const dou
     ub_status st = UB_OK;
     UB_TRY_OUT(UB_ALLOC(s, 1));
     *s = (ub_cmi){.n = n, .nx = nx, .ny = ny, .nz = nz, .k = k, .estimator = estimator};
+    s->columns = nx + ny + nz;
     UB_TRY_OUT(allocate(s));
     UB_TRY_OUT(ub_knn_create(n, nz > 0 ? nz : ny, nz > 0 ? z : y, &s->base));
     if (nz == 0)
         UB_TRY_OUT(ub_knn_create(n, nx, x, &s->alone));
-    by_place(s, nx, x, s->x, s->block_x);
-    by_place(s, ny, y, s->y, s->block_y);
+    by_place(s, nx, x, s->x, 0);
+    by_place(s, ny, y, s->y, nx);
+    for (int64_t b = 0; nz > 0 && b < s->base->blocks; b++)
+        memcpy(s->block + (b * s->columns + nx + ny) * BLOCK, s->base->x + b * nz * BLOCK,
+               sizeof(double) * (size_t)nz * BLOCK);
+    make_steps(s);
+    s->missed = nz > 0 && estimator == UB_ESTIMATOR_KSG1 ? 0 : n;
     for (int64_t i = 1; i <= n; i++)
         s->psi[i] = ub_digamma((double)i);
     *out = s;
@@ -141,11 +177,12 @@ UB_INLINE void look_in(ub_cmi *s, int64_t b, int64_t i)
 {
     double *restrict dx = s->row_x + s->rows * BLOCK, *restrict dy = s->row_y + s->rows * BLOCK;
     double *restrict dz = s->row_z + s->rows * BLOCK, d[BLOCK];
+    const double *x = s->block + b * s->columns * BLOCK, *y = x + s->nx * BLOCK;
     s->rows++;
-    ub_knn_distances(s->block_x + b * s->nx * BLOCK, s->nx, s->x + i * s->nx, dx);
-    ub_knn_distances(s->block_y + b * s->ny * BLOCK, s->ny, s->y + i * s->ny, dy);
+    ub_knn_distances(x, s->nx, s->x + i * s->nx, dx);
+    ub_knn_distances(y, s->ny, s->y + i * s->ny, dy);
     if (s->nz > 0)
-        ub_knn_distances(s->base->x + b * s->nz * BLOCK, s->nz, s->base->at, dz);
+        ub_knn_distances(y + s->ny * BLOCK, s->nz, s->base->at, dz);
     for (int p = 0; p < BLOCK; p++) {
         double far = dx[p] > dy[p] ? dx[p] : dy[p];
         d[p] = dz[p] > far ? dz[p] : far;
@@ -170,7 +207,126 @@ UB_INLINE double scan(ub_cmi *s, int64_t i)
     for (int64_t j = 0; j < close; j++)
         if (t->gap[j] <= s->nearest[s->k - 1] && t->close[j] != own && t->close[j] != sibling)
             look_in(s, t->close[j], i);
+    s->points = s->rows * BLOCK;
     return s->nearest[s->k - 1];
+}
+
+/* The next row in steps. */
+UB_INLINE void glance(ub_cmi *s, int64_t i, int16_t *restrict least)
+{
+    int64_t        row = s->rows++ * BLOCK, b = s->row_of[row / BLOCK], size = s->columns * BLOCK;
+    int64_t        y = s->nx * BLOCK, z = y + s->ny * BLOCK;
+    const int16_t *x = s->step + b * size, *at = s->step + i / BLOCK * size + i % BLOCK;
+    int16_t *restrict in_z = s->in_z + row, *restrict in_xz = s->in_xz + row;
+    int16_t *restrict in_yz = s->in_yz + row, d[BLOCK];
+    ub_steps_distances(x, s->nx, at, in_xz);
+    ub_steps_distances(x + y, s->ny, at + y, in_yz);
+    ub_steps_distances(x + z, s->nz, at + z, in_z);
+    for (int p = 0; p < BLOCK; p++) {
+        in_xz[p] = in_xz[p] > in_z[p] ? in_xz[p] : in_z[p];
+        in_yz[p] = in_yz[p] > in_z[p] ? in_yz[p] : in_z[p];
+        d[p] = in_xz[p] > in_yz[p] ? in_xz[p] : in_yz[p];
+    }
+    if (b == i / BLOCK)
+        d[i % BLOCK] = INT16_MAX;
+    ub_steps_keep(d, least);
+}
+
+/* Rows in steps of all blocks that matter to place i; the k-th smallest distance, or more if three
+ * of the k are in one lane. */
+UB_INLINE int16_t glance_around(ub_cmi *s, int64_t i)
+{
+    ub_knn *t = s->base;
+    int64_t own = i / BLOCK, rows = 1 + ((own ^ 1) < t->blocks);
+    int16_t least[2 * UB_STEPS_LANES];
+    for (int l = 0; l < 2 * UB_STEPS_LANES; l++)
+        least[l] = INT16_MAX;
+    s->row_of[0] = (int32_t)own;
+    s->row_of[1] = (int32_t)(own ^ 1);
+    for (s->rows = 0; s->rows < rows;)
+        glance(s, i, least);
+    ub_knn_point(t, i, t->at);
+    double  bound = ub_steps_kth(s->k, UB_STEPS_LANES, least) + 1.5;
+    int64_t close = ub_knn_close(t, i, bound / s->per_unit);
+    for (int64_t j = 0; j < close; j++) {
+        s->row_of[rows] = t->close[j];
+        rows += (t->close[j] ^ own) > 1;
+    }
+    while (s->rows < rows)
+        glance(s, i, least);
+    return ub_steps_kth_kept(s->k, least);
+}
+
+/* Distance of the point at block[0], block[BLOCK], ... from a point. */
+UB_INLINE double apart(const double *block, int32_t columns, const double *at)
+{
+    double most = 0;
+    for (int32_t c = 0; c < columns; c++) {
+        double far = fabs(block[c * BLOCK] - at[c]);
+        most = far > most ? far : most;
+    }
+    return most;
+}
+
+/* The next point of the rows: how far place i is from that at x[0], x[BLOCK], ...; the largest. */
+UB_INLINE double look_at(ub_cmi *s, int64_t i, const double *x)
+{
+    const double *y = x + s->nx * BLOCK, *z = y + s->ny * BLOCK;
+    double        dx = apart(x, s->nx, s->x + i * s->nx), dy = apart(y, s->ny, s->y + i * s->ny);
+    double        dz = apart(z, s->nz, s->base->at), far = dx > dy ? dx : dy;
+    s->row_x[s->points] = dx;
+    s->row_y[s->points] = dy;
+    s->row_z[s->points++] = dz;
+    return far > dz ? far : dz;
+}
+
+/* As scan(), but of the points that steps do not decide; the others go into the counts.  With D the
+ * k-th smallest distance in steps, eps is between D - 1 and D + 1, and D - 2 .. D + 2 are open: one
+ * more than need be, for rounding.  -1: too many are open, or D was not the k-th smallest. */
+UB_INLINE double sift(ub_cmi *s, int64_t i, int64_t *counts)
+{
+    int16_t  low = (int16_t)(glance_around(s, i) - 2);
+    int64_t  m = s->rows * BLOCK;
+    uint16_t n_z = 0, n_xz = 0, n_yz = 0, n = 0;
+    uint8_t *restrict open = s->open;
+    const int16_t *z = s->in_z, *xz = s->in_xz, *yz = s->in_yz;
+    for (int64_t j = 0; j < m; j++) {
+        int16_t far = xz[j] > yz[j] ? xz[j] : yz[j];
+        open[j] = ((uint16_t)(z[j] - low) <= 4) | ((uint16_t)(xz[j] - low) <= 4) |
+                  ((uint16_t)(yz[j] - low) <= 4);
+        n_z = (uint16_t)(n_z + (z[j] < low));
+        n_xz = (uint16_t)(n_xz + (xz[j] < low));
+        n_yz = (uint16_t)(n_yz + (yz[j] < low));
+        n = (uint16_t)(n + (far < low));
+    }
+    int32_t k = s->k + 1 - n; /* itself is one of n */
+    if (low < 1 || k < 1 || m > UINT16_MAX)
+        return -1;
+    for (int32_t h = 0; h < k; h++)
+        s->nearest[h] = INFINITY;
+    s->points = 0;
+    for (int64_t at = 0; at < m; at += 8) {
+        uint64_t any;
+        memcpy(&any, open + at, sizeof any);
+        for (int64_t j = at; any != 0 && j < at + 8; j++) {
+            if (!open[j])
+                continue;
+            if (s->points == MOST_OPEN)
+                return -1;
+            n_z = (uint16_t)(n_z - (z[j] < low));
+            n_xz = (uint16_t)(n_xz - (xz[j] < low));
+            n_yz = (uint16_t)(n_yz - (yz[j] < low));
+            const double *x = s->block + (int64_t)s->row_of[j / BLOCK] * s->columns * BLOCK;
+            ub_knn_exchange(k, s->nearest, look_at(s, i, x + j % BLOCK));
+        }
+    }
+    double eps = s->nearest[k - 1];
+    if (!(eps * s->per_unit > low + 1))
+        return -1;
+    counts[0] = n_z;
+    counts[1] = n_xz;
+    counts[2] = n_yz;
+    return eps;
 }
 
 /* The term of a place from its counts. */
@@ -183,10 +339,10 @@ UB_INLINE double term(const ub_cmi *s, int64_t n_z, int64_t n_xz, int64_t n_yz)
     return psi[n_z] - psi[n_xz] - psi[n_yz] + more;
 }
 
-/* The point itself counts in ksg1, and is taken off in ksg2. */
-UB_INLINE double term_of_rows(const ub_cmi *s, double eps)
+/* The point itself counts in ksg1, and is taken off in ksg2.  n: what counts besides the rows. */
+UB_INLINE double term_of_rows(const ub_cmi *s, double eps, const int64_t *n)
 {
-    int64_t n_z = 0, n_xz = 0, n_yz = 0, m = s->rows * BLOCK;
+    int64_t n_z = n[0], n_xz = n[1], n_yz = n[2], m = s->points;
     if (s->estimator == UB_ESTIMATOR_KSG1) {
         for (int64_t j = 0; j < m; j++) {
             int64_t in_z = s->row_z[j] < eps;
@@ -221,10 +377,15 @@ UB_INLINE double term_of_rows(const ub_cmi *s, double eps)
 
 UB_SIMD static double evaluate(ub_cmi *s, int64_t i, double *eps)
 {
-    *eps = scan(s, i);
+    int64_t n[3] = {0};
+    *eps = s->missed <= s->n / 16 ? sift(s, i, n) : -1;
+    if (*eps < 0) {
+        s->missed++;
+        *eps = scan(s, i);
+    }
     for (int32_t c = 0; c < s->nx; c++)
         s->point[c] = s->x[i * s->nx + c];
-    return term_of_rows(s, *eps);
+    return term_of_rows(s, *eps, n);
 }
 
 static double from_sum(const ub_cmi *s, double sum)

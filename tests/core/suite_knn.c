@@ -202,6 +202,40 @@ static void estimates_match_their_definition(void)
     }
 }
 
+/* Coarse distances decide most of an estimate: data on which they are at their worst. */
+static void estimates_match_whatever_the_columns_are_like(void)
+{
+    enum { N = 400, P = 5, CASES = 20 };
+    for (int s = 0; s < CASES; s++) {
+        double *x = samples(N, P, (uint64_t)(1500 + s), 0), value = NAN;
+        ub_rng  r = ub_rng_make(7, UB_RNG_TEST, (uint64_t)(1600 + s));
+        for (int64_t i = 0; i < N * P; i++)
+            switch (s % 5) {
+            case 0: /* many at the upper end, which a rounded product may pass */
+                x[i] = pow(1.1, s) * fmin(x[i], 0.7);
+                break;
+            case 1: /* whole steps */
+                x[i] = i % N == 0 ? (double)(i == 0) * 16380 : (double)ub_rng_below(&r, 2000);
+                break;
+            case 2: /* a column of its own scale and place */
+                x[i] = i < N ? 1e6 + 1e-3 * x[i] : x[i];
+                break;
+            case 3: /* heavy tails */
+                x[i] = x[i] / ub_rng_normal(&r);
+                break;
+            default: /* far outliers */
+                x[i] = i % N == 7 ? (s > 10 ? 1e307 : 1e9) * x[i] : x[i];
+            }
+        for (int k = 3; k < 24; k += 10) {
+            ub_cmi *cmi = make(x, N, 1, 1, P - 2, k, UB_ESTIMATOR_KSG1);
+            CU_ASSERT(ub_cmi_estimate(cmi, &value));
+            UB_CHECK_CLOSE(value, by_definition(x, N, 1, 1, P - 2, k, UB_ESTIMATOR_KSG1), 1e-13);
+            ub_cmi_destroy(&cmi);
+        }
+        ub_free(x);
+    }
+}
+
 /* A surrogate is the estimate of the permuted data; one that moves nothing is the estimate itself,
  * bit for bit.  Radii: far too small in the second call, since the first moved little. */
 static void surrogates_match_estimates(void)
@@ -516,6 +550,8 @@ static void verdicts(void)
 UB_SUITE("knn", {"neighbours and counts are those of a plain loop", neighbours_are_exact},
          {"no points is an error", refuses_nothing}, {"digamma matches known values", digamma},
          {"both estimators match their definition", estimates_match_their_definition},
+         {"an estimate is exact whatever the columns are like",
+          estimates_match_whatever_the_columns_are_like},
          {"a surrogate is the estimate of permuted data", surrogates_match_estimates},
          {"estimates are those of published tools", golden_values},
          {"p-values are uniform on a chain, stopped early or not", uniform_on_a_chain},
