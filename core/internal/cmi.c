@@ -2,47 +2,12 @@
 
 #include <math.h>
 
-#include "core/internal/blocks.h"
+#include "core/internal/cmi_parts.h"
 #include "core/internal/steps.h"
 #include "core/mem.h"
 #include "core/special.h"
 
-enum { LANES = UB_CMI_LANES, BLOCK = UB_KNN_BLOCK, MOST_OPEN = 32 };
-
-struct ub_cmi {
-    int64_t n;
-    int32_t nx, ny, nz, columns, k;
-    int     estimator;
-    ub_knn *base;    /* points in Z; in Y if there is no Z */
-    ub_knn *alone;   /* points in X, if there is no Z */
-    double *x, *y;   /* n x nx and n x ny, by place */
-    double *block;   /* blocks x columns x BLOCK: x, y, z */
-    double *radius;  /* n: holds the k-th neighbour of a place, if guessed well */
-    double *psi;     /* n + 1: digamma */
-    double *best;    /* k x LANES: the nearest so far, sorted in each lane */
-    double *nearest; /* k: of all lanes */
-    double *point;   /* nx: a query in X */
-
-    /* One place against whole blocks, for the estimate. */
-    double *row_x, *row_y, *row_z; /* rows x BLOCK; row_z stays 0 if there is no Z */
-    int64_t rows, points;          /* points: how many of them count */
-
-    /* The same in steps, for ksg1 with Z; see sift(). */
-    int16_t *step;                 /* blocks x (nx + ny + nz) x BLOCK */
-    double   per_unit;             /* steps */
-    int16_t *in_z, *in_xz, *in_yz; /* rows x BLOCK: distances */
-    uint8_t *open;                 /* rows x BLOCK: not decided by them */
-    int32_t *row_of;               /* rows: which block */
-    int64_t  missed;               /* places that steps are no good for */
-
-    /* One place against the points within a radius, for surrogates. */
-    int32_t *place; /* in Z: where they are ... */
-    double  *dz;    /* ... and how far */
-    int64_t  found;
-    int32_t *near_place; /* those of them within it in (y, z) */
-    double  *near, *near_y, *near_z;
-    int64_t  near_found;
-};
+enum { BLOCK = UB_KNN_BLOCK, MOST_OPEN = 32 };
 
 void ub_cmi_destroy(ub_cmi **cmi)
 {
@@ -69,7 +34,7 @@ static ub_status allocate(ub_cmi *s)
     UB_TRY(UB_ALLOC(s->block, list * s->columns));
     UB_TRY(UB_ALLOC(s->radius, s->n));
     UB_TRY(UB_ALLOC(s->psi, s->n + 1));
-    UB_TRY(UB_ALLOC(s->best, s->k * LANES));
+    UB_TRY(UB_ALLOC(s->best, s->k * UB_CMI_LANES));
     UB_TRY(UB_ALLOC(s->nearest, s->k));
     UB_TRY(UB_ALLOC(s->point, s->nx));
     UB_TRY(UB_ALLOC(s->row_x, list));
@@ -155,21 +120,6 @@ void ub_cmi_neighbours(ub_cmi *s, int64_t place, int32_t m, double *work, int32_
     near[0] = (int32_t)place;
     if (m > 1)
         (void)ub_knn_kth(s->base, place, m - 1, work, near + 1);
-}
-
-/* Put a distance into the nearest so far of every lane, by exchanging upwards without branches. */
-UB_INLINE void keep_nearest(int32_t k, double *best, double *d)
-{
-    int64_t any = 0;
-    UB_EACH_LANE(l)
-    any += d[l] < best[(k - 1) * LANES + l];
-    for (int32_t m = 0; any != 0 && m < k; m++)
-        UB_EACH_LANE(l)
-        {
-            double held = best[m * LANES + l], more = held > d[l] ? held : d[l];
-            best[m * LANES + l] = held > d[l] ? d[l] : held;
-            d[l] = more;
-        }
 }
 
 /* Distances of place i from block b in x, y and z as the next row. */
@@ -329,16 +279,6 @@ UB_INLINE double sift(ub_cmi *s, int64_t i, int64_t *counts)
     return eps;
 }
 
-/* The term of a place from its counts. */
-UB_INLINE double term(const ub_cmi *s, int64_t n_z, int64_t n_xz, int64_t n_yz)
-{
-    const double *psi = s->psi;
-    if (s->nz == 0)
-        return psi[s->n] - psi[n_xz] - psi[n_yz];
-    double more = s->estimator == UB_ESTIMATOR_KSG1 ? 0 : 1 / (double)n_xz + 1 / (double)n_yz;
-    return psi[n_z] - psi[n_xz] - psi[n_yz] + more;
-}
-
 /* The point itself counts in ksg1, and is taken off in ksg2.  n: what counts besides the rows. */
 UB_INLINE double term_of_rows(const ub_cmi *s, double eps, const int64_t *n)
 {
@@ -350,7 +290,7 @@ UB_INLINE double term_of_rows(const ub_cmi *s, double eps, const int64_t *n)
             n_xz += in_z & (s->row_x[j] < eps);
             n_yz += in_z & (s->row_y[j] < eps);
         }
-        return term(s, n_z, s->nz > 0 ? n_xz : ub_knn_count(s->alone, s->point, eps), n_yz);
+        return ub_cmi_term(s, n_z, s->nz > 0 ? n_xz : ub_knn_count(s->alone, s->point, eps), n_yz);
     }
     double above = nextafter(eps, INFINITY), eps_x = 0, eps_y = 0, eps_z = 0;
     for (int64_t b = 0; b < s->rows; b++) {
@@ -372,7 +312,7 @@ UB_INLINE double term_of_rows(const ub_cmi *s, double eps, const int64_t *n)
     }
     if (s->nz == 0)
         n_xz = ub_knn_count(s->alone, s->point, nextafter(eps_x, INFINITY));
-    return term(s, n_z - 1, n_xz - 1, n_yz - 1);
+    return ub_cmi_term(s, n_z - 1, n_xz - 1, n_yz - 1);
 }
 
 UB_SIMD static double evaluate(ub_cmi *s, int64_t i, double *eps)
@@ -388,12 +328,6 @@ UB_SIMD static double evaluate(ub_cmi *s, int64_t i, double *eps)
     return term_of_rows(s, *eps, n);
 }
 
-static double from_sum(const ub_cmi *s, double sum)
-{
-    double k = s->k, shift = s->estimator == UB_ESTIMATOR_KSG1 ? 0 : s->nz > 0 ? 2 / k : 1 / k;
-    return ub_digamma(k) - shift + sum / (double)s->n;
-}
-
 bool ub_cmi_estimate(ub_cmi *s, double *value)
 {
     double sum = 0;
@@ -404,174 +338,6 @@ bool ub_cmi_estimate(ub_cmi *s, double *value)
             return false;
         s->radius[i] = 1.2 * eps;
     }
-    *value = from_sum(s, sum);
+    *value = ub_cmi_from_sum(s, sum);
     return true;
-}
-
-/* Lists of the points within radius r of place i, itself left out. */
-UB_SIMD static void gather(ub_cmi *s, int64_t i, double r)
-{
-    int64_t       all = ub_knn_within(s->base, i, r, s->place, s->dz), found = 0, near = 0;
-    const double *y = s->y + i * s->ny;
-    for (int64_t j = 0; j < all; j++) {
-        int32_t p = s->place[j];
-        double  dz = s->nz > 0 ? s->dz[j] : 0, dy = 0;
-        for (int32_t c = 0; c < s->ny; c++) {
-            double d = fabs(s->y[(int64_t)p * s->ny + c] - y[c]);
-            dy = d > dy ? d : dy;
-        }
-        int other = p != i;
-        s->place[found] = p;
-        s->dz[found] = dz;
-        found += other;
-        s->near_place[near] = p;
-        s->near_y[near] = dy;
-        s->near_z[near] = dz;
-        s->near[near] = dz > dy ? dz : dy;
-        near += other & (s->near[near] < r);
-    }
-    s->found = found;
-    s->near_found = near;
-}
-
-/* Distances of place p from place i in x, a lane for each surrogate. */
-UB_INLINE void x_distance(int32_t nx, const double *x, int64_t i, int64_t p, double *dx)
-{
-    const double *a = x + i * nx * LANES, *b = x + p * nx * LANES;
-    UB_EACH_LANE(l)
-    dx[l] = fabs(a[l] - b[l]);
-    for (int32_t c = 1; c < nx; c++)
-        UB_EACH_LANE(l)
-        {
-            double d = fabs(a[c * LANES + l] - b[c * LANES + l]);
-            dx[l] = d > dx[l] ? d : dx[l];
-        }
-}
-
-/* Distance to the k-th neighbour among those gathered; infinite if they are fewer. */
-UB_INLINE void kth_distance(const ub_cmi *s, const double *x, int64_t i, double *eps)
-{
-    for (int32_t m = 0; m < s->k * LANES; m++)
-        s->best[m] = INFINITY;
-    for (int64_t j = 0; j < s->near_found; j++) {
-        double d[LANES], dyz = s->near[j];
-        x_distance(s->nx, x, i, s->near_place[j], d);
-        UB_EACH_LANE(l)
-        d[l] = d[l] > dyz ? d[l] : dyz;
-        keep_nearest(s->k, s->best, d);
-    }
-    UB_EACH_LANE(l)
-    eps[l] = s->best[(s->k - 1) * LANES + l];
-}
-
-/* ksg1: how many are nearer than eps in z, (x, z) and (y, z). */
-UB_INLINE void count_below(const ub_cmi *s, const double *x, int64_t i, const double *eps,
-                           int64_t *n_z, int64_t *n_xz, int64_t *n_yz)
-{
-    for (int64_t j = 0; j < s->near_found; j++)
-        UB_EACH_LANE(l)
-    n_yz[l] += s->near[j] < eps[l];
-    for (int64_t j = 0; s->nz > 0 && j < s->found; j++) {
-        double dx[LANES], dz = s->dz[j];
-        x_distance(s->nx, x, i, s->place[j], dx);
-        UB_EACH_LANE(l)
-        {
-            dx[l] = dx[l] > dz ? dx[l] : dz;
-            n_z[l] += dz < eps[l];
-            n_xz[l] += dx[l] < eps[l];
-        }
-    }
-}
-
-/* ksg2: eps becomes that of x; how many are within eps_z, (eps_x, eps_z), (eps_y, eps_z). */
-UB_INLINE void count_within(const ub_cmi *s, const double *x, int64_t i, double *eps, int64_t *n_z,
-                            int64_t *n_xz, int64_t *n_yz)
-{
-    double dx[LANES], eps_x[LANES] = {0}, eps_y[LANES] = {0}, eps_z[LANES] = {0};
-    for (int64_t j = 0; j < s->near_found; j++) {
-        double d = s->near[j], dy = s->near_y[j], dz = s->near_z[j];
-        x_distance(s->nx, x, i, s->near_place[j], dx);
-        UB_EACH_LANE(l)
-        {
-            int inside = (d <= eps[l]) & (dx[l] <= eps[l]);
-            eps_x[l] = inside && dx[l] > eps_x[l] ? dx[l] : eps_x[l];
-            eps_y[l] = inside && dy > eps_y[l] ? dy : eps_y[l];
-            eps_z[l] = inside && dz > eps_z[l] ? dz : eps_z[l];
-        }
-    }
-    for (int64_t j = 0; j < s->near_found; j++)
-        UB_EACH_LANE(l)
-    n_yz[l] += (s->near_y[j] <= eps_y[l]) & (s->near_z[j] <= eps_z[l]);
-    for (int64_t j = 0; s->nz > 0 && j < s->found; j++) {
-        double dz = s->dz[j];
-        x_distance(s->nx, x, i, s->place[j], dx);
-        UB_EACH_LANE(l)
-        {
-            n_z[l] += dz <= eps_z[l];
-            n_xz[l] += (dz <= eps_z[l]) & (dx[l] <= eps_x[l]);
-        }
-    }
-    UB_EACH_LANE(l)
-    eps[l] = eps_x[l];
-}
-
-/* The terms of place i; the largest eps, which must be below the radius of the lists for the terms
- * to hold. */
-UB_SIMD static double terms(ub_cmi *s, const double *x, int64_t i, double r, double *out)
-{
-    int64_t n_z[LANES] = {0}, n_xz[LANES] = {0}, n_yz[LANES] = {0};
-    int     itself = s->estimator == UB_ESTIMATOR_KSG1; /* is not in the lists */
-    double  eps[LANES], largest = 0;
-    kth_distance(s, x, i, eps);
-    for (int l = 0; l < LANES; l++)
-        largest = eps[l] > largest ? eps[l] : largest;
-    if (!(largest < r))
-        return largest;
-    if (s->estimator == UB_ESTIMATOR_KSG1)
-        count_below(s, x, i, eps, n_z, n_xz, n_yz);
-    else
-        count_within(s, x, i, eps, n_z, n_xz, n_yz);
-    for (int l = 0; l < LANES; l++) {
-        if (s->nz == 0) {
-            double reach = itself ? eps[l] : nextafter(eps[l], INFINITY);
-            for (int32_t c = 0; c < s->nx; c++)
-                s->point[c] = x[(i * s->nx + c) * LANES + l];
-            n_xz[l] = ub_knn_count(s->alone, s->point, reach) - (reach > 0);
-        }
-        out[l] = term(s, n_z[l] + itself, n_xz[l] + itself, n_yz[l] + itself);
-    }
-    return largest;
-}
-
-/* A radius for the next attempt: the k-th neighbour found so far bounds the true one. */
-static double wider(double r, double largest)
-{
-    return isfinite(largest) ? nextafter(largest, INFINITY) : 2 * r;
-}
-
-void ub_cmi_surrogates(ub_cmi *s, int32_t groups, const int32_t *source, double *x, double *value)
-{
-    int64_t size = s->n * LANES;
-    for (int64_t at = 0; at < groups * s->n; at++)
-        for (int32_t c = 0; c < s->nx; c++)
-            for (int l = 0; l < LANES; l++)
-                x[(at * s->nx + c) * LANES + l] = s->x[source[at * LANES + l] * s->nx + c];
-    for (int32_t v = 0; v < groups * LANES; v++)
-        value[v] = 0;
-    for (int64_t i = 0; i < s->n; i++) {
-        double r = s->radius[i], largest = 0, eps, add[LANES];
-        gather(s, i, r);
-        for (int32_t g = 0; g < groups; g++) {
-            while (!((eps = terms(s, x + g * size * s->nx, i, r, add)) < r)) {
-                r = wider(r, eps);
-                gather(s, i, r);
-            }
-            largest = eps > largest ? eps : largest;
-            for (int l = 0; l < LANES; l++)
-                value[g * LANES + l] += add[l];
-        }
-        s->radius[i] = largest > 0 ? 1.05 * largest : r;
-    }
-    for (int32_t v = 0; v < groups * LANES; v++)
-        value[v] = from_sum(s, value[v]);
 }
