@@ -123,11 +123,14 @@ sed -i 's/^  seconds: .*/  seconds: soon/' broken/plan.yaml
 "$UNBRAID" disentangle -c train.yaml --out broken --json >/dev/null 2>&1 || fail "a damaged plan ends the run"
 grep -q ' warn 0 plan-lost .*plan.yaml:.*seconds' broken/unbraid.log || fail "a damaged plan: $(cat broken/unbraid.log)"
 same "a plan changes no result" "$(digest kept)" "$(digest broken)"
-# Cut off and gone on with: what both starts took.
-"$UNBRAID" plan -c train.yaml --out twice >/dev/null
-"$UNBRAID" disentangle -c train.yaml --set run.stop_after_s=0.2 --out twice --json >/dev/null 2>&1 || true
-"$UNBRAID" disentangle -c train.yaml --out twice --json >/dev/null 2>&1
-cost twice | grep -q 'Taken by 1 rank, 2 starts;' || fail "two starts: $(cost twice)"
+# Stopped and gone on with: what both starts took.
+"$UNBRAID" plan -c study.yaml --out twice >/dev/null
+"$UNBRAID" structure -c study.yaml --set farm.slow_ms=2000 --out twice --json >/dev/null 2>&1 &
+until grep -q ' run-begin ' twice/unbraid.log 2>/dev/null; do sleep 0.1; done
+kill -USR1 $!
+wait $! || true
+"$UNBRAID" structure -c study.yaml --set farm.slow_ms=0 --out twice --json >/dev/null 2>&1
+cost twice | grep -q 'Planned for 1 rank: .* Taken by 1 rank, 2 starts;' || fail "two starts: $(cost twice)"
 mkdir foreign && touch foreign/file
 refuses 2 "holds 'file' and no config.yaml" plan -c train.yaml --out foreign
 
