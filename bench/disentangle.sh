@@ -46,10 +46,12 @@ one() {
         --set synth.irrelevant="$1" --set synth.obs_dim="$2" --set synth.tasks="$3" \
         --set synth.task_dim="$width" --set run.seed="$4" --out "$work/c.h5" >/dev/null
     rm -rf "$work/run"
-    # shellcheck disable=SC2086 # SET is words
+    keep=
+    [ "$5" != none ] || keep='--set disentangle.keep=0' # nothing closes a latent: all are kept
+    # shellcheck disable=SC2086 # keep and SET are words
     "$UNBRAID" disentangle --set corpus.path="$work/c.h5" --set disentangle.steps=all \
         --set disentangle.restarts="$RESTARTS" --set disentangle.penalty="$5" \
-        --set run.seed="$4" $SET --out "$work/run" >/dev/null 2>"$work/log" ||
+        --set run.seed="$4" $keep $SET --out "$work/run" >/dev/null 2>"$work/log" ||
         { cat "$work/log" >&2 && exit 1; }
     "$UNBRAID" eval "$work/run" --json --set eval.train="$JUDGE" --set eval.test="$JUDGE" \
         2>/dev/null | sed 's/.*\], "structure"/"structure"/' >"$work/json"
