@@ -10,8 +10,8 @@
 # overhead_error its standard error.  journal: ten million records read back.  rcot: time,
 # size and power of rcot; neural: those of cmi_neural.
 # train: a step of stage 2, in turns with PyTorch's, at the published size and at ten times its width;
-# two ranks against one, and two that share nothing but the machine (speedup_2_ceiling); what the fixed
-# order of the sums costs.
+# two ranks against one, also with batches of 2,048 (..._batch_2048), and two that share nothing but
+# the machine (speedup_2_ceiling); what the fixed order of the sums costs.
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/bench/bench
@@ -106,6 +106,8 @@ train() {
     for width in 64 256 640; do
         "$bin/bench_train" sum $width $((12800 / width))
         mpirun -n 2 --bind-to none "$bin/bench_train" speedup $width $((1920 / width))
+        mpirun -n 2 --bind-to none "$bin/bench_train" speedup $width $((240 / width + 1)) 2048 |
+            sed -n 's/^\(speedup_2_[a-z_]*[0-9]*\)=/\1_batch_2048=/p'
     done
 }
 
