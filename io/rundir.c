@@ -169,19 +169,24 @@ static void head_value(const ub_bytes *config, const char *key, char *buf, size_
     }
 }
 
-/* sha256 of command, version, settings that matter and corpus. */
-static ub_status identify(ub_rundir *r, const request *q)
+ub_status ub_rundir_identity(const char *command, const char *sections, const ub_settings *settings,
+                             const char *corpus, char identity[UB_SHA256_HEX])
 {
     ub_bytes  text = {0};
-    ub_status st = ub_bytes_printf(&text, "%s\n%s\n", q->command, UB_VERSION);
+    ub_status st = ub_bytes_printf(&text, "%s\n%s\n", command, UB_VERSION);
     if (st == UB_OK)
-        st = ub_schema_print(ub_settings_schema(), q->settings, q->sections, true, &text);
+        st = ub_schema_print(ub_settings_schema(), settings, sections, true, &text);
     if (st == UB_OK)
-        st = ub_bytes_printf(&text, "%s", r->corpus);
+        st = ub_bytes_printf(&text, "%s", corpus);
     if (st == UB_OK)
-        ub_sha256_hex_of(text.data, text.len, r->identity);
+        ub_sha256_hex_of(text.data, text.len, identity);
     ub_bytes_release(&text);
     return st;
+}
+
+static ub_status identify(ub_rundir *r, const request *q)
+{
+    return ub_rundir_identity(q->command, q->sections, q->settings, r->corpus, r->identity);
 }
 
 static ub_status compare_settings(const ub_rundir *r, const request *q, const ub_settings *then)

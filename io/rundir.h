@@ -33,6 +33,11 @@ typedef struct ub_rundir {
     void *log;      /* rank 0, while open: the log file */
 } ub_rundir;
 
+/* What a run is of: sha256 of command, version, settings that matter (of these sections) and digest
+ * of the corpus, in hex. */
+UB_LOCAL UB_NODISCARD ub_status ub_rundir_identity(const char *command, const char *sections,
+                                                   const ub_settings *settings, const char *corpus,
+                                                   char identity[UB_SHA256_HEX]);
 /* Make or enter the folder.  Unless it is finished, its log is opened: from here on log lines of
  * rank 0 go to standard error and to unbraid.log, until ub_rundir_close_log.
  *   command   "run", "structure", ...

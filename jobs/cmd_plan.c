@@ -10,8 +10,6 @@
 #include "jobs/plan.h"
 #include "jobs/study.h"
 
-static const char *const stage_name[UB_PLAN_STAGES] = {"stage 1", "stage 2", "evaluation"};
-
 static ub_status count_ranks(const ub_context *ctx, int *ranks)
 {
     const char *text = ub_context_option(ctx, "ranks");
@@ -64,7 +62,7 @@ static void print_text(const ub_settings *s, const ub_plan_costs *m, const ub_pl
     print_work(m, f);
     for (int i = 0; i < UB_PLAN_STAGES; i++)
         if (f->stage_s[i] > 0)
-            (void)printf("%-12s %s\n", stage_name[i], ub_plan_span(f->stage_s[i], a, sizeof a));
+            (void)printf("%-12s %s\n", ub_plan_stage(i), ub_plan_span(f->stage_s[i], a, sizeof a));
     (void)printf("in all       %s, between %s and %s\n", ub_plan_span(f->seconds, a, sizeof a),
                  ub_plan_span(f->low, b, sizeof b), ub_plan_span(f->high, c, sizeof c));
     (void)printf("node-hours   %.4g\n", f->node_hours);
@@ -95,7 +93,7 @@ static void print_against(const ub_plan_forecast *f, const ub_plan_past *past)
         took += past->stage_s[i];
         cpu += past->cpu_s[i];
         if (past->stage_s[i] > 0)
-            (void)printf("%-12s %10.2f %10.2f %12.2f %17.2f\n", stage_name[i], f->stage_s[i],
+            (void)printf("%-12s %10.2f %10.2f %12.2f %17.2f\n", ub_plan_stage(i), f->stage_s[i],
                          past->stage_s[i], past->cpu_s[i], f->stage_s[i] / past->stage_s[i]);
     }
     (void)printf("%-12s %10.2f %10.2f %12.2f %17.2f\n", "in all", foretold, took, cpu,

@@ -131,15 +131,11 @@ UB_LOCAL UB_NODISCARD ub_status ub_plan_against(const char *folder, ub_plan_past
 
 /* A plan as plan.yaml of a run folder has it. */
 typedef struct ub_plan_kept {
-    char    study[UB_TEXT_MAX]; /* ub_plan_study */
+    char    identity[UB_TEXT_MAX]; /* ub_rundir_identity of the run that it foretells */
     int64_t ranks, nodes, jobs;
     double  stage_s[UB_PLAN_STAGES], seconds, low, high, lead_s, node_hours, memory_mb;
 } ub_plan_kept;
 
-/* What a plan is of: sha256 of the settings that matter, as YAML, of the version, and of the digest
- * of the corpus in hex. */
-UB_LOCAL UB_NODISCARD ub_status ub_plan_study(const char *config, const char *corpus,
-                                              char hex[UB_SHA256_HEX]);
 UB_LOCAL UB_NODISCARD ub_status ub_plan_keep(const ub_settings *settings, const ub_plan_costs *m,
                                              const ub_plan_forecast *f, ub_plan_kept *out);
 /* The folder must be there.  Errors: UB_EIO. */
@@ -154,6 +150,8 @@ UB_LOCAL UB_NODISCARD ub_status ub_plan_read(const char *folder, ub_plan_kept *o
 UB_LOCAL void ub_plan_compare(const ub_plan_kept *kept, const ub_plan_past *past, double memory_mb,
                               int nodes, ub_report_cost *out);
 
+/* What people call a stage. */
+UB_LOCAL const char *ub_plan_stage(int stage);
 /* Seconds as people say them, into text; returns it. */
 UB_LOCAL const char *ub_plan_span(double s, char *text, size_t size);
 

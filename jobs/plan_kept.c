@@ -7,6 +7,7 @@
 #include "core/version.h"
 #include "io/config.h"
 #include "io/file.h"
+#include "io/rundir.h"
 #include "jobs/command.h"
 #include "jobs/plan.h"
 #include "jobs/slurm.h"
@@ -23,7 +24,7 @@
 
 /* The names of `unbraid plan --json`. */
 static const ub_field fields[] = {
-    {"study", UB_FIELD_TEXT, AT(study), "", 0, 0, NULL, NULL, "", 0, "settings and corpus"},
+    {"identity", UB_FIELD_TEXT, AT(identity), "", 0, 0, NULL, NULL, "", 0, "of the run"},
     COUNT("ranks", ranks, "that it is for"),
     COUNT("nodes", nodes, "that they fill"),
     COUNT("jobs", jobs, "in a chain; 0: none would get to work"),
@@ -41,28 +42,10 @@ static const ub_section section = {"plan", "what the study will cost", fields,
                                    sizeof fields / sizeof fields[0]};
 static const ub_schema  schema = {&section, 1};
 
-ub_status ub_plan_study(const char *config, const char *corpus, char hex[UB_SHA256_HEX])
-{
-    ub_bytes  text = {0};
-    ub_status st = ub_bytes_printf(&text, "%s\n%s%s\n", UB_VERSION, config, corpus);
-    if (st == UB_OK)
-        ub_sha256_hex_of(text.data, text.len, hex);
-    ub_bytes_release(&text);
-    return st;
-}
-
 ub_status ub_plan_keep(const ub_settings *settings, const ub_plan_costs *m,
                        const ub_plan_forecast *f, ub_plan_kept *out)
 {
-    ub_bytes          config = {0};
-    char              study[UB_SHA256_HEX];
     const ub_command *command = ub_command_find(ub_slurm_command(settings));
-    ub_status         st =
-        ub_schema_print(ub_settings_schema(), settings, command->sections, true, &config);
-    if (st == UB_OK)
-        st = ub_plan_study((const char *)config.data, m->corpus, study);
-    ub_bytes_release(&config);
-    UB_TRY(st);
     *out = (ub_plan_kept){.ranks = f->ranks,
                           .nodes = f->nodes,
                           .jobs = f->jobs,
@@ -73,8 +56,7 @@ ub_status ub_plan_keep(const ub_settings *settings, const ub_plan_costs *m,
                           .node_hours = f->node_hours,
                           .memory_mb = f->memory_mb};
     memcpy(out->stage_s, f->stage_s, sizeof out->stage_s);
-    memcpy(out->study, study, sizeof study);
-    return UB_OK;
+    return ub_rundir_identity(command->name, command->sections, settings, m->corpus, out->identity);
 }
 
 static const char *file_of(const char *folder, char buf[2 * UB_TEXT_MAX])
@@ -110,6 +92,12 @@ ub_status ub_plan_read(const char *folder, ub_plan_kept *out, bool *there)
         st = ub_config_parse(&schema, out, (const char *)text.data, text.len, path);
     ub_bytes_release(&text);
     return st;
+}
+
+const char *ub_plan_stage(int stage)
+{
+    static const char *const names[UB_PLAN_STAGES] = {"stage 1", "stage 2", "evaluation"};
+    return names[stage];
 }
 
 const char *ub_plan_span(double s, char *text, size_t size)
@@ -164,14 +152,13 @@ static void put_note(ub_report_cost *c, const ub_plan_kept *k, const ub_plan_pas
 void ub_plan_compare(const ub_plan_kept *kept, const ub_plan_past *past, double memory_mb,
                      int nodes, ub_report_cost *out)
 {
-    static const char *const name[] = {"stage 1", "stage 2", "evaluation"};
-    const ub_plan_kept       none = {.ranks = 0}, *k = kept != NULL ? kept : &none;
-    double                   took = 0;
+    const ub_plan_kept none = {.ranks = 0}, *k = kept != NULL ? kept : &none;
+    double             took = 0;
     *out = (ub_report_cost){.planned = kept != NULL};
     for (int i = 0; i < UB_PLAN_STAGES; i++) {
         took += past->stage_s[i];
         if (past->stage_s[i] > 0 || k->stage_s[i] > 0)
-            put_row(out, name[i], SECONDS, k->stage_s[i], past->stage_s[i]);
+            put_row(out, ub_plan_stage(i), SECONDS, k->stage_s[i], past->stage_s[i]);
     }
     put_row(out, "in all", SECONDS, k->seconds, took);
     put_row(out, "node-hours", NUMBERS, k->node_hours, nodes * took / 3600);

@@ -75,16 +75,13 @@ static void compare(const ub_study *s, const use *u, material *m)
 {
     ub_plan_past past;
     ub_plan_kept kept;
-    char         study[UB_SHA256_HEX];
     bool         there = false;
     if (ub_plan_against(s->dir.path, &past) != UB_OK)
         goto out;
     if (ub_plan_read(s->dir.path, &kept, &there) != UB_OK) {
         ub_log_warn("plan-lost", "%s", ub_err_message());
         there = false;
-    } else if (there &&
-               (ub_plan_study((const char *)s->config.data, s->dir.corpus, study) != UB_OK ||
-                strcmp(study, kept.study) != 0)) {
+    } else if (there && strcmp(kept.identity, s->dir.identity) != 0) {
         ub_log_warn("plan-other",
                     "folder='%s' why='plan.yaml is of other settings, another "
                     "command or corpus: not compared'",

@@ -4,11 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 alone "$WORK/tmp"
 
-mkdir fakes
-fake() { # NAME, its lines from standard input
-    { echo '#!/bin/sh' && cat; } >"fakes/$1"
-    chmod +x "fakes/$1"
-}
 fake sacct <<SH
 echo "\$*" >>'$WORK/asked'
 . '$WORK/sacct'

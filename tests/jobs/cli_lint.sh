@@ -4,11 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 alone "$WORK/session"
 
-mkdir fakes
-fake() { # NAME, its lines from standard input
-    { echo '#!/bin/sh' && cat; } >"fakes/$1"
-    chmod +x "fakes/$1"
-}
 fake scontrol <<'SH'
 case $* in
 "show config") printf 'Configuration data as of now\nJobRequeue              = %s\nKillWait = 30 sec\nMaxArraySize            = 1001\nMpiDefault              = %s\n' "${REQUEUE:-1}" "${MPI:-pmix}" ;;

@@ -5,15 +5,12 @@
 source=${UB_SOURCE:?}
 
 # --- the fakes
-mkdir fakes
-fake() { # NAME, its lines from standard input; the first writes down the call, one argument a line
+logged() { # NAME, its lines from standard input; the first writes down the call, one argument a line
     {
-        echo '#!/bin/sh'
         # shellcheck disable=SC2016 # for the fake
         echo '{ echo "== ${0##*/}"; for a in "$@"; do echo "$a"; done; } >>"$CALLS"'
         cat
-    } >"fakes/$1"
-    chmod +x "fakes/$1"
+    } | fake "$1"
 }
 CALLS=$PWD/calls
 END_TIME=""
@@ -22,25 +19,25 @@ echo 1 >job_requeue
 echo 0 >requeue_code
 echo 0 >srun_code
 : >queue
-fake sbatch <<'SH'
+logged sbatch <<'SH'
 env >"${CALLS%/*}/sbatch_env"
 n=$(($(cat "${CALLS%/*}/next_job" 2>/dev/null || echo 100) + 1))
 echo "$n" >"${CALLS%/*}/next_job"
 echo "$n;here"
 SH
-fake scontrol <<'SH'
+logged scontrol <<'SH'
 case $1 in
 show) printf 'Configuration data\nJobFileAppend = 0\nJobRequeue              = %s\n' "$(cat "${CALLS%/*}/job_requeue")" ;;
 requeue) exit "$(cat "${CALLS%/*}/requeue_code")" ;;
 esac
 SH
-fake squeue <<'SH'
+logged squeue <<'SH'
 case $* in
 *%e*) echo "$END_TIME" ;;
 *) cat "${CALLS%/*}/queue" ;;
 esac
 SH
-fake srun <<'SH'
+logged srun <<'SH'
 echo "$SLURM_JOB_END_TIME" >"${CALLS%/*}/srun_end"
 if [ -e "${CALLS%/*}/srun_waits" ]; then
     trap 'exit 75' TERM
@@ -50,8 +47,8 @@ fi
 exit "$(cat "${CALLS%/*}/srun_code")"
 SH
 cp "$(command -v sleep)" real_sleep
-fake sleep </dev/null
-fake scancel </dev/null
+logged sleep </dev/null
+logged scancel </dev/null
 PATH=$PWD/fakes:$PATH
 
 called() { # TEXT: a line of the calls

@@ -24,6 +24,13 @@ on() {
     $MPIRUN -n "$ranks" "$UNBRAID" "$@"
 }
 
+# fake NAME: a program of that name in the folder fakes, its lines from standard input.
+fake() {
+    mkdir -p fakes
+    { echo '#!/bin/sh' && cat; } >"fakes/$1"
+    chmod +x "fakes/$1"
+}
+
 fail() {
     echo "FAILED: $*"
     failures=$((failures + 1))
