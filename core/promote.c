@@ -43,7 +43,7 @@ static int64_t climbers(const ub_promote *p, const candidate *sorted, int64_t co
     if (p->rule == UB_PROMOTE_ASHA)
         may = (int64_t)((double)count / p->eta);
     else if (count >= MIN_RESULTS) {
-        /* The lower median when there are two: a half climbs, and ties with it. */
+        /* The better median when there are two: a half climbs, and ties with it. */
         double median = sorted[(count - 1) / 2].loss;
         while (may < count && sorted[may].loss <= median)
             may++;

@@ -10,7 +10,7 @@
  *           hyperparameter tuning", MLSys 2020, algorithm 2)
  *
  *   median  the same, but a point may climb if at least three results of its rung are known and
- *           it is no worse than their median, the lower one of two (the stopping rule of
+ *           it is no worse than their median, the better one of two (the stopping rule of
  *           Golovin et al., "Google Vizier", KDD 2017, at rungs)
  *
  * What makes a decision depend on time elsewhere is which results have come in.  Here job n is
