@@ -20,7 +20,7 @@ static void settle(panel *a, double low, double high)
         low = 0;
         high = 1;
     }
-    double room = high > low ? .05 * (high - low) : fmax(.05, fabs(low) * .05);
+    double room = ub_svg_is_range(low, high) ? .05 * (high - low) : fmax(.05, fabs(low) * .05);
     a->low = low - room;
     a->high = high + room;
 }
@@ -147,10 +147,11 @@ static void draw_curve(ub_pen *p, const ub_sweep_plot *s, const panel *a, double
     ub_pen_printf(p, "<path class='curve' stroke='%s' stroke-opacity='%.2f' stroke-width='%g' d='",
                   hex, fmax(.25, opacity), width);
     for (int64_t e = 0; e < c->length; e += step) {
-        if (c->value[e] > 0)
+        bool shown = isfinite(c->value[e]) && c->value[e] > 0;
+        if (shown)
             ub_pen_printf(p, "%s%.1f %.1f", down ? "L" : "M",
                           a->x + a->w * (double)e / fmax(1, last), at_y(a, log10(c->value[e])));
-        down = c->value[e] > 0;
+        down = shown;
     }
     ub_pen_put(p, "'/>\n");
 }

@@ -150,3 +150,8 @@ double ub_svg_tick(double span, int most, double least)
         step *= span / (2 * step) <= most ? 2 : span / (5 * step) <= most ? 5 : 10;
     return fmax(step, least);
 }
+
+bool ub_svg_is_range(double low, double high)
+{
+    return high - low > 1e-9 * fmax(fabs(low), fabs(high));
+}

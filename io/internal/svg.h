@@ -9,6 +9,8 @@
 #ifndef UB_IO_INTERNAL_SVG_H
 #define UB_IO_INTERNAL_SVG_H
 
+#include <stdbool.h>
+
 #include "io/internal/pen.h"
 
 enum { UB_SVG_WIDTH = 1100, UB_SVG_LEVELS = 4 };
@@ -44,5 +46,9 @@ UB_LOCAL void ub_svg_color(int32_t i, char hex[8]);
 /* Distance between round ticks (1, 2 or 5 times a power of ten) so that at most `most` of them
  * fit into `span` > 0; never below `least`. */
 UB_LOCAL double ub_svg_tick(double span, int most, double least);
+
+/* Is there more between two numbers than rounding?  Ticks are drawn between such only: of others a
+ * double could not tell the next tick from the last. */
+UB_LOCAL bool ub_svg_is_range(double low, double high);
 
 #endif /* UB_IO_INTERNAL_SVG_H */

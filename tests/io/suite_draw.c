@@ -135,6 +135,13 @@ static void curves(void)
     UB_CHECK(ub_draw_training(&log.past, NULL, &b));
     CU_ASSERT(well_formed(text(&b)));
     CU_ASSERT_EQUAL(count(text(&b), "nan"), 0);
+    log.past.rows = 20; /* an objective that rounding alone moves */
+    for (int i = 0; i < 20; i++)
+        log.row[i].objective = i % 2 == 0 ? 1 : nextafter(1, 2);
+    ub_bytes_clear(&b);
+    UB_CHECK(ub_draw_training(&log.past, NULL, &b));
+    CU_ASSERT(well_formed(text(&b)));
+    CU_ASSERT(b.len < 50000);
     log.past.rows = 0;
     ub_bytes_clear(&b);
     UB_CHECK(ub_draw_training(&log.past, NULL, &b));
