@@ -60,7 +60,8 @@ static void settle(plot *a)
         a->low = log10(a->low);
         a->high = log10(a->high);
     }
-    double room = ub_svg_is_range(a->low, a->high) ? .04 * (a->high - a->low) : fmax(.5, fabs(a->low) * .1);
+    double room =
+        ub_svg_is_range(a->low, a->high) ? .04 * (a->high - a->low) : fmax(.5, fabs(a->low) * .1);
     a->low -= room;
     a->high += room;
 }

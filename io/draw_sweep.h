@@ -13,13 +13,14 @@
 
 enum { UB_AXIS_TICKS = 64 };
 
-/* One parameter: where each job is on it, from 0 (left, low) to 1; NaN: it does not apply. */
+/* One parameter, all of it borrowed: where each job is on it, from 0 (left, low) to 1; NaN: it does
+ * not apply. */
 typedef struct ub_sweep_axis {
     const char   *name;
     const double *at;
     int32_t       ticks;
     double        tick[UB_AXIS_TICKS];
-    char          label[UB_AXIS_TICKS][24];
+    const char   *label[UB_AXIS_TICKS];
 } ub_sweep_axis;
 
 /* A curve of a job: its objective after each epoch; length 0: none. */

@@ -10,17 +10,19 @@
 #include "io/results.h"
 #include "jobs/sweep.h"
 
+/* The ends of a range in words. */
+typedef char ends[2][24];
+
 /* Ticks of a parameter: both ends of a range, every value of a list. */
-static void set_ticks(const ub_parameter *p, ub_sweep_axis *a)
+static void set_ticks(const ub_parameter *p, ends e, ub_sweep_axis *a)
 {
     a->name = p->key;
     a->ticks = p->range ? 2 : p->choices;
     for (int32_t k = 0; k < a->ticks; k++) {
         a->tick[k] = a->ticks > 1 ? (double)k / (a->ticks - 1) : 0.5;
         if (p->range)
-            (void)snprintf(a->label[k], sizeof a->label[k], "%.6g", k == 0 ? p->low : p->high);
-        else
-            (void)snprintf(a->label[k], sizeof a->label[k], "%.23s", p->choice[k]);
+            (void)snprintf(e[k], sizeof e[k], "%.6g", k == 0 ? p->low : p->high);
+        a->label[k] = p->range ? e[k] : p->choice[k];
     }
 }
 
@@ -68,6 +70,7 @@ typedef struct material {
     double         *at, *value; /* axes x jobs; jobs */
     ub_sweep_curve *curve;
     ub_settings    *settings;
+    ends           *ends;
 } material;
 
 static ub_status take_job(const ub_sweep *s, int64_t j, material *m)
@@ -105,10 +108,11 @@ ub_status ub_sweep_draw(const ub_sweep *s, ub_bytes *svg)
     UB_TRY_OUT(UB_ALLOC(m.value, s->jobs + 1));
     UB_TRY_OUT(UB_ALLOC(m.curve, s->jobs + 1));
     UB_TRY_OUT(UB_ALLOC(m.settings, 1));
+    UB_TRY_OUT(UB_ALLOC(m.ends, s->space.count));
     for (int64_t j = 0; j < s->jobs; j++)
         UB_TRY_OUT(take_job(s, j, &m));
     for (int32_t p = 0; p < s->space.count; p++) {
-        set_ticks(&s->space.parameter[p], &m.axis[p]);
+        set_ticks(&s->space.parameter[p], m.ends[p], &m.axis[p]);
         m.axis[p].at = m.at + p * s->jobs;
     }
     st = ub_draw_sweep(&(ub_sweep_plot){.jobs = s->jobs,
@@ -128,5 +132,6 @@ out:
     ub_free(m.value);
     ub_free(m.curve);
     ub_free(m.settings);
+    ub_free(m.ends);
     return st;
 }

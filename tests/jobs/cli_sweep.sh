@@ -45,6 +45,16 @@ same "jobs done" "$(rows plain/sweep.csv "done")" 12
 grep -q '^best  *r2_relevant = ' said.txt || fail "no best point: $(cat said.txt)"
 awk -F, 'NR > 1 && $6 * $7 > 64' plain/sweep.csv | grep . && fail "a constraint is not met"
 
+# The drawing: a line and a learning curve a job, a mark a job and parameter; lambda's from 72 to 342,
+# logarithmically from 0.01 to 1, as the table has it.
+same "lines and curves" "$(grep -c "class='curve'" plain/sweep.svg)" 24
+same "marks" "$(grep -c '<circle' plain/sweep.svg)" 36
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "disentangle.lambda") c = i }
+    NR > 1 { printf "%.1f\n", 72 + 270 * log($c / 0.01) / log(100) }' plain/sweep.csv >places.txt
+while read -r x; do
+    grep -q "<circle .* cx='$x'" plain/sweep.svg || fail "no mark at $x for lambda"
+done <places.txt
+
 "$UNBRAID" status plain --json >status.json
 same "the status" "$(json status.json state) $(json status.json "done") $(json status.json failed)" \
     "finished 12 0"
@@ -97,6 +107,7 @@ at_least "kills that struck" $kills 2
 "$UNBRAID" sweep -c asha.yaml --out killed >/dev/null 2>&1
 cmp asha/sweep.csv killed/sweep.csv || fail "asha: another table after $kills kills"
 cmp asha/sweep.h5 killed/sweep.h5 || fail "asha: another HDF5 table after $kills kills"
+cmp asha/sweep.svg killed/sweep.svg || fail "asha: another drawing after $kills kills"
 
 # Stopped in time is not failed.
 "$UNBRAID" sweep -c plain.yaml --out "stop ped" --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
@@ -112,6 +123,7 @@ ls "stop ped"/points/*.failed >/dev/null 2>&1 && fail "a stopped point counts as
     --set sweep.method=grid --set "sweep.parameters=disentangle.learning_rate = 0.001, 9" \
     --out failing >said.txt 2>log.txt
 same "one fails" "$(rows failing/sweep.csv failed) $(rows failing/sweep.csv "done")" "1 1"
+same "marks where one failed" "$(grep -c '<circle' failing/sweep.svg)" 1
 grep -q "the training diverged" failing/points/*.failed || fail "no reason for the failure"
 grep -q "point-failed" log.txt || fail "nothing was said about the failure"
 
@@ -141,8 +153,10 @@ mv f.h5 e.h5
 over "c.h5, e.h5" --json >said.txt 2>log.txt || fail "the old corpus again: $(cat log.txt)"
 cmp before.csv over/sweep.csv || fail "the old corpus again: another table"
 # One that cannot be read is the failure of its points.
-over "c.h5, gone.h5" --json >said.txt 2>log.txt
+gone=a/long/way/to/a/corpus/that/is/gone.h5
+over "c.h5, $gone" --json >said.txt 2>log.txt
 same "a corpus that is not there" "$(json said.txt ended) $(json said.txt failed)" "2 1"
+grep -q "<title>$gone</title>" over/sweep.svg || fail "the drawing does not name $gone"
 
 # --failed-only: what failed is tried again, and nothing else is touched.  Three points are in the way
 # of something (their folders hold a stranger's file), a fourth has been lost.
