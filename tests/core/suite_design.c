@@ -62,7 +62,7 @@ static void sobol_points_are_the_published_ones(void)
  * point 12345 in the clear, and the SHA-256 of all, x.astype("<u4").tobytes().  They hold
  * v_1 .. v_14 of every dimension (point 2^k - 1 is v_k).  An entry of the table cannot be wrong
  * without another v: m_k is v_k, and v_(s+1) differs between any two polynomials of degree s, for
- * the lowest bit set in v_k is the k-th. */
+ * v_2 .. v_s, whose lowest bit set is the 2nd to the s-th, are independent. */
 static void sobol_points_of_all_dimensions_are_those_of_scipy(void)
 {
     enum { N = 1 << 14, AT = 12345, D = UB_SPACE_PARAMETERS };
@@ -162,8 +162,9 @@ static void lhs_visits_every_stratum_of_every_dimension_once(void)
     ub_free(u);
 }
 
-/* "The components are matched at random": every pair of orders of four points is as likely in two
- * dimensions, each of the 24^2 expected 20 times, by Pearson's chi-square at level 1e-6. */
+/* The strata of the dimensions are matched at random: every pair of orders of four points is as
+ * likely in two dimensions, each of the 24^2 expected 20 times, by Pearson's chi-square at level
+ * 1e-6. */
 static void lhs_matches_the_dimensions_at_random(void)
 {
     enum { N = 4, ORDERS = 24, SEEDS = 20 * ORDERS * ORDERS };
