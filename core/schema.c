@@ -90,6 +90,13 @@ static ub_status unknown(const ub_schema *s, const char *path, const char *where
                    tip);
 }
 
+ub_status ub_schema_value(const ub_field *f, const void *settings, ub_bytes *out)
+{
+    if (f->type == UB_FIELD_TEXT)
+        return ub_bytes_printf(out, "%s", (const char *)settings + f->offset);
+    return ub_schema_format(f, settings, out);
+}
+
 bool ub_schema_choice(const ub_field *f, size_t i, char *buf, size_t cap)
 {
     if (f->choices == NULL) {

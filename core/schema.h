@@ -79,6 +79,9 @@ UB_NODISCARD ub_status ub_schema_format(const ub_field *f, const void *settings,
 UB_NODISCARD ub_status ub_schema_unchanged(const ub_field *f, const char *what, const char *section,
                                            const void *then, const void *now);
 
+/* Value of a field as people write it (texts without quotes), appended. */
+UB_NODISCARD ub_status ub_schema_value(const ub_field *f, const void *settings, ub_bytes *out);
+
 /* The i-th choice of a CHOICE field copied to buf; false past the end. */
 bool ub_schema_choice(const ub_field *f, size_t i, char *buf, size_t cap);
 

@@ -390,6 +390,10 @@ static const ub_field sweep[] = {
         "a promotion does not wait for the results of so many last jobs: as many can be at work "
         "together"),
     INT("ranks", sweep.ranks, "1", 1, 1e6, "ranks", UB_FIELD_FREE, "that work on one point"),
+    TEXT("ranks_when", sweep.ranks_when, "", UB_FIELD_FREE,
+         "another number of them, a line each, the last that holds: 4 when KEY >= 256"),
+    TEXT("store", sweep.store, "", UB_FIELD_FREE,
+         "folder of points that sweeps share, so that none runs twice; empty: OUT/points"),
     REAL("poll_s", sweep.poll_s, "1", 0.01, 3600, "seconds", UB_FIELD_FREE,
          "pause between looks at what other workers have finished"),
 };

@@ -183,6 +183,8 @@ typedef struct ub_settings {
         char    resource[UB_TEXT_MAX];                             /* a key */
         double  resource_min, eta;
         int64_t lag, ranks;
+        char    ranks_when[UB_TEXT_MAX]; /* core/compare.h */
+        char    store[UB_TEXT_MAX];
         double  poll_s;
     } sweep;
 } ub_settings;

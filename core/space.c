@@ -1,44 +1,18 @@
 #include "core/space.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/compare.h"
+#include "core/internal/words.h"
 #include "core/mem.h"
 
 enum { PARAMETERS, CONSTRAINTS };
-enum { WHERE = 64, WORD = 128 };
+enum { WHERE = 64 };
 
 /* Words ----------------------------------------------------------------------------------------*/
-
-/* Without blanks at both ends; in place. */
-static char *trim(char *text)
-{
-    while (isspace((unsigned char)*text))
-        text++;
-    for (size_t n = strlen(text); n > 0 && isspace((unsigned char)text[n - 1]); n--)
-        text[n - 1] = '\0';
-    return text;
-}
-
-/* Cut `text` at the first `mark`; what follows it, or NULL. */
-static char *cut(char *text, const char *mark)
-{
-    char *at = strstr(text, mark);
-    if (at == NULL)
-        return NULL;
-    *at = '\0';
-    return at + strlen(mark);
-}
-
-static bool number(const char *text, double *x)
-{
-    char *end;
-    *x = strtod(text, &end);
-    return end != text && *end == '\0' && isfinite(*x);
-}
 
 /* Comma separated words of `text`, in place. */
 static ub_status list(char *text, const char *where, const char *words[UB_SPACE_CHOICES],
@@ -47,11 +21,11 @@ static ub_status list(char *text, const char *where, const char *words[UB_SPACE_
     *count = 0;
     for (char *next = text; next != NULL;) {
         char *word = next;
-        next = cut(word, ",");
+        next = ub_word_cut(word, ",");
         if (*count == UB_SPACE_CHOICES)
             return UB_FAIL(UB_ERANGE, "%s: more than %d values; use a range", where,
                            UB_SPACE_CHOICES);
-        words[*count] = trim(word);
+        words[*count] = ub_word_trim(word);
         if (words[(*count)++][0] == '\0')
             return UB_FAIL(UB_EINPUT, "%s: a value is missing; write KEY = A, B, C", where);
     }
@@ -64,7 +38,7 @@ static ub_status list(char *text, const char *where, const char *words[UB_SPACE_
 static bool equal(const char *a, const char *b)
 {
     double x, y;
-    return strcmp(a, b) == 0 || (number(a, &x) && number(b, &y) && x == y);
+    return strcmp(a, b) == 0 || (ub_word_number(a, &x) && ub_word_number(b, &y) && x == y);
 }
 
 /* Can parameter p have this value? */
@@ -72,7 +46,7 @@ static bool takes(const ub_parameter *p, const char *value)
 {
     double x;
     if (p->range)
-        return number(value, &x) && x >= p->low && x <= p->high;
+        return ub_word_number(value, &x) && x >= p->low && x <= p->high;
     for (int32_t k = 0; k < p->choices; k++)
         if (equal(p->choice[k], value))
             return true;
@@ -81,8 +55,8 @@ static bool takes(const ub_parameter *p, const char *value)
 
 static ub_status read_when(ub_space *s, ub_parameter *p, char *text, const char *where)
 {
-    char *values = cut(text, "=");
-    char *key = trim(text);
+    char *values = ub_word_cut(text, "=");
+    char *key = ub_word_trim(text);
     if (values == NULL)
         return UB_FAIL(UB_EINPUT, "%s: 'when %s' wants a value: when KEY = A, B", where, key);
     for (int32_t i = 0; i < s->count; i++)
@@ -101,18 +75,19 @@ static ub_status read_when(ub_space *s, ub_parameter *p, char *text, const char 
 /* "LOW .. HIGH [log] [in N]"; `high` points behind the dots. */
 static ub_status read_range(ub_parameter *p, char *low, char *high, const char *where)
 {
-    char *levels = cut(high, " in "), *log = cut(high, " log");
+    char *levels = ub_word_cut(high, " in "), *log = ub_word_cut(high, " log");
     p->range = true;
     p->log = log != NULL;
-    if (log != NULL && *trim(log) != '\0')
+    if (log != NULL && *ub_word_trim(log) != '\0')
         return UB_FAIL(UB_EINPUT, "%s: '%s' behind 'log'; write LOW .. HIGH log in 5", where,
-                       trim(log));
+                       ub_word_trim(log));
     if (p->field->type != UB_FIELD_INT && p->field->type != UB_FIELD_REAL)
         return UB_FAIL(UB_EINPUT, "%s: %s is no number; list its values: %s = A, B", where, p->key,
                        p->key);
-    if (!number(trim(low), &p->low) || !number(trim(high), &p->high))
-        return UB_FAIL(UB_EINPUT, "%s: '%s .. %s' is no range of numbers", where, trim(low),
-                       trim(high));
+    if (!ub_word_number(ub_word_trim(low), &p->low) ||
+        !ub_word_number(ub_word_trim(high), &p->high))
+        return UB_FAIL(UB_EINPUT, "%s: '%s .. %s' is no range of numbers", where, ub_word_trim(low),
+                       ub_word_trim(high));
     if (!(p->low < p->high) || (p->log && p->low <= 0))
         return UB_FAIL(UB_ERANGE, "%s: the range %g .. %g must rise%s", where, p->low, p->high,
                        p->log ? " and begin above 0, as it is logarithmic" : "");
@@ -120,10 +95,10 @@ static ub_status read_range(ub_parameter *p, char *low, char *high, const char *
         return UB_FAIL(UB_EINPUT, "%s: %s is a whole number, %g .. %g is not", where, p->key,
                        p->low, p->high);
     double count = 0;
-    if (levels != NULL &&
-        (!number(trim(levels), &count) || count < 2 || count > 1e6 || count != floor(count)))
+    if (levels != NULL && (!ub_word_number(ub_word_trim(levels), &count) || count < 2 ||
+                           count > 1e6 || count != floor(count)))
         return UB_FAIL(UB_EINPUT, "%s: 'in %s': wants a whole number from 2 on", where,
-                       trim(levels));
+                       ub_word_trim(levels));
     p->levels = (int64_t)count;
     return UB_OK;
 }
@@ -131,9 +106,9 @@ static ub_status read_range(ub_parameter *p, char *low, char *high, const char *
 static ub_status read_parameter(ub_space *s, char *line, const char *where)
 {
     ub_parameter *p = &s->parameter[s->count];
-    char         *rest = cut(line, "="), *when = rest == NULL ? NULL : cut(rest, " when ");
+    char *rest = ub_word_cut(line, "="), *when = rest == NULL ? NULL : ub_word_cut(rest, " when ");
     *p = (ub_parameter){.when = -1};
-    p->key = trim(line);
+    p->key = ub_word_trim(line);
     p->field = ub_schema_find(s->schema, p->key);
     if (rest == NULL)
         return UB_FAIL(UB_EINPUT, "%s: '%s' is no parameter; write KEY = A, B or KEY = LOW .. HIGH",
@@ -142,7 +117,7 @@ static ub_status read_parameter(ub_space *s, char *line, const char *where)
         if (strcmp(s->parameter[i].key, p->key) == 0)
             return UB_FAIL(UB_EINPUT, "%s: %s is given twice", where, p->key);
     /* An unknown key falls through to ub_schema_set, which knows what is near it. */
-    char *high = p->field == NULL ? NULL : cut(rest, " .. ");
+    char *high = p->field == NULL ? NULL : ub_word_cut(rest, " .. ");
     if (high != NULL)
         UB_TRY(read_range(p, rest, high, where));
     else
@@ -160,11 +135,11 @@ static ub_status read_lines(ub_space *s, char *text, int what)
     char where[WHERE];
     for (char *next = text; next != NULL;) {
         char *line = next;
-        next = cut(line, "\n");
+        next = ub_word_cut(line, "\n");
         char *comment = strchr(line, '#');
         if (comment != NULL)
             *comment = '\0';
-        line = trim(line);
+        line = ub_word_trim(line);
         n++;
         if (*line == '\0')
             continue;
@@ -184,10 +159,10 @@ static ub_status read_lines(ub_space *s, char *text, int what)
 /* Try every value where the schema would say no. */
 static ub_status try_values(const ub_space *s, void *settings)
 {
-    char text[WORD], where[WHERE + WORD];
+    char text[UB_WORD_MAX], where[WHERE + UB_WORD_MAX];
     for (int32_t i = 0; i < s->count; i++) {
         const ub_parameter *p = &s->parameter[i];
-        (void)snprintf(where, sizeof where, "sweep.parameters, %.*s", WORD - 1, p->key);
+        (void)snprintf(where, sizeof where, "sweep.parameters, %.*s", UB_WORD_MAX - 1, p->key);
         for (int32_t k = 0; k < p->choices; k++)
             UB_TRY(ub_schema_set(s->schema, settings, p->key, p->choice[k], where));
         for (int end = 0; end < 2 && p->range; end++) {
@@ -293,19 +268,12 @@ static void value_at(const ub_parameter *p, double u, char *text, size_t cap)
         (void)snprintf(text, cap, "%.15g", x);
 }
 
-ub_status ub_space_value(const ub_field *f, const void *settings, ub_bytes *out)
-{
-    if (f->type == UB_FIELD_TEXT)
-        return ub_bytes_printf(out, "%s", (const char *)settings + f->offset);
-    return ub_schema_format(f, settings, out);
-}
-
 /* Has parameter p, in these settings, one of the values? */
 static ub_status has_value(const ub_parameter *p, const void *settings, int32_t count,
                            const char *const *values, bool *has)
 {
     ub_bytes  text = {0};
-    ub_status st = ub_space_value(p->field, settings, &text);
+    ub_status st = ub_schema_value(p->field, settings, &text);
     *has = false;
     for (int32_t k = 0; k < count && st == UB_OK; k++)
         *has = *has || equal((const char *)text.data, values[k]);
@@ -333,109 +301,12 @@ ub_status ub_space_set(const ub_space *s, const double *u, void *settings, unsig
     return UB_OK;
 }
 
-/* Constraints ----------------------------------------------------------------------------------*/
-
-/* A term: its number, or its word if it is one factor that is no number. */
-typedef struct term {
-    double          value;
-    bool            number;
-    char            word[WORD];
-    const ub_field *field; /* of a key, or NULL */
-} term;
-
-static ub_status factor_of(const ub_space *s, const void *settings, const char *line, char *text,
-                           term *out)
-{
-    const ub_field *f = out->field = ub_schema_find(s->schema, text);
-    ub_bytes        value = {0};
-    if (f != NULL)
-        UB_TRY(ub_space_value(f, settings, &value));
-    const char *word = f != NULL && value.data != NULL ? (const char *)value.data : text;
-    (void)snprintf(out->word, sizeof out->word, "%s", word);
-    ub_bytes_release(&value);
-    out->number = number(out->word, &out->value);
-    if (f == NULL && !out->number && (strchr(text, '.') != NULL || *text == '\0'))
-        return UB_FAIL(UB_EINPUT, "sweep.constraints, '%s': '%s' is neither a key nor a number",
-                       line, text);
-    return UB_OK;
-}
-
-static ub_status term_of(const ub_space *s, const void *settings, const char *line, char *text,
-                         term *out)
-{
-    *out = (term){.value = 1, .number = true};
-    for (char *next = text; next != NULL;) {
-        char *factor = next;
-        bool  alone = factor == text;
-        next = cut(factor, "*");
-        term one;
-        UB_TRY(factor_of(s, settings, line, trim(factor), &one));
-        if (!one.number && (next != NULL || !alone))
-            return UB_FAIL(UB_EINPUT, "sweep.constraints, '%s': %s is no number to multiply", line,
-                           one.word);
-        if (next == NULL && alone)
-            *out = one;
-        else
-            out->value *= one.value;
-    }
-    return UB_OK;
-}
-
-/* A word that a key with choices is compared with is one of these. */
-static ub_status check_word(const char *line, const term *key, const term *word)
-{
-    char choice[WORD];
-    bool any = false;
-    if (key->field == NULL || word->field != NULL)
-        return UB_OK;
-    for (size_t i = 0; ub_schema_choice(key->field, i, choice, sizeof choice); i++) {
-        if (strcmp(choice, word->word) == 0)
-            return UB_OK;
-        any = true;
-    }
-    return any ? UB_FAIL(UB_EINPUT, "sweep.constraints, '%s': %s is never '%s'", line,
-                         key->field->key, word->word)
-               : UB_OK;
-}
-
-static ub_status holds(const ub_space *s, const void *settings, const char *line, bool *yes)
-{
-    static const char *const operators[] = {"<=", ">=", "==", "!=", "<", ">"};
-    char                     copy[UB_TEXT_MAX];
-    char                    *right = NULL;
-    int                      op = -1;
-    term                     a, b;
-    (void)snprintf(copy, sizeof copy, "%s", line);
-    for (int k = 0; k < 6 && right == NULL; k++)
-        if ((right = cut(copy, operators[k])) != NULL)
-            op = k;
-    if (right == NULL)
-        return UB_FAIL(
-            UB_EINPUT,
-            "sweep.constraints, '%s': no comparison; write KEY <= KEY or KEY * KEY <= 4096", line);
-    UB_TRY(term_of(s, settings, line, copy, &a));
-    UB_TRY(term_of(s, settings, line, right, &b));
-    bool same = a.number && b.number ? a.value == b.value : strcmp(a.word, b.word) == 0;
-    if (op != 2 && op != 3 && !(a.number && b.number))
-        return UB_FAIL(UB_EINPUT,
-                       "sweep.constraints, '%s': words can only be compared by == and !=", line);
-    UB_TRY(check_word(line, &a, &b));
-    UB_TRY(check_word(line, &b, &a));
-    *yes = op == 0   ? a.value <= b.value
-           : op == 1 ? a.value >= b.value
-           : op == 2 ? same
-           : op == 3 ? !same
-           : op == 4 ? a.value < b.value
-                     : a.value > b.value;
-    return UB_OK;
-}
-
 ub_status ub_space_meets(const ub_space *s, const void *settings, bool *meets)
 {
     *meets = true;
     for (int32_t k = 0; k < s->constraints; k++) {
         bool yes;
-        UB_TRY(holds(s, settings, s->constraint[k], &yes));
+        UB_TRY(ub_compare(s->schema, settings, "sweep.constraints", s->constraint[k], &yes));
         *meets = *meets && yes;
     }
     return UB_OK;

@@ -10,8 +10,7 @@
  *   ... when OTHER = A, B             only where OTHER, of a line above, has one of these values;
  *                                     elsewhere KEY keeps the value of the configuration
  *
- * One line a constraint (sweep.constraints): TERM < TERM, or <=, >, >=, ==, !=, where a term is a
- * key, a number, or a product of these; == and != also compare words.
+ * One line a constraint (sweep.constraints): a comparison of settings (core/compare.h).
  *
  * A space turns a point of the unit cube (core/design.h) into settings.
  *
@@ -64,8 +63,5 @@ UB_NODISCARD ub_status ub_space_set(const ub_space *s, const double *u, void *se
                                     unsigned char *active);
 /* Do these settings meet all constraints? */
 UB_NODISCARD ub_status ub_space_meets(const ub_space *s, const void *settings, bool *meets);
-
-/* Value of a field as people write it (texts without quotes). */
-UB_NODISCARD ub_status ub_space_value(const ub_field *f, const void *settings, ub_bytes *out);
 
 #endif /* UB_CORE_SPACE_H */

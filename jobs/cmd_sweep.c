@@ -1,11 +1,7 @@
 /* Many studies: points of a space, each in a run folder of its own, by teams of ranks. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,111 +15,52 @@
 
 /* What a team has in hand. */
 typedef struct crew {
-    ub_context *ctx;   /* of the whole job */
-    ub_context  point; /* of a study: the team as its world */
-    ub_sweep    sweep; /* the team's first rank */
-    ub_team     team;
-    int64_t     ran, told; /* jobs run by this team; results when it last spoke */
-    bool        only;      /* --failed-only: jobs of these names, a line each, and no others */
-    ub_bytes    names;
-    char        doing[3 * UB_TEXT_MAX];
+    ub_context    *ctx;   /* of the whole job */
+    ub_context     point; /* of a study: the team as its world */
+    ub_sweep       sweep; /* the team's first rank */
+    ub_sweep_teams teams;
+    ub_bytes       said; /* of them */
+    ub_team        team;
+    int64_t        ran, told; /* jobs run by this team; results when it last spoke */
+    int            ranks;     /* that a point wants whom this team is made for */
+    bool           only;      /* --failed-only: jobs of these names, a line each, and no others */
+    ub_bytes       names;
+    char           doing[3 * UB_TEXT_MAX];
 } crew;
 
 enum { NOTHING = -1 }; /* no job left that nobody works on */
 
-/* Claims ---------------------------------------------------------------------------------------*/
+/* Working --------------------------------------------------------------------------------------*/
 
-/* *taken: somebody else has the lock.  Without locks two workers would run one job in one folder at
- * once, each taking the other for dead: no sweep then. */
-static ub_status lock(int fd, const char *path, int how, bool *taken)
-{
-    int rc = flock(fd, how);
-    while (rc != 0 && errno == EINTR)
-        rc = flock(fd, how);
-    *taken = rc != 0 && errno == EWOULDBLOCK;
-    if (rc == 0 || *taken)
-        return UB_OK;
-    return UB_FAIL(UB_EIO,
-                   "%s: cannot lock: %s; a sweep needs a file system with locks (Lustre: mounted "
-                   "with -o flock), use an --out that lies on one",
-                   path, strerror(errno));
-}
-
-/* Lock NAME.claim; *fd -1: somebody else has it.  A lock dies with its owner, so a killed worker's
- * job is free again at once. */
-static ub_status claim(const ub_sweep *s, const char *name, int *fd)
-{
-    char        path[UB_PATH_MAX];
-    struct stat held, named;
-    bool        taken = false;
-    (void)ub_sweep_path(s, name, ".claim", path, sizeof path);
-    for (;;) {
-        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (*fd < 0)
-            return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-        ub_status st = lock(*fd, path, LOCK_EX | LOCK_NB, &taken);
-        if (st != UB_OK || taken) {
-            (void)close(*fd);
-            *fd = -1;
-            return st;
-        }
-        /* Its last owner may have removed the file before we locked it. */
-        if (fstat(*fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino)
-            return UB_OK;
-        (void)close(*fd);
-    }
-}
-
-static void give_up(const ub_sweep *s, const char *name, int *fd)
-{
-    char path[UB_PATH_MAX];
-    if (*fd < 0)
-        return;
-    (void)unlink(ub_sweep_path(s, name, ".claim", path, sizeof path));
-    (void)close(*fd);
-    *fd = -1;
-}
-
-/* Workers write the files of the sweep itself one after another: OUT/.lock, waited for. */
-static ub_status lock_folder(const ub_sweep *s, int *fd)
-{
-    char path[UB_PATH_MAX];
-    bool taken;
-    (void)snprintf(path, sizeof path, "%s/.lock", s->folder);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*fd < 0)
-        return UB_FAIL(UB_EIO, "%s: cannot open: %s", path, strerror(errno));
-    ub_status st = lock(*fd, path, LOCK_EX, &taken);
-    if (st != UB_OK)
-        (void)close(*fd);
-    return st;
-}
-
-/* The first job without result and owner: claimed, its settings in `at`, its name; or NOTHING. */
-static ub_status take_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], int *fd, int64_t *job)
+/* The first job without result and owner, of those that want this team (own) or a smaller one:
+ * claimed, its settings in `at`, its name; or NOTHING. */
+static ub_status take_job(crew *w, bool own, ub_settings *at, char name[UB_SWEEP_NAME], int *fd,
+                          int64_t *job)
 {
     ub_sweep *s = &w->sweep;
+    int       wanted;
     *fd = -1;
     for (*job = 0; *job < s->jobs; ++*job) {
         if (s->job[*job].known)
             continue;
         UB_TRY(ub_sweep_settings(s, &s->job[*job], at));
         UB_TRY(ub_sweep_name(s, at, name));
+        UB_TRY(ub_sweep_ranks(s, at, w->ctx->world.size, &wanted));
+        if (own ? wanted != w->ranks : wanted >= w->ranks)
+            continue;
         if (w->only && strstr((const char *)w->names.data, name) == NULL)
             continue;
-        UB_TRY(claim(s, name, fd));
+        UB_TRY(ub_sweep_claim(s, name, fd));
         if (*fd < 0)
             continue;
         UB_TRY(ub_sweep_look_at(s, *job)); /* perhaps it ended just before we had the lock */
         if (!s->job[*job].known)
             return UB_OK;
-        give_up(s, name, fd);
+        ub_sweep_give_up(s, name, fd);
     }
     *job = NOTHING;
     return UB_OK;
 }
-
-/* Working --------------------------------------------------------------------------------------*/
 
 static void tell(crew *w)
 {
@@ -146,7 +83,9 @@ static ub_status find_job(crew *w, ub_settings *at, char name[UB_SWEEP_NAME], in
     for (;;) {
         UB_TRY(ub_sweep_look(s));
         tell(w);
-        UB_TRY(take_job(w, at, name, fd, job));
+        UB_TRY(take_job(w, true, at, name, fd, job));
+        if (*job == NOTHING && w->teams.kinds > 1)
+            UB_TRY(take_job(w, false, at, name, fd, job));
         if (*job != NOTHING || s->decided || w->only)
             return UB_OK;
         if (ub_stop_asked() || ub_team_stopped(&w->team))
@@ -237,7 +176,7 @@ static ub_status work(crew *w)
         st = run_point(w, at, name);
         if (first) {
             st = conclude(w, name, job, st);
-            give_up(&w->sweep, name, &fd);
+            ub_sweep_give_up(&w->sweep, name, &fd);
         } else if (!stops_all(st)) {
             st = UB_OK;
         }
@@ -286,7 +225,7 @@ static ub_status best_line(const ub_sweep *s, int64_t best, ub_bytes *out)
     for (int32_t p = 0; p < s->space.count && st == UB_OK; p++) {
         st = ub_bytes_printf(out, "%s%s = ", p > 0 ? ", " : "", s->space.parameter[p].key);
         if (st == UB_OK)
-            st = ub_space_value(s->space.parameter[p].field, at, out);
+            st = ub_schema_value(s->space.parameter[p].field, at, out);
     }
     if (st == UB_OK)
         st = ub_bytes_printf(out, "\n  run     %s/%s\n", s->points, name);
@@ -334,7 +273,7 @@ static ub_status finish(crew *w)
     UB_TRY(ub_sweep_look(&w->sweep));
     if (w->sweep.decided && ub_sweep_ended(&w->sweep, &failed) == w->sweep.jobs) {
         int fd;
-        UB_TRY(lock_folder(&w->sweep, &fd));
+        UB_TRY(ub_sweep_lock(&w->sweep, &fd));
         ub_status st = write_table(&w->sweep);
         (void)close(fd);
         UB_TRY(st);
@@ -344,11 +283,12 @@ static ub_status finish(crew *w)
 
 /* Beginning ------------------------------------------------------------------------------------ */
 
-static ub_status preview(const ub_sweep *s)
+static ub_status preview(const crew *w)
 {
-    ub_sweep   all = *s;
-    ub_columns t = {0};
-    ub_bytes   csv = {0};
+    const ub_sweep *s = &w->sweep;
+    ub_sweep        all = *s;
+    ub_columns      t = {0};
+    ub_bytes        csv = {0};
     /* The points alone: what is promoted depends on results. */
     all.promote.rungs = s->promote.rungs;
     all.jobs = s->promote.points;
@@ -358,8 +298,9 @@ static ub_status preview(const ub_sweep *s)
     if (st == UB_OK)
         st = ub_columns_csv(&t, &csv);
     if (st == UB_OK)
-        (void)printf("%s# %lld points, %lld left out; nothing was run or written (--dry-run)\n",
-                     (const char *)csv.data, (long long)s->promote.points, (long long)s->left_out);
+        (void)printf("%s# %lld points, %lld left out; %s; nothing was run or written (--dry-run)\n",
+                     (const char *)csv.data, (long long)s->promote.points, (long long)s->left_out,
+                     (const char *)w->said.data);
     ub_columns_release(&t);
     ub_bytes_release(&csv);
     return st;
@@ -388,7 +329,7 @@ static ub_status put_settings(const ub_context *ctx, const ub_sweep *s)
     ub_bytes text = {0};
     int      fd;
     UB_TRY(ub_dir_make(s->folder));
-    UB_TRY(lock_folder(s, &fd));
+    UB_TRY(ub_sweep_lock(s, &fd));
     (void)snprintf(path, sizeof path, "%s/sweep.yaml", s->folder);
     ub_status st = ub_sweep_same_study(s);
     if (st == UB_OK)
@@ -415,7 +356,7 @@ static ub_status forgive(crew *w)
                        w->sweep.folder);
     UB_TRY(ub_sweep_same_study(&w->sweep));
     UB_TRY(ub_bytes_printf(&w->names, "%s", ""));
-    UB_TRY(lock_folder(&w->sweep, &fd));
+    UB_TRY(ub_sweep_lock(&w->sweep, &fd));
     ub_status st = ub_sweep_look(&w->sweep);
     if (st == UB_OK)
         st = ub_sweep_forgive(&w->sweep, &w->names);
@@ -441,12 +382,19 @@ static ub_status take_failed(crew *w, bool *any)
     return UB_OK;
 }
 
-/* Teams of about sweep.ranks ranks. */
+/* All ranks: who will work with whom. */
+static ub_status plan_teams(crew *w)
+{
+    UB_TRY(ub_sweep_teams_plan(&w->sweep, w->ctx->world.size, &w->teams));
+    return ub_sweep_teams_say(&w->teams, &w->said);
+}
+
 static ub_status form_team(crew *w)
 {
     ub_context *ctx = w->ctx;
-    int64_t     ranks = ctx->settings.sweep.ranks;
-    UB_TRY(ub_team_join(&ctx->world, (int)((ctx->world.size + ranks - 1) / ranks), &w->team));
+    UB_TRY(ub_team_join(&ctx->world, w->teams.count, w->teams.size, &w->team));
+    w->ranks = w->teams.wanted[w->team.index];
+    ub_log0_info("teams", "made='%s'", (const char *)w->said.data);
     ub_watch_stop(&ctx->watch);
     ub_log_set_rank(w->team.comm.rank);
     w->point.world = w->team.comm;
@@ -473,8 +421,9 @@ static ub_status run(ub_context *ctx)
     w = (crew){.ctx = ctx, .told = -1};
     UB_TRY(ub_comm_agree(&ctx->world, ub_sweep_init(&ctx->settings, ctx->out, &w.sweep)));
     ub_status st = UB_OK;
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, plan_teams(&w)));
     if (ctx->dry_run) {
-        st = ctx->world.rank == 0 ? preview(&w.sweep) : UB_OK;
+        st = ctx->world.rank == 0 ? preview(&w) : UB_OK;
         UB_TRY_OUT(ub_comm_agree(&ctx->world, st));
         goto out;
     }
@@ -493,6 +442,8 @@ static ub_status run(ub_context *ctx)
     UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? finish(&w) : UB_OK));
 out:
     ub_bytes_release(&w.names);
+    ub_bytes_release(&w.said);
+    ub_sweep_teams_release(&w.teams);
     ub_sweep_release(&w.sweep);
     return st;
 }

@@ -3,6 +3,8 @@
  * Rank 0 alone reads files; the resolved settings are shared as text, every rank parses the
  * same bytes.  The only place with main() and exit codes.
  */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +158,18 @@ static ub_status parse_arguments(int argc, char **argv, command_line *cl)
     return UB_OK;
 }
 
+/* The workers of a sweep may start in another folder. */
+static ub_status find_store(ub_settings *settings)
+{
+    char here[PATH_MAX], full[PATH_MAX + UB_TEXT_MAX];
+    if (settings->sweep.store[0] == '\0' || settings->sweep.store[0] == '/')
+        return UB_OK;
+    if (getcwd(here, sizeof here) == NULL)
+        return UB_FAIL(UB_EIO, "the working folder cannot be named: %s", strerror(errno));
+    (void)snprintf(full, sizeof full, "%s/%s", here, settings->sweep.store);
+    return ub_schema_set(ub_settings_schema(), settings, "sweep.store", full, "sweep.store");
+}
+
 /* Defaults, then the site's file (--site of commands that have it), the file, --set: rank 0 only.
  */
 static ub_status resolve(const command_line *cl, ub_settings *settings)
@@ -179,7 +193,7 @@ static ub_status resolve(const command_line *cl, ub_settings *settings)
     if (full != NULL && strlen(full) < sizeof settings->corpus.path)
         (void)snprintf(settings->corpus.path, sizeof settings->corpus.path, "%s", full);
     free(full);
-    return UB_OK;
+    return find_store(settings);
 }
 
 /* The same settings on every rank: rank 0's resolved text, parsed by all. */

@@ -76,7 +76,7 @@ static ub_status second_stage(ub_study *s, const uint8_t *found)
     ub_team            team;
     ub_beacon_stage(s->beacon, "disentangle", "steps", 1);
     UB_TRY(ub_study_phase(s, "reading the corpus"));
-    ub_status st = ub_team_join(all, ub_study_teams(settings, all->size), &team);
+    ub_status st = ub_team_join(all, ub_study_teams(settings, all->size), NULL, &team);
     if (st == UB_OK)
         st = train(s, &team, found);
     ub_team_leave(&team);

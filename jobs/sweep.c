@@ -104,7 +104,7 @@ static ub_status set_rungs(ub_sweep *s)
         if (s->space.parameter[p].field == f)
             return UB_FAIL(UB_EINPUT, "sweep.resource: %s is among sweep.parameters; rungs set it",
                            key);
-    UB_TRY(ub_space_value(f, s->base, &text));
+    UB_TRY(ub_schema_value(f, s->base, &text));
     double most = strtod((const char *)text.data, NULL), least = s->base->sweep.resource_min;
     ub_bytes_release(&text);
     if (!(least > 0 && least < most))
@@ -137,6 +137,24 @@ out:
     return st;
 }
 
+/* A setting that changes no result would make one study of all its values. */
+static ub_status check_parameter(const ub_sweep *s, const ub_parameter *p)
+{
+    char            section[64];
+    const ub_field *corpus = ub_schema_find(ub_settings_schema(), "corpus.path");
+    (void)snprintf(section, sizeof section, "%.*s", (int)strcspn(p->key, "."), p->key);
+    if (!ub_schema_listed(s->command->sections, section))
+        return UB_FAIL(UB_EINPUT,
+                       "sweep.parameters: '%s' does not read %s, so that nothing would vary; it "
+                       "reads %s",
+                       s->command->name, p->key, s->command->sections);
+    if ((p->field->flags & UB_FIELD_FREE) != 0 && p->field != corpus)
+        return UB_FAIL(UB_EINPUT,
+                       "sweep.parameters: %s changes no result, so that nothing would vary",
+                       p->key);
+    return UB_OK;
+}
+
 ub_status ub_sweep_init(const ub_settings *base, const char *folder, ub_sweep *out)
 {
     ub_sweep         s = {.base = base, .command = commands[base->sweep.command]};
@@ -149,15 +167,16 @@ ub_status ub_sweep_init(const ub_settings *base, const char *folder, ub_sweep *o
     (void)snprintf(s.folder, sizeof s.folder, "%s", folder);
     if (strlen(folder) > sizeof s.points - 128)
         return UB_FAIL(UB_EINPUT, "--out %s is too long", folder);
-    (void)snprintf(s.points, sizeof s.points, "%.*s/points", (int)(sizeof s.points - 128), folder);
+    if (base->sweep.store[0] != '\0')
+        (void)snprintf(s.points, sizeof s.points, "%s", base->sweep.store);
+    else
+        (void)snprintf(s.points, sizeof s.points, "%.*s/points", (int)(sizeof s.points - 128),
+                       folder);
     UB_TRY_OUT(ub_space_parse(ub_settings_schema(), base, sizeof *base, base->sweep.parameters,
                               base->sweep.constraints, &s.space));
-    for (int32_t p = 0; p < s.space.count; p++)
-        if (strncmp(s.space.parameter[p].key, "sweep.", 6) == 0 ||
-            strncmp(s.space.parameter[p].key, "slurm.", 6) == 0)
-            UB_TRY_OUT(UB_FAIL(UB_EINPUT, "sweep.parameters: %s does not belong to a study",
-                               s.space.parameter[p].key));
     UB_TRY_OUT(check_metric(&s));
+    for (int32_t p = 0; p < s.space.count; p++)
+        UB_TRY_OUT(check_parameter(&s, &s.space.parameter[p]));
     UB_TRY_OUT(set_rungs(&s));
     ub_design_query q = {&s.space, base->sweep.points, (uint64_t)base->sweep.seed};
     UB_TRY_OUT(take_points(&s, design, &q));
@@ -388,7 +407,7 @@ static ub_status put_parameters(const ub_sweep *s, const ub_job *job, const ub_s
     for (int32_t p = 0; p < s->space.count && st == UB_OK; p++) {
         const ub_parameter *q = &s->space.parameter[p];
         ub_bytes_clear(&text);
-        st = ub_space_value(q->field, at, &text);
+        st = ub_schema_value(q->field, at, &text);
         if (st == UB_OK)
             st = ub_columns_put(r->table, r->at, q->key, active[p] ? (const char *)text.data : "");
     }

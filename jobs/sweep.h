@@ -1,9 +1,9 @@
 /* jobs/sweep.h - many studies from one configuration: what there is to do, and what came of it.
  *
- * OUT/points/NAME/        the run folder of a point: NAME is the hash of its resolved configuration
- * OUT/points/NAME.failed  why it failed (sentence); gone when it is tried again
- * OUT/points/NAME.claim   locked by who works on it
- * OUT/sweep.csv, sweep.h5 the table, when every job has ended
+ * OUT/points/NAME/        (or sweep.store/NAME/) the run folder of a point: NAME is the hash of its
+ * resolved configuration OUT/points/NAME.failed  why it failed (sentence); gone when it is tried
+ * again OUT/points/NAME.claim   locked by who works on it OUT/sweep.csv, sweep.h5 the table, when
+ * every job has ended
  *
  * There is no server and no list of jobs on disk: everybody who works on a sweep derives the same
  * list from the settings and the results so far (core/promote.h), and takes the first job that has
@@ -19,6 +19,7 @@
 #include "core/space.h"
 #include "io/columns.h"
 #include "jobs/command.h"
+#include "mpi/team.h"
 
 enum { UB_SWEEP_NAME = 17 };
 
@@ -91,6 +92,32 @@ UB_LOCAL int64_t ub_sweep_best(const ub_sweep *s);
 /* The table: a row a job in the order they were decided, with every parameter and every number of
  * its eval.json.  Holds no times: equal sweeps give equal bytes. */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_table(const ub_sweep *s, ub_columns *out);
+
+/* The teams of an MPI job that works on a sweep, the largest first: points may want teams of
+ * several sizes (sweep.ranks_when).  wanted: the ranks a point of the team's own kind wants, which
+ * are not always there.  Smaller points are done by it, too, when there is no other. */
+typedef struct ub_sweep_teams {
+    int  count, kinds;
+    int *size, *wanted; /* owned */
+} ub_sweep_teams;
+
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_teams_plan(const ub_sweep *s, int ranks,
+                                                    ub_sweep_teams *out);
+UB_LOCAL void                   ub_sweep_teams_release(ub_sweep_teams *t);
+/* "1 team of 4 ranks, 8 teams of 1 rank", appended. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_teams_say(const ub_sweep_teams *t, ub_bytes *out);
+/* How many ranks these settings want, at most `most`. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_ranks(const ub_sweep *s, const ub_settings *at, int most,
+                                               int *ranks);
+
+/* Lock NAME.claim; *fd -1: somebody else has it.  A lock dies with its owner, so a killed worker's
+ * job is free again at once.  UB_EIO where the file system has no locks. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_claim(const ub_sweep *s, const char *name, int *fd);
+/* Remove the claim and close *fd, unless it is -1. */
+UB_LOCAL void ub_sweep_give_up(const ub_sweep *s, const char *name, int *fd);
+/* Workers write the files of the sweep itself one after another: OUT/.lock, waited for; until *fd
+ * is closed. */
+UB_LOCAL UB_NODISCARD ub_status ub_sweep_lock(const ub_sweep *s, int *fd);
 
 /* The drawing of all jobs that have ended (io/draw_sweep.h). */
 UB_LOCAL UB_NODISCARD ub_status ub_sweep_draw(const ub_sweep *s, ub_bytes *svg);

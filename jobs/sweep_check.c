@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/design.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "io/config.h"
 #include "io/corpus_h5.h"
@@ -85,7 +87,7 @@ ub_status ub_sweep_same_corpus(const ub_sweep *s, const ub_settings *at, const c
         return UB_OK;
     return UB_FAIL(UB_EINPUT,
                    "%s was made from another corpus: %s had digest %.12s... then, %.12s... now; "
-                   "use another --out, or put the old file back",
+                   "use another --out (and sweep.store), or put the old file back",
                    path, at->corpus.path, then, now->digest);
 }
 
@@ -138,6 +140,14 @@ ub_status ub_sweep_same_study(const ub_sweep *s)
     UB_TRY_OUT(ub_space_parse(ub_settings_schema(), then, sizeof *then, then->sweep.parameters,
                               then->sweep.constraints, &varied));
     UB_TRY_OUT(compare_all(s, then, &varied));
+    if (then->sweep.points != s->base->sweep.points &&
+        !ub_design_find(s->base->sweep.method)->extends)
+        ub_log_warn(
+            "points-replaced",
+            "points=%lld before=%lld why='%s places its points by their number: earlier ones "
+            "stay in %s, but the table will not have them; sweep.method: sobol keeps them'",
+            (long long)s->base->sweep.points, (long long)then->sweep.points, s->base->sweep.method,
+            s->points);
 out:
     ub_space_release(&varied);
     ub_free(then);

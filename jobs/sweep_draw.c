@@ -84,7 +84,7 @@ static ub_status take_job(const ub_sweep *s, int64_t j, material *m)
         ub_space_set(&s->space, s->u + s->job[j].point * s->space.count, m->settings, active));
     for (int32_t p = 0; p < s->space.count; p++) {
         ub_bytes_clear(&text);
-        UB_TRY_OUT(ub_space_value(s->space.parameter[p].field, m->settings, &text));
+        UB_TRY_OUT(ub_schema_value(s->space.parameter[p].field, m->settings, &text));
         m->at[p * s->jobs + j] =
             active[p] ? place(&s->space.parameter[p], (const char *)text.data) : (double)NAN;
     }

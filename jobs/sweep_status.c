@@ -19,17 +19,50 @@ typedef struct sweep_view {
     int64_t     ended, failed, running, cut; /* cut: begun, and nobody is at work on it now */
     double      left_s;                      /* NaN: nobody knows */
     double      first, last;                 /* when jobs ended */
+    double      begun;                       /* work of the job that ended first */
+    double      done, all;                   /* work, of jobs that ended well and of all to come */
     ub_bytes    account;                     /* of SLURM, in words or as JSON; may be empty */
 } sweep_view;
 
-static void see_time(sweep_view *v, const char *path)
+/* A job takes as long as its rung is high. */
+static double work_of(const ub_sweep *s, int32_t rung)
+{
+    return s->promote.rungs > 1 ? s->rung[rung] : 1;
+}
+
+static void see_end(sweep_view *v, const char *path, double work)
 {
     struct stat file;
+    v->done += work;
     if (stat(path, &file) != 0)
         return;
     double at = (double)file.st_mtime;
-    v->first = v->first > 0 ? fmin(v->first, at) : at;
+    if (v->first == 0 || at < v->first) {
+        v->first = at;
+        v->begun = work;
+    }
     v->last = fmax(v->last, at);
+}
+
+/* The work of all jobs.  Those that are not decided yet: as many as climb from each rung if the
+ * best do (core/promote.h: one in eta, of median one in two). */
+static double all_work(const ub_sweep *s)
+{
+    double work = 0, share = s->promote.rule == UB_PROMOTE_ASHA ? s->promote.eta : 2;
+    double points = (double)s->promote.points;
+    for (int64_t j = 0; j < s->jobs && s->decided; j++)
+        work += s->state[j] == UB_JOB_FAILED ? 0 : work_of(s, s->job[j].rung);
+    for (int32_t r = 0; r < s->promote.rungs && !s->decided; r++, points = floor(points / share))
+        work += points * work_of(s, r);
+    return work;
+}
+
+/* From the end of the first job to that of the last one the others were done. */
+static double time_left(const sweep_view *v)
+{
+    double rate = (v->done - v->begun) / (v->last - v->first), left = v->all - v->done;
+    return v->running > 0 && v->last > v->first && rate > 0 && left >= 0 ? left / rate
+                                                                         : (double)NAN;
 }
 
 /* What becomes of a job without a result. */
@@ -59,7 +92,8 @@ static ub_status see_jobs(sweep_view *v)
         if (st == UB_OK)
             st = ub_sweep_name(s, at, name);
         if (st == UB_OK && s->state[j] == UB_JOB_DONE)
-            see_time(v, ub_sweep_path(s, name, "/STATE", path, sizeof path));
+            see_end(v, ub_sweep_path(s, name, "/STATE", path, sizeof path),
+                    work_of(s, s->job[j].rung));
         else if (st == UB_OK && s->state[j] == UB_JOB_WAITING)
             see_open(v, name);
     }
@@ -84,10 +118,8 @@ static ub_status look(sweep_view *v, const char *folder)
     UB_TRY(ub_sweep_look(&v->sweep));
     v->ended = ub_sweep_ended(&v->sweep, &v->failed);
     UB_TRY(see_jobs(v));
-    double done = (double)(v->ended - v->failed), open = (double)(v->sweep.jobs - v->ended);
-    v->left_s = done >= 2 && v->sweep.decided && v->running > 0
-                    ? open * (v->last - v->first) / (done - 1)
-                    : (double)NAN;
+    v->all = all_work(&v->sweep);
+    v->left_s = time_left(v);
     return UB_OK;
 }
 

@@ -1,7 +1,7 @@
 /* mpi/team.h - the ranks of a communicator in teams that work on their own.
  *
- * Team k of n has the ranks ub_part(size, n, k).  The teams do not wait for each other; only the
- * wish to stop passes between them, told by the first rank of each.
+ * Their ranks follow each other.  The teams do not wait for each other; only the wish to stop
+ * passes between them, told by the first rank of each.
  *
  * Layer: mpi.
  */
@@ -15,6 +15,7 @@ typedef struct ub_team {
     const ub_comm *all;
     ub_comm        comm; /* of this rank's team */
     int            index, count;
+    int           *first; /* rank in `all` of each team's first; owned */
     /* Of the first rank of a team: what it told and what the others' first ranks will tell, once
      * each: 1 = stopped, 0 = done. */
     int          said, *heard;
@@ -26,8 +27,22 @@ typedef struct ub_team {
  * Of equals the fewest. */
 UB_LOCAL int ub_team_count(int ranks, int64_t jobs, int64_t shards);
 
-/* Cut the ranks of `all` (borrowed until leave) into `count` teams, 1 <= count <= size. */
-UB_COLLECTIVE UB_NODISCARD ub_status ub_team_join(const ub_comm *all, int count, ub_team *out);
+/* Jobs that want so many ranks. */
+typedef struct ub_team_kind {
+    int     ranks;
+    int64_t jobs;
+} ub_team_kind;
+
+/* Teams for jobs of several sizes that take the same time if they get the ranks they want.  kind:
+ * `kinds` of them, falling in ranks, the largest no more than there are.  size, of: at least
+ * `ranks` numbers, out: ranks of each team (in sum `ranks`; of the last kind about as many as it
+ * wants), and its kind.  Returns how many teams; the first is of the first kind. */
+UB_LOCAL int ub_team_plan(int ranks, int kinds, const ub_team_kind *kind, int *size, int *of);
+
+/* Cut the ranks of `all` (borrowed until leave) into `count` teams, 1 <= count <= size: of size[k]
+ * ranks, which are all of them in sum, or (NULL) of about equally many. */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_team_join(const ub_comm *all, int count, const int *size,
+                                                  ub_team *out);
 
 /* Has another team stopped?  Asked of the first rank of a team; false on others. */
 UB_LOCAL bool ub_team_stopped(ub_team *t);

@@ -82,9 +82,39 @@ wait $a || fail "the first of two workers"
 wait $b || fail "the second of two workers"
 cmp plain/sweep.csv array/sweep.csv || fail "array: another table"
 
-# More points keep the earlier ones; a shared store of points runs nothing twice.
+# Larger points get larger teams: those with 32 hidden units two ranks; the same bytes.
+on 4 sweep -c plain.yaml --out sized --set "sweep.ranks_when=2 when disentangle.hidden >= 32" \
+    >/dev/null 2>log.txt
+grep -q "teams made='1 team of 2 ranks, 2 teams of 1 rank'" log.txt || fail "the teams: $(cat log.txt)"
+cmp plain/sweep.csv sized/sweep.csv || fail "sized: another table"
+names=$(sed -n '2,13p' sized/sweep.csv | cut -d, -f3)
+for name in $names; do
+    hidden=$(grep ",$name," sized/sweep.csv | cut -d, -f6)
+    ranks=$(sed -n 's/.* run-begin .* ranks=\([0-9]*\) .*/\1/p' "sized/points/$name/unbraid.log")
+    case $hidden:$ranks in 32:2 | 8:[12] | 16:[12]) ;; *) fail "$hidden hidden units on $ranks ranks" ;; esac
+done
+refuses 2 "sweep.ranks_when, 'two when': write NUMBER when" sweep -c plain.yaml --out x \
+    --set "sweep.ranks_when=two when"
+refuses 2 "sweep.ranks_when: 0 ranks" sweep -c plain.yaml --out x \
+    --set "sweep.ranks_when=0 when disentangle.layers > 1"
+
+# Sweeps that share a store run nothing twice: of 14 points under another rule for the best, 12 are there.
+"$UNBRAID" sweep -c plain.yaml --out mine --set sweep.store=shared >/dev/null 2>&1
+cmp plain/sweep.csv mine/sweep.csv || fail "a sweep with a store: another table"
+[ ! -e mine/points ] || fail "a sweep with a store has points of its own"
+touch stamp
+"$UNBRAID" sweep -c plain.yaml --out yours --set sweep.store="$PWD/shared" --set sweep.points=14 \
+    --set sweep.goal=minimise >/dev/null 2>&1
+same "points that ran in the second sweep" 2 "$(find shared -name config.yaml -newer stamp | wc -l)"
+same "its rows" "$(rows yours/sweep.csv "done")" 14
+"$UNBRAID" status yours --json >status.json
+same "its status" "$(json status.json state) $(json status.json "done")" "finished 14"
+
+# More points keep the earlier ones.
 cp -r plain more
+touch stamp
 "$UNBRAID" sweep -c plain.yaml --set sweep.points=14 --out more >/dev/null 2>&1
+same "points that ran" 2 "$(find more/points -name config.yaml -newer stamp | wc -l)"
 same "earlier points stay" "$(head -13 more/sweep.csv)" "$(cat plain/sweep.csv)"
 same "points in all" "$(rows more/sweep.csv "done")" 14
 
@@ -108,6 +138,40 @@ at_least "kills that struck" $kills 2
 cmp asha/sweep.csv killed/sweep.csv || fail "asha: another table after $kills kills"
 cmp asha/sweep.h5 killed/sweep.h5 || fail "asha: another HDF5 table after $kills kills"
 cmp asha/sweep.svg killed/sweep.svg || fail "asha: another drawing after $kills kills"
+
+# More points: what has run is taken as it is. Of a Latin hypercube no point stays, which is said.
+names_of() {
+    tail -n +2 "$1" | cut -d, -f3 | sort
+}
+names_of asha/sweep.csv >asha.names
+cp -r asha wider
+touch stamp
+"$UNBRAID" sweep -c asha.yaml --set sweep.points=15 --out wider >/dev/null 2>&1
+same "jobs that ran" "$(names_of wider/sweep.csv | comm -13 asha.names - | wc -l)" \
+    "$(find wider/points -name config.yaml -newer stamp | wc -l)"
+same "points on the lowest rung" 15 "$(awk -F, -v c="$column" '$c == "0"' wider/sweep.csv | wc -l)"
+for points in 3 4; do
+    "$UNBRAID" sweep -c plain.yaml --out square --set sweep.method=lhs --set sweep.points=$points \
+        >/dev/null 2>log.txt
+done
+grep -q "points-replaced points=4 before=3" log.txt || fail "other points, and no word: $(cat log.txt)"
+
+# While ASHA is at work, its status foretells the end.
+"$UNBRAID" sweep -c asha.yaml --out watched --set disentangle.epochs=81 >/dev/null 2>&1 &
+p=$!
+left=null
+for _ in $(seq 300); do
+    "$UNBRAID" status watched --json >status.json 2>/dev/null || true
+    left=$(json status.json left_s)
+    case $left in '' | null) ;; *) break ;; esac
+    kill -0 $p 2>/dev/null || break
+    sleep 0.1
+done
+case $left in '' | null) fail "the status of a sweep at work foretells nothing: $(cat status.json)" ;; esac
+"$UNBRAID" status watched >said.txt
+grep -q '^  best        r2_relevant = ' said.txt || fail "no best point so far: $(cat said.txt)"
+kill $p 2>/dev/null || true
+wait $p 2>/dev/null || true
 
 # Stopped in time is not failed.
 "$UNBRAID" sweep -c plain.yaml --out "stop ped" --set run.stop_after_s=0.3 >/dev/null 2>&1 && rc=0 || rc=$?
@@ -195,7 +259,8 @@ refuses 2 "starts none" sweep -c plain.yaml --out x --failed-only
 refuses 2 "holds a sweep with disentangle.epochs = 9, now 8" sweep -c plain.yaml --out plain \
     --set disentangle.epochs=8
 refuses 2 "holds a sweep with sweep.command = disentangle, now structure" sweep -c plain.yaml \
-    --out plain --set sweep.command=structure --set sweep.metric=accuracy
+    --out plain --set sweep.command=structure --set sweep.metric=accuracy \
+    --set sweep.constraints= --set "sweep.parameters=structure.rule = bh, by"
 refuses 2 'holds a sweep with corpus.path' sweep -c plain.yaml --out plain \
     --set corpus.path=d.h5
 refuses 2 "holds a sweep with disentangle.epochs" sweep -c plain.yaml --out plain --failed-only \
@@ -242,6 +307,13 @@ grep -q "unlocked/.lock: cannot lock: .*Lustre" log.txt || fail "without locks: 
 
 refuses 2 "did you mean 'lambda'" sweep --out x --set "sweep.parameters=disentangle.lamda = 1, 2"
 refuses 2 "sweep.parameters is empty" sweep --out x
+# What changes no result does not vary.
+refuses 2 "'run' does not read synth.tasks, so that nothing would vary; it reads run corpus" sweep \
+    --out x --set "sweep.parameters=synth.tasks = 1, 2"
+refuses 2 "'structure' does not read disentangle.hidden" sweep --out x \
+    --set sweep.command=structure --set sweep.metric=accuracy \
+    --set "sweep.parameters=disentangle.hidden = 8, 9"
+refuses 2 "farm.policy changes no result" sweep --out x --set "sweep.parameters=farm.policy = self, tss"
 refuses 2 "no point of the sweep meets" sweep --out x \
     --set "sweep.parameters=disentangle.hidden = 8, 9" \
     --set "sweep.constraints=disentangle.hidden > 10"

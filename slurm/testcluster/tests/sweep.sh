@@ -1,6 +1,6 @@
 #!/bin/sh
-# A sweep of 24 points with ASHA: as a job array whose tasks are killed and requeued, and inside one
-# allocation on two nodes; the same table, byte for byte, as in one process without SLURM.
+# A sweep of 24 points with ASHA: as a job array whose tasks are requeued in mid-work, and inside one
+# allocation on two nodes, killed five times; the same table, byte for byte, as in one process without SLURM.
 . "$(dirname "$0")/lib.sh"
 
 "$UNBRAID" synth --set synth.kind=latent --set synth.samples=6000 --out corpus.h5 >/dev/null
@@ -79,7 +79,26 @@ expect "status of the array: finished" grep -q ': a sweep, finished$' status.txt
 cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
     --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
 wait_for "the sweep is at work on both nodes" on_both
-completes inside
+# Five times all its ranks are killed, at a random moment of the next seconds; that is a failure, not a
+# stop, so nothing goes on by itself until the same command is given again.
+struck=0
+for _ in 1 2 3 4 5; do
+    job=$(sed -n 's/.*"job": \([0-9]*\).*/\1/p' submit.json)
+    before=$(find inside/points -name STATE 2>/dev/null | wc -l)
+    newer() {
+        [ "$(find inside/points -name STATE 2>/dev/null | wc -l)" -gt "$before" ] || gone "$job"
+    }
+    wait_for "another point" newer
+    sleep "$(awk -v seed="$(date +%N)" 'BEGIN { srand(seed); print 2 * rand() }')"
+    if cluster scancel --signal=KILL "$job" 2>/dev/null; then struck=$((struck + 1)); fi
+    wait_for "the killed job is gone" gone "$job"
+    [ ! -e inside/sweep.csv ] || break
+    rm -f inside/slurm-bad-nodes # it was not their fault
+    cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
+        --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
+done
+expect "the sweep in one allocation was killed" [ "$struck" -ge 4 ]
+wait_for "the table of the allocation" [ -e inside/sweep.csv ]
 cmp alone/sweep.csv inside/sweep.csv || fail "one allocation: another table"
 cmp alone/sweep.h5 inside/sweep.h5 || fail "one allocation: another HDF5 table"
 finish
