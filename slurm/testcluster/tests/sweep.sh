@@ -79,9 +79,16 @@ expect "status of the array: finished" grep -q ': a sweep, finished$' status.txt
 cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
     --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
 wait_for "the sweep is at work on both nodes" on_both
-# Five times all its ranks are killed, at a random moment of the next seconds; that is a failure, not a
+# Five times all its ranks are killed (-9), at a random moment of the next seconds; that is a failure, not a
 # stop, so nothing goes on by itself until the same command is given again.
 struck=0
+kill_ranks() {
+    for node in 1 2; do
+        for pid in $(ip netns pids "$tag-n$node"); do
+            [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != unbraid ] || kill -9 "$pid" 2>/dev/null || true
+        done
+    done
+}
 for _ in 1 2 3 4 5; do
     job=$(sed -n 's/.*"job": \([0-9]*\).*/\1/p' submit.json)
     before=$(find inside/points -name STATE 2>/dev/null | wc -l)
@@ -90,14 +97,16 @@ for _ in 1 2 3 4 5; do
     }
     wait_for "another point" newer
     sleep "$(awk -v seed="$(date +%N)" 'BEGIN { srand(seed); print 2 * rand() }')"
-    if cluster scancel --signal=KILL "$job" 2>/dev/null; then struck=$((struck + 1)); fi
+    kill_ranks
     wait_for "the killed job is gone" gone "$job"
     [ ! -e inside/sweep.csv ] || break
+    struck=$((struck + 1))
     rm -f inside/slurm-bad-nodes # it was not their fault
     cluster "$UNBRAID" submit -c sweep.yaml --out inside --set slurm.nodes=2 \
         --set slurm.tasks_per_node=2 --set sweep.ranks=1 --json >submit.json
 done
-expect "the sweep in one allocation was killed" [ "$struck" -ge 4 ]
+expect "the sweep in one allocation was killed five times" [ "$struck" -eq 5 ]
+expect "which are failures, not stops" [ "$(grep -c 'end code=137 why=failed' inside/slurm-jobs.log)" -eq 5 ]
 wait_for "the table of the allocation" [ -e inside/sweep.csv ]
 cmp alone/sweep.csv inside/sweep.csv || fail "one allocation: another table"
 cmp alone/sweep.h5 inside/sweep.h5 || fail "one allocation: another HDF5 table"
