@@ -361,7 +361,11 @@ static const ub_field slurm[] = {
     INT("max_jobs", slurm.max_jobs, "20", 1, 10000, "jobs", UB_FIELD_FREE,
         "starts of one submission at most"),
     INT("workers", slurm.workers, "0", 0, 1e6, "tasks", UB_FIELD_FREE,
-        "command sweep: a job array of so many tasks that share the points; 0: one job"),
+        "command sweep: a job array (or several, if the site's are too small) of so many tasks "
+        "that "
+        "share the points; 0: one job"),
+    INT("workers_at_once", slurm.workers_at_once, "0", 0, 1e6, "tasks", UB_FIELD_FREE,
+        "so many of them at work together at most, over all arrays; 0: no limit"),
 };
 
 static const ub_field sweep[] = {

@@ -171,7 +171,7 @@ typedef struct ub_settings {
         char    launcher_options[UB_TEXT_MAX];
         int     requeue; /* UB_REQUEUE_... */
         int64_t lead_s;  /* stop so long before the job's end; 0: measured (core/lead.h) */
-        int64_t max_jobs, workers;
+        int64_t max_jobs, workers, workers_at_once;
     } slurm;
     struct {
         int     command;             /* UB_SLURM_RUN, ... */

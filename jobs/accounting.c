@@ -24,7 +24,9 @@ typedef struct task {
 typedef struct reading {
     ub_accounting *out;
     char           name[UB_TEXT_MAX]; /* of our jobs */
-    ub_bytes       tasks;             /* task each, by its index in the array; else one */
+    ub_bytes       arrays;            /* ub_queue_array each: of the last submission */
+    ub_bytes       begun;             /* the same, a worker's last job each; `before`: the worker */
+    ub_bytes       tasks;             /* task each, by its worker of arrays; else one */
     task          *now;               /* whose steps follow; NULL: none of ours */
 } reading;
 
@@ -93,22 +95,38 @@ static void take_task(reading *r, long long index, long long job, int state)
     }
 }
 
-/* "101_7", "101_[1-4,9%2]" (not begun yet), "101": the tasks that a line is about. */
+/* `before` of a job in such a list, or -1. */
+static int64_t before_of(const ub_bytes *list, long long job)
+{
+    const ub_queue_array *q = (const ub_queue_array *)(const void *)list->data;
+    for (size_t k = 0; k < list->len / sizeof *q; k++)
+        if (q[k].job == job)
+            return q[k].before;
+    return -1;
+}
+
+/* "101_7", "101_[1-4,9%2]" (not begun yet), "101": the tasks that a line is about.  What the index
+ * 7 is of the workers is known of the submission's arrays; another is of a successor in a chain,
+ * a task of an array of its own, or of a program that knew one array only. */
 static void take_tasks(reading *r, const char *id, long long job, int state)
 {
     const char *p = strchr(id, '_');
+    int64_t     before = before_of(&r->arrays, strtoll(id, NULL, 10)), worker = -1;
     r->out->array = r->out->array || p != NULL;
+    if (p != NULL && before < 0)
+        worker = before_of(&r->begun, job);
+    before = before < 0 ? 0 : before;
     if (p == NULL)
         take_task(r, 0, job, state);
     else if (p[1] != '[')
-        take_task(r, strtoll(p + 1, NULL, 10), job, state);
+        take_task(r, worker > 0 ? worker : before + strtoll(p + 1, NULL, 10), job, state);
     for (p = p != NULL ? strchr(p, '[') : NULL; p != NULL && (*p == '[' || *p == ',');) {
         char     *end;
         long long first = strtoll(p + 1, &end, 10), last = first;
         if (*end == '-')
             last = strtoll(end + 1, &end, 10);
         for (long long k = first; k <= last && k <= TASKS_MOST; k++)
-            take_task(r, k, job, state);
+            take_task(r, before + k, job, state);
         p = end;
     }
 }
@@ -163,36 +181,47 @@ static void take_line(reading *r, char *line)
         take_step(r, word);
 }
 
-/* Job and, of an array, the last job of every worker that has had one, comma separated. */
-static ub_status put_jobs(const char *run, long long job, ub_bytes *ids)
+/* The job, or the arrays of the last submission and the last job of every worker that has had one,
+ * comma separated.  *job: the first; 0: none. */
+static ub_status put_jobs(const char *run, reading *r, long long *job, ub_bytes *ids)
 {
-    char      path[UB_TEXT_MAX];
-    long long last, next;
-    UB_TRY(ub_bytes_printf(ids, "%lld", job));
-    for (int k = 1; ids->len < IDS_MOST; k++) {
-        (void)snprintf(path, sizeof path, "%s/workers/%d", run, k);
+    char           path[UB_TEXT_MAX];
+    ub_queue_array q;
+    UB_TRY(ub_queue_last_job(run, job));
+    UB_TRY(ub_queue_last_arrays(run, &r->arrays));
+    if (r->arrays.len > 0)
+        *job = ((const ub_queue_array *)(const void *)r->arrays.data)->job;
+    UB_TRY(ub_bytes_printf(ids, "%lld", *job));
+    for (size_t at = sizeof q; at < r->arrays.len; at += sizeof q) {
+        memcpy(&q, r->arrays.data + at, sizeof q);
+        UB_TRY(ub_bytes_printf(ids, ",%lld", q.job));
+    }
+    for (q.before = 1; ids->len < IDS_MOST; q.before++) {
+        (void)snprintf(path, sizeof path, "%s/workers/%lld", run, (long long)q.before);
         if (!ub_file_exists(path))
             break;
-        UB_TRY(ub_slurm_last_job(path, &last, &next));
-        if (last > job)
-            UB_TRY(ub_bytes_printf(ids, ",%lld", last));
+        UB_TRY(ub_queue_last_job(path, &q.job));
+        if (q.job <= *job)
+            continue;
+        UB_TRY(ub_bytes_printf(ids, ",%lld", q.job));
+        UB_TRY(ub_bytes_put(&r->begun, &q, sizeof q));
     }
     return UB_OK;
 }
 
 static ub_status ask(const char *run, reading *r, ub_bytes *ids, ub_bytes *text)
 {
-    long long job, next;
+    long long job;
     int       code;
-    UB_TRY(ub_slurm_last_job(run, &job, &next));
+    UB_TRY(put_jobs(run, r, &job, ids));
     if (job == 0)
         return UB_OK;
-    UB_TRY(put_jobs(run, job, ids));
     const char       *list = (const char *)ids->data;
     const char *const words[] = {"timeout",     "-k1",  "5",  "sacct", "-nP",
                                  "--noconvert", format, "-j", list,    NULL};
     UB_TRY(ub_slurm_call(words, true, text, &code));
     r->out->job = job;
+    r->out->arrays = (int64_t)(r->arrays.len / sizeof(ub_queue_array));
     if (code == 0 && text->len > 0)
         for (char *line = strtok((char *)text->data, "\n"); line != NULL; line = strtok(NULL, "\n"))
             take_line(r, line);
@@ -227,6 +256,8 @@ void ub_accounting_ask(const char *run, ub_accounting *out)
         count(&r);
     }
     free(full);
+    ub_bytes_release(&r.arrays);
+    ub_bytes_release(&r.begun);
     ub_bytes_release(&r.tasks);
     ub_bytes_release(&ids);
     ub_bytes_release(&text);
@@ -273,7 +304,10 @@ ub_status ub_accounting_put(const ub_accounting *a, ub_bytes *out)
     const char *before = "", *what = advice(a);
     if (a->job == 0)
         return UB_OK;
-    UB_TRY(ub_bytes_printf(out, "job %lld:", a->job));
+    UB_TRY(ub_bytes_printf(out, "job %lld", a->job));
+    if (a->arrays > 1)
+        UB_TRY(ub_bytes_printf(out, " and %lld more", (long long)a->arrays - 1));
+    UB_TRY(ub_bytes_printf(out, ":"));
     for (int k = 0; k < a->states; k++)
         if (a->state[k].tasks > 0) {
             UB_TRY(ub_bytes_printf(out, "%s ", before));

@@ -24,6 +24,7 @@ typedef struct ub_accounting_state {
 
 typedef struct ub_accounting {
     long long           job;     /* 0: not known, and so is the rest */
+    int64_t             arrays;  /* that were submitted together, job the first; 0: one job */
     bool                array;   /* else one task, of which the next five tell */
     int                 code;    /* of the script */
     int                 signal;  /* that ended it; 0: none */
@@ -35,7 +36,7 @@ typedef struct ub_accounting {
     ub_accounting_state state[UB_ACCOUNTING_STATES];
 } ub_accounting;
 
-/* Ask about the last job that slurm-jobs.log of the folder names; of an array, about every task or
+/* Ask about the last job that slurm-jobs.log of the folder names; of arrays, about every task or
  * the job that came after it.  Jobs of another name than the folder's own (ub_slurm_name), which a
  * copied log tells of, are not known.  Starts sacct, unless there is no log; six seconds at most.
  */

@@ -191,19 +191,43 @@ static ub_status check_node(lint *l)
     return UB_OK;
 }
 
+/* The workers of a sweep as arrays. */
+static ub_status check_arrays(lint *l)
+{
+    const ub_settings *s = l->s;
+    ub_queue           q;
+    bool               requeue = s->slurm.requeue == UB_REQUEUE_YES ||
+                   (s->slurm.requeue == UB_REQUEUE_AUTO && number_of(&l->site, "JobRequeue") != 0);
+    if (ub_queue_init(s, text_of(&l->site), requeue, &q) != UB_OK) {
+        ub_status st =
+            find(l, ERROR, "set slurm.workers: 0 and more slurm.nodes", "%s", ub_err_message());
+        ub_err_clear();
+        return st;
+    }
+    if (q.workers < s->slurm.workers)
+        UB_TRY(find(l, NOTE,
+                    requeue ? "nothing to do: SLURM limits every array by itself, so there are no "
+                              "more arrays than that"
+                            : "nothing to do: a successor in a chain heeds no limit, so there are "
+                              "no more workers than that",
+                    "slurm.workers_at_once = %lld makes %lld workers of %lld",
+                    (long long)s->slurm.workers_at_once, (long long)q.workers,
+                    (long long)s->slurm.workers));
+    if (q.arrays > 1)
+        UB_TRY(find(l, NOTE, "nothing to do; workers share the points of a sweep: fewer do as well",
+                    "%lld workers become %lld arrays, as one of this site has %lld tasks at most",
+                    (long long)q.workers, (long long)q.arrays, (long long)q.most));
+    return UB_OK;
+}
+
 /* How jobs go on after they were stopped. */
 static ub_status check_going_on(lint *l)
 {
     const ub_settings *s = l->s;
-    long long          array = number_of(&l->site, "MaxArraySize");
     long long          wait = number_of(&l->site, "KillWait");
     if (number_of(&l->site, "JobRequeue") == 0 && s->slurm.requeue == UB_REQUEUE_YES)
         UB_TRY(find(l, ERROR, "set slurm.requeue: auto or no; a job then submits its successor",
                     "slurm.requeue: yes, but JobRequeue of this site is 0"));
-    if (array > 0 && s->slurm.workers >= array)
-        UB_TRY(find(l, ERROR, "workers share the points of a sweep: fewer do as well",
-                    "slurm.workers = %lld, but MaxArraySize of this site is %lld",
-                    (long long)s->slurm.workers, array));
     if (s->slurm.lead_s >= 60 * s->slurm.time_min)
         UB_TRY(find(l, ERROR, "raise slurm.time_min or lower slurm.lead_s",
                     "slurm.lead_s = %lld leaves no time to work in %lld minutes",
@@ -312,6 +336,7 @@ static ub_status check_all(lint *l)
         return find(l, NOTE, "run it on a login node of the cluster",
                     "there is no SLURM here ('scontrol show config'): only the study was checked");
     UB_TRY(check_partitions(l));
+    UB_TRY(check_arrays(l));
     UB_TRY(check_going_on(l));
     UB_TRY(ask(pmix, &l->pmix));
     return check_launch(l);

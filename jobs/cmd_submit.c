@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
-#include "core/version.h"
 #include "io/beacon.h"
 #include "io/file.h"
 #include "io/rundir.h"
@@ -24,11 +22,13 @@ typedef struct submission {
     char         program[UB_PATH_MAX];
     ub_bytes     exclude; /* nodes, comma separated */
     bool         requeue;
+    bool         refused;         /* some arrays, not the first */
     bool         has_plan, fresh; /* fresh: made now, not found in the run folder */
     ub_plan_kept plan;
     ub_settings  settings; /* those of ctx, with the time and memory that are asked for */
     double       measured; /* lead of an earlier start of the run, seconds; 0: none */
-    long long    job;
+    ub_queue     queue;
+    ub_bytes     jobs; /* long long each: the job, or one an array */
     ub_bytes     last; /* what accounting knows of the job before, as `tell` prints it */
 } submission;
 
@@ -130,12 +130,9 @@ static ub_status ask_site(submission *s)
     s->requeue = settings->slurm.requeue != UB_REQUEUE_NO;
     if (settings->slurm.requeue == UB_REQUEUE_AUTO && site_value(&text, "\nJobRequeue ", 1) == 0)
         s->requeue = false;
-    long most = site_value(&text, "\nMaxArraySize ", 0);
-    if (st == UB_OK && most > 0 && settings->slurm.workers >= most)
-        st = UB_FAIL(UB_EARG,
-                     "slurm.workers = %lld, but MaxArraySize of this site is %ld; workers share "
-                     "the points among them, so fewer do as well",
-                     (long long)settings->slurm.workers, most);
+    if (st == UB_OK)
+        st = ub_queue_init(settings, text.len > 0 ? (const char *)text.data : "", s->requeue,
+                           &s->queue);
     ub_bytes_release(&text);
     return st;
 }
@@ -248,24 +245,22 @@ static long long first_number(const ub_bytes *text)
     return text->len > 0 ? strtoll((const char *)text->data, NULL, 10) : 0;
 }
 
-/* UB_EINPUT if a job of this run is still in the queue.  The log may have been copied from another
- * folder, whose jobs it names. */
+/* UB_EINPUT if a job of this run is still in the queue: one of several arrays, or the successor of
+ * one of their tasks, maybe, so it is asked for by the name that all jobs of this folder share. */
 static ub_status check_queue(const submission *s)
 {
-    char      name[UB_TEXT_MAX], ids[64];
-    ub_bytes  queue = {0};
-    int       code = 0;
-    long long last, next;
-    ub_status st = ub_slurm_last_job(s->run, &last, &next);
-    (void)snprintf(ids, sizeof ids, next > 0 ? "%lld,%lld" : "%lld", last, next);
-    const char *const ask[] = {
-        "squeue", "-h", "-o", "%i", "-j", ids, "--name", ub_slurm_name(s->run, name), NULL};
-    if (st == UB_OK && last > 0)
+    char              path[UB_TEXT_MAX], name[UB_TEXT_MAX];
+    ub_bytes          queue = {0};
+    int               code = 0;
+    ub_status         st = UB_OK;
+    const char *const ask[] = {"squeue", "-h", "-o", "%i", "--name", ub_slurm_name(s->run, name),
+                               NULL};
+    if (ub_file_exists(file_of(s, "slurm-jobs.log", path)))
         st = ub_slurm_call(ask, true, &queue, &code);
     long long waiting = first_number(&queue);
     if (st == UB_OK && waiting > 0)
-        st = UB_FAIL(UB_EINPUT, "job %lld of %s is still in the queue; scancel it first", waiting,
-                     s->run);
+        st = UB_FAIL(UB_EINPUT, "job %lld of %s is still in the queue; scancel --name=%s first",
+                     waiting, s->run, name);
     ub_bytes_release(&queue);
     return st;
 }
@@ -279,19 +274,6 @@ static ub_status look_at_run(const submission *s, bool *finished)
         UB_TRY(ub_rundir_check(s->run));
     *finished = !sweep && is_finished(s);
     return *finished ? UB_OK : check_queue(s);
-}
-
-/* Append "TIME text" to the log of jobs, which the jobs write, too. */
-static ub_status note(const submission *s, const char *file, const char *text)
-{
-    char      path[UB_TEXT_MAX], when[32];
-    time_t    now = time(NULL);
-    struct tm parts;
-    FILE     *f = fopen(file_of(s, file, path), "ae");
-    (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
-    if (f == NULL || fprintf(f, "%s %s\n", when, text) < 0 || fclose(f) != 0)
-        return UB_FAIL(UB_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    return UB_OK;
 }
 
 /* The study's settings, resolved: the job does not depend on files that may change meanwhile. */
@@ -308,59 +290,93 @@ static ub_status write_study(const submission *s)
     return st;
 }
 
-static ub_status queue(submission *s)
+static size_t jobs_of(const submission *s)
 {
-    static const char submitted[] = "unbraid " UB_VERSION " submitted";
-    char              path[UB_TEXT_MAX], line[64];
-    ub_bytes          text = {0};
-    int               code = 0;
-    /* before sbatch: the job may begin before it returns */
-    UB_TRY(note(s, "slurm-jobs.log", submitted));
-    for (long long k = 1; k <= s->ctx->settings.slurm.workers; k++) {
-        (void)snprintf(line, sizeof line, "workers/%lld", k);
-        UB_TRY(ub_dir_make(file_of(s, line, path)));
-        (void)snprintf(line, sizeof line, "workers/%lld/slurm-jobs.log", k);
-        UB_TRY(note(s, line, submitted));
-    }
-    const char *const ask[] = {"sbatch", "--parsable", file_of(s, "slurm-job.sh", path), NULL};
-    ub_status         st = ub_slurm_call(ask, false, &text, &code);
-    s->job = first_number(&text);
-    ub_bytes_release(&text);
-    UB_TRY(st);
+    return s->jobs.len / sizeof(long long);
+}
+
+static long long job_of(const submission *s, size_t k)
+{
+    return ((const long long *)(const void *)s->jobs.data)[k];
+}
+
+static ub_status refuse(const submission *s, int code)
+{
+    char path[UB_TEXT_MAX];
     if (code == 127)
         return UB_FAIL(UB_EINPUT, "there is no sbatch on PATH: this is no machine of a SLURM "
                                   "cluster; --dry-run shows the script");
-    if (code != 0 || s->job <= 0)
-        return UB_FAIL(
-            UB_EINPUT, "sbatch refuses %s (exit code %d); it says why above%s", path, code,
-            s->exclude.data[0] != '\0' ? "; the nodes in slurm-bad-nodes are excluded" : "");
-    (void)snprintf(line, sizeof line, "job=%lld queued", s->job);
-    return note(s, "slurm-jobs.log", line);
+    return UB_FAIL(UB_EINPUT, "sbatch refuses %s (exit code %d); it says why above%s",
+                   file_of(s, "slurm-job.sh", path), code,
+                   s->exclude.data[0] != '\0' ? "; the nodes in slurm-bad-nodes are excluded" : "");
+}
+
+static ub_status queue(submission *s)
+{
+    int64_t arrays = s->queue.arrays;
+    int     code;
+    UB_TRY(ub_queue_submit(s->run, &s->queue, &s->jobs, &code));
+    if (s->jobs.len == 0)
+        return refuse(s, code);
+    s->refused = s->queue.arrays < arrays;
+    return UB_OK;
+}
+
+static void tell_jobs(const submission *s)
+{
+    for (size_t k = 0; k < jobs_of(s); k++)
+        (void)printf("%s%lld", k > 0 ? ", " : "", job_of(s, k));
+}
+
+static void tell_json(const submission *s)
+{
+    const ub_settings *settings = &s->settings;
+    char               name[UB_TEXT_MAX];
+    (void)printf("{\"job\": %lld, \"jobs\": [", job_of(s, 0));
+    tell_jobs(s);
+    (void)printf("], \"workers\": %lld, \"name\": \"%s\", \"requeue\": %s, \"nodes\": %lld, "
+                 "\"ranks\": %lld, \"time_min\": %lld, \"memory_mb\": %lld",
+                 (long long)s->queue.workers, ub_slurm_name(s->run, name),
+                 s->requeue ? "true" : "false", (long long)settings->slurm.nodes,
+                 (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node),
+                 (long long)settings->slurm.time_min, (long long)settings->slurm.memory_mb);
+    if (s->has_plan)
+        (void)printf(", \"planned_s\": %.9g, \"planned_node_hours\": %.9g", s->plan.seconds,
+                     s->plan.node_hours);
+    (void)printf(", \"last\": %s}\n", (const char *)s->last.data);
+}
+
+/* Of a sweep as arrays: who works, and where it is written. */
+static void tell_workers(const submission *s)
+{
+    const ub_queue *q = &s->queue;
+    (void)printf("  workers     %lld", (long long)q->workers);
+    if (q->workers < s->settings.slurm.workers)
+        (void)printf(" of %lld (%s; fewer do as well, as they share the points)",
+                     (long long)s->settings.slurm.workers,
+                     s->refused ? "sbatch refuses more" : "by slurm.workers_at_once");
+    (void)printf(" in %lld array%s", (long long)q->arrays, q->arrays == 1 ? "" : "s");
+    if (q->at_once > 0)
+        (void)printf(", %lld at once", (long long)q->at_once);
+    (void)printf("\n  output      slurm-JOB.out of every worker K; starts and ends of jobs: "
+                 "workers/K/slurm-jobs.log\n");
 }
 
 static void tell(const submission *s)
 {
     const ub_settings *settings = &s->settings;
     char               name[UB_TEXT_MAX], low[32], high[32];
-    if (s->ctx->json) {
-        (void)printf("{\"job\": %lld, \"name\": \"%s\", \"requeue\": %s, \"nodes\": %lld, "
-                     "\"ranks\": %lld, \"time_min\": %lld, \"memory_mb\": %lld",
-                     s->job, ub_slurm_name(s->run, name), s->requeue ? "true" : "false",
-                     (long long)settings->slurm.nodes,
-                     (long long)(settings->slurm.nodes * settings->slurm.tasks_per_node),
-                     (long long)settings->slurm.time_min, (long long)settings->slurm.memory_mb);
-        if (s->has_plan)
-            (void)printf(", \"planned_s\": %.9g, \"planned_node_hours\": %.9g", s->plan.seconds,
-                         s->plan.node_hours);
-        (void)printf(", \"last\": %s}\n", (const char *)s->last.data);
-        return;
-    }
-    (void)printf("job %lld: unbraid %s on %lld nodes, %lld ranks each, in %s\n", s->job,
+    (void)printf("job%s ", jobs_of(s) == 1 ? "" : "s");
+    tell_jobs(s);
+    (void)printf(": unbraid %s on %lld nodes, %lld ranks each, in %s\n"
+                 "  script      slurm-job.sh, settings slurm-study.yaml\n",
                  ub_slurm_command(settings), (long long)settings->slurm.nodes,
                  (long long)settings->slurm.tasks_per_node, s->run);
-    (void)printf("  script      slurm-job.sh, settings slurm-study.yaml\n"
-                 "  output      slurm-%lld.out; starts and ends of jobs: slurm-jobs.log\n",
-                 s->job);
+    if (s->queue.arrays > 0)
+        tell_workers(s);
+    else
+        (void)printf("  output      slurm-%lld.out; starts and ends of jobs: slurm-jobs.log\n",
+                     job_of(s, 0));
     (void)printf("  asks for    %lld min, %lld MiB a node%s\n", (long long)settings->slurm.time_min,
                  (long long)settings->slurm.memory_mb,
                  settings->slurm.memory_mb == 0 ? " (0: the site's default)" : "");
@@ -400,7 +416,10 @@ static ub_status submit(submission *s, const ub_bytes *script)
         UB_TRY(ub_plan_write(s->run, &s->plan));
     UB_TRY(ub_file_write(file_of(s, "slurm-job.sh", path), script->data, script->len));
     UB_TRY(queue(s));
-    tell(s);
+    if (s->ctx->json)
+        tell_json(s);
+    else
+        tell(s);
     return UB_OK;
 }
 
@@ -430,7 +449,8 @@ static ub_status answer(ub_context *ctx)
                                                .program = s.program,
                                                .exclude = (const char *)s.exclude.data,
                                                .requeue = s.requeue,
-                                               .signal_s = signal_lead(&s)},
+                                               .signal_s = signal_lead(&s),
+                                               .queue = s.queue},
                                &script));
     if (ctx->dry_run)
         (void)fwrite(script.data, 1, script.len, stdout);
@@ -439,6 +459,7 @@ static ub_status answer(ub_context *ctx)
 out:
     ub_bytes_release(&script);
     ub_bytes_release(&s.exclude);
+    ub_bytes_release(&s.jobs);
     ub_bytes_release(&s.last);
     return st;
 }

@@ -83,7 +83,7 @@ static ub_status put_directives(const ub_slurm_job *job, ub_bytes *out)
 {
     const ub_settings *s = job->settings;
     bool               by_shell = s->slurm.launcher == UB_LAUNCH_MPIRUN;
-    char               name[UB_TEXT_MAX];
+    char               name[UB_TEXT_MAX], range[UB_TEXT_MAX];
     UB_TRY(put_option(out, "job-name", ub_slurm_name(job->run, name)));
     UB_TRY(put_option(out, "chdir", job->run));
     UB_TRY(ub_bytes_printf(out,
@@ -95,8 +95,8 @@ static ub_status put_directives(const ub_slurm_job *job, ub_bytes *out)
     if (job->signal_s > 0)
         UB_TRY(ub_bytes_printf(out, "#SBATCH --signal=%sUSR1@%lld\n", by_shell ? "B:" : "",
                                (long long)job->signal_s));
-    if (s->slurm.workers > 0)
-        UB_TRY(ub_bytes_printf(out, "#SBATCH --array=1-%lld\n", (long long)s->slurm.workers));
+    if (job->queue.arrays > 0)
+        UB_TRY(ub_bytes_printf(out, "#SBATCH --array=%s\n", ub_queue_range(&job->queue, 0, range)));
     if (s->slurm.memory_mb > 0)
         UB_TRY(ub_bytes_printf(out, "#SBATCH --mem=%lldM\n", (long long)s->slurm.memory_mb));
     UB_TRY(put_option(out, "partition", s->slurm.partition));
@@ -104,6 +104,18 @@ static ub_status put_directives(const ub_slurm_job *job, ub_bytes *out)
     UB_TRY(put_option(out, "qos", s->slurm.qos));
     UB_TRY(put_option(out, "exclude", job->exclude));
     return put_lines(out, s->slurm.options);
+}
+
+static ub_status put_other_arrays(const ub_queue *q, ub_bytes *out)
+{
+    char range[UB_TEXT_MAX];
+    if (q->arrays > 1)
+        UB_TRY(ub_bytes_printf(out, "# The first of %lld arrays of %lld workers; the others:\n",
+                               (long long)q->arrays, (long long)q->workers));
+    for (int64_t k = 1; k < q->arrays; k++)
+        UB_TRY(ub_bytes_printf(out, "#   sbatch --array=%s slurm-job.sh %lld\n",
+                               ub_queue_range(q, k, range), (long long)(k * q->most)));
+    return UB_OK;
 }
 
 static ub_status put_values(const ub_slurm_job *job, ub_bytes *out)
@@ -149,38 +161,15 @@ ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out)
             job->run);
     UB_TRY(refuse_control("the path of the program", job->program));
     UB_TRY(ub_bytes_printf(out, "#!/bin/sh\n# Made by unbraid submit, which replaces it.\n"));
+    UB_TRY(put_other_arrays(&job->queue, out));
     UB_TRY(put_directives(job, out));
-    UB_TRY(ub_bytes_printf(out, "set -eu\n"));
+    /* an argument, as requeues keep it whatever becomes of the environment; the prologue may have
+     * other uses for $1 */
+    UB_TRY(ub_bytes_printf(out, "set -eu\nworkers_before=${1:-0}\n"));
     if (s->slurm.prologue[0] != '\0') /* scripts of modules and of conda know no set -u */
         UB_TRY(ub_bytes_printf(out, "set +u\n%s\nset -u\n", s->slurm.prologue));
     UB_TRY(put_values(job, out));
     return ub_bytes_put(out, body + 1, strlen(body + 1));
-}
-
-/* The last number behind `key` in the log of jobs; 0 if there is none. */
-static long long last_number(const ub_bytes *log, const char *key)
-{
-    long long found = 0;
-    if (log->len == 0)
-        return 0;
-    for (const char *p = strstr((const char *)log->data, key); p != NULL; p = strstr(p + 1, key))
-        if (strtoll(p + strlen(key), NULL, 10) > 0)
-            found = strtoll(p + strlen(key), NULL, 10);
-    return found;
-}
-
-ub_status ub_slurm_last_job(const char *run, long long *job, long long *next)
-{
-    char      path[UB_PATH_MAX];
-    ub_bytes  log = {0};
-    ub_status st = UB_OK;
-    (void)snprintf(path, sizeof path, "%s/slurm-jobs.log", run);
-    if (ub_file_exists(path))
-        st = ub_file_read(path, &log);
-    *job = last_number(&log, " job=");
-    *next = last_number(&log, " next=");
-    ub_bytes_release(&log);
-    return st;
 }
 
 /* The environment at the start of this process, as NULL-terminated pointers into `text`.

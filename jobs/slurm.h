@@ -10,8 +10,7 @@
 
 #include <stdbool.h>
 
-#include "core/settings.h"
-#include "mpi/comm.h"
+#include "jobs/queue.h"
 
 typedef struct ub_slurm_job {
     const ub_settings *settings; /* section slurm; borrowed */
@@ -20,10 +19,12 @@ typedef struct ub_slurm_job {
     const char        *exclude;  /* nodes, comma separated, or ""; borrowed */
     bool               requeue;  /* else a chain of jobs */
     int64_t            signal_s; /* so long before its end SLURM sends USR1; 0: not at all */
+    ub_queue           queue;    /* the workers of a sweep */
 } ub_slurm_job;
 
-/* Append the script: POSIX sh, whatever spaces and quotes the paths hold.
- * Errors: UB_EARG (control characters; % or \ in the run folder; a lead that leaves no time). */
+/* Append the script: POSIX sh, whatever spaces and quotes the paths hold.  Its #SBATCH lines are
+ * those of the first array; it begins with the calls that queue the others. Errors: UB_EARG
+ * (control characters; % or \ in the run folder; a lead that leaves no time). */
 UB_LOCAL UB_NODISCARD ub_status ub_slurm_script(const ub_slurm_job *job, ub_bytes *out);
 /* Name of the command the settings ask for: "run", ... */
 UB_LOCAL const char *ub_slurm_command(const ub_settings *settings);
@@ -31,10 +32,6 @@ UB_LOCAL const char *ub_slurm_command(const ub_settings *settings);
  * sha256 of its full path: no two run folders of a cluster share it, all jobs of one have it.
  * buf: UB_TEXT_MAX. */
 UB_LOCAL const char *ub_slurm_name(const char *run, char *buf);
-
-/* What slurm-jobs.log of a run folder (or of a worker's, workers/K) names last: a job, and the job
- * that one submitted to follow it; 0: none.  Errors: UB_EIO. */
-UB_LOCAL UB_NODISCARD ub_status ub_slurm_last_job(const char *run, long long *job, long long *next);
 
 /* Run a program found on PATH in the environment this process was started with (MPI_Init adds
  * variables to it that would make every rank of a job a world of its own), and wait.

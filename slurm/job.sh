@@ -6,13 +6,14 @@
 #   requeue                 yes: requeue itself; no: a successor waits for this job's end
 #   lead                    seconds between stop and end; 0: the program measures
 #   max_jobs                starts of one submission
+#   workers_before          the script's argument: workers in the arrays before this one
 # Exit code 75 of the program, "stopped in time", goes on in another job; nothing else does.
 # shellcheck shell=sh disable=SC2154
 
 # A task of an array works on a sweep with others: its tries are counted in a folder of its own.
 out=$run
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
-    run=$out/workers/$SLURM_ARRAY_TASK_ID
+    run=$out/workers/$((workers_before + SLURM_ARRAY_TASK_ID))
     mkdir -p "$run"
 fi
 log=$run/slurm-jobs.log
@@ -137,7 +138,7 @@ submit_next() {
     fi
     next=$(
         unset SLURM_RESTART_COUNT SLURM_JOB_END_TIME
-        sbatch --parsable "--dependency=afterany:$job" "$@" "$out/slurm-job.sh"
+        sbatch --parsable "--dependency=afterany:$job" "$@" "$out/slurm-job.sh" "$workers_before"
     ) || echo "unbraid: no successor: sbatch refuses" >&2
     next=${next%%;*}
     note "next=${next:-none}"

@@ -174,4 +174,16 @@ echo '2026-01-01T00:00:00Z job=91 begin try=2 restart=0 nodes=n1 ends=1' >>array
 says "$(row 77_1 78 COMPLETED)" "$(row 77_2 79 FAILED)" "$(row 90_2 91 RUNNING)"
 same "and of their successors" "  accounting  job 77: 1 COMPLETED, 1 RUNNING" "$("$UNBRAID" status array | grep '^  accounting')"
 tail -n 1 asked | grep -q -- '-j 77,91$' || fail "the successor was not asked about: $(tail -n 1 asked)"
+
+# Several arrays: task 1 of the second is another worker than task 1 of the first, and task 2 of a chain's
+# successor the one whose log names its job.
+printf '%s\n' '2026-01-02T00:00:00Z unbraid submitted' '2026-01-02T00:00:00Z job=201 queued workers=1-2' \
+    '2026-01-02T00:00:00Z job=202 queued workers=3-4' '2026-01-02T00:00:00Z job=203 queued workers=5-6' \
+    '2026-01-02T00:00:01Z unbraid submitted' >>array/slurm-jobs.log # refused
+echo '2026-01-02T00:00:00Z job=210 begin try=2 restart=0 nodes=n1 ends=1' >>array/workers/4/slurm-jobs.log
+says "$(row 201_1 204 COMPLETED)" "$(row 201_2 201 RUNNING)" "$(row 202_1 205 FAILED)" "$(row 202_2 202 FAILED)" \
+    "$(row 210_2 210 RUNNING)" "$(row '203_[1-2%1]' 203 PENDING)" "$(row 77_6 80 FAILED)"
+same "several arrays" "  accounting  job 201 and 2 more: 1 COMPLETED, 2 RUNNING, 1 FAILED, 2 PENDING" \
+    "$("$UNBRAID" status array | grep '^  accounting')"
+tail -n 1 asked | grep -q -- '-j 201,202,203,210$' || fail "not all were asked about: $(tail -n 1 asked)"
 finish

@@ -6,7 +6,7 @@ alone "$WORK/session"
 
 fake scontrol <<'SH'
 case $* in
-"show config") printf 'Configuration data as of now\nJobRequeue              = %s\nKillWait = 30 sec\nMaxArraySize            = 1001\nMpiDefault              = %s\n' "${REQUEUE:-1}" "${MPI:-pmix}" ;;
+"show config") printf 'Configuration data as of now\nJobRequeue              = %s\nKillWait = 30 sec\nMaxArraySize            = %s\nMpiDefault              = %s\n' "${REQUEUE:-1}" "${ARRAY:-1001}" "${MPI:-pmix}" ;;
 "-o show partition") printf 'PartitionName=debug Default=NO MaxTime=30:00 TotalNodes=2 State=UP\nPartitionName=main AllowGroups=ALL Default=YES GraceTime=%s MaxNodes=4 MaxTime=%s PreemptMode=%s State=%s TotalNodes=9\n' "${GRACE:-0}" "${TIME:-2-00:00:00}" "${MODE:-OFF}" "${STATE:-UP}" ;;
 "-o show partition main") echo 'PartitionName=main MaxNodes=4 MaxTime=UNLIMITED TotalNodes=9 State=UP' ;;
 "-o show partition debug") echo 'PartitionName=debug Default=NO MaxTime=30:00 TotalNodes=2 State=UP' ;;
@@ -59,7 +59,12 @@ finds error "a node has 8 processors" -- --set slurm.tasks_per_node=9
 finds note "on nodes of 8 processors" -- --set slurm.tasks_per_node=2
 finds error "a node has 16000 MiB" -- --set slurm.memory_mb=16001
 finds error "JobRequeue of this site is 0" REQUEUE=0 -- --set slurm.requeue=yes
-finds error "MaxArraySize of this site is 1001" -- --set slurm.command=sweep --set slurm.workers=1001
+finds note "1001 workers become 2 arrays, as one of this site has 1000 tasks" -- --set slurm.command=sweep --set slurm.workers=1001
+finds note "workers_at_once = 2 makes 2000 workers of 2001" -- --set slurm.command=sweep --set slurm.workers=2001 --set slurm.workers_at_once=2
+finds note "workers_at_once = 2 makes 2 workers of 9" REQUEUE=0 -- --set slurm.command=sweep --set slurm.workers=9 --set slurm.workers_at_once=2
+finds error "has no job arrays" ARRAY=0 -- --set slurm.command=sweep --set slurm.workers=2
+"$UNBRAID" lint -c good.yaml --set slurm.command=sweep --set slurm.workers=1000 --set slurm.workers_at_once=5 >array.txt
+same "findings of an array that fits" "$(cat array.txt)" "0 errors, 0 warnings, 0 notes"
 finds error "slurm.workers is for sweeps" -- --set slurm.workers=2
 finds error "leaves no time" -- --set slurm.time_min=1 --set slurm.lead_s=60
 finds warning "are cancelled" MODE=CANCEL --

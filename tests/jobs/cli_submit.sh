@@ -16,18 +16,22 @@ CALLS=$PWD/calls
 END_TIME=""
 export CALLS END_TIME
 echo 1 >job_requeue
+echo 1001 >max_array
 echo 0 >requeue_code
 echo 0 >srun_code
 : >queue
 logged sbatch <<'SH'
 env >"${CALLS%/*}/sbatch_env"
 n=$(($(cat "${CALLS%/*}/next_job" 2>/dev/null || echo 100) + 1))
+echo "$*" >>"${CALLS%/*}/submissions"
+[ "$n" != "$(cat "${CALLS%/*}/refused_job" 2>/dev/null)" ] || exit 1
 echo "$n" >"${CALLS%/*}/next_job"
 echo "$n;here"
 SH
 logged scontrol <<'SH'
 case $1 in
-show) printf 'Configuration data\nJobFileAppend = 0\nJobRequeue              = %s\n' "$(cat "${CALLS%/*}/job_requeue")" ;;
+show) printf 'Configuration data\nJobFileAppend = 0\nJobRequeue              = %s\nMaxArraySize            = %s\n' \
+    "$(cat "${CALLS%/*}/job_requeue")" "$(cat "${CALLS%/*}/max_array")" ;;
 requeue) exit "$(cat "${CALLS%/*}/requeue_code")" ;;
 esac
 SH
@@ -62,15 +66,17 @@ expect() { # WHAT COMMAND...
 not() {
     ! "$@"
 }
-# job RUN [VARIABLE=VALUE...]: what SLURM would do with the script; its exit code in $code.
+# job RUN [VARIABLE=VALUE...]: what SLURM would do with the script, called with $argument; its exit
+# code in $code.
+argument=
 job() {
     script=$1/slurm-job.sh
     shift
     : >"$CALLS"
     code=0
     # shellcheck disable=SC2016 # for the inner shell
-    env SLURM_JOB_ID=55 SLURM_JOB_NODELIST=n1 "$@" sh -c 'echo $$ >shell; exec sh -eu "$1"' \
-        sh "$script" >job.out 2>&1 || code=$?
+    env SLURM_JOB_ID=55 SLURM_JOB_NODELIST=n1 "$@" sh -c 'echo $$ >shell; exec sh -eu "$@"' \
+        sh "$script" ${argument:+"$argument"} >job.out 2>&1 || code=$?
 }
 
 # --- the script
@@ -284,6 +290,106 @@ echo 'done' >chain/STATE
 job chain SLURM_JOB_ID=70
 expect "a finished run: nothing is started" not called "== srun"
 expect "nor submitted" not called "== sbatch"
+
+# --- the workers of a sweep: as many arrays as it takes, numbered through
+echo 1 >job_requeue
+echo 0 >srun_code
+cat >sweep.yaml <<'YAML'
+corpus: {path: c.h5}
+sweep: {command: structure, metric: accuracy, method: grid, parameters: "structure.tile = 1, 2"}
+slurm: {command: sweep, workers: 10, plan: no}
+YAML
+sweep() { # OUT ARGS...: what sbatch is called with, call after call
+    rm -rf "$1" submissions
+    "$UNBRAID" submit -c sweep.yaml --out "$@" >sweep.txt 2>sweep.err || fail "$*: $(cat sweep.err)"
+    sed "s|$PWD/||" submissions | paste -s -d ';'
+}
+script_array() { # RUN
+    sed -n 's/^#SBATCH --array=//p' "$1/slurm-job.sh"
+}
+same "one array, if it is large enough" "--parsable w/slurm-job.sh" "$(sweep w)"
+same "with all workers" 1-10 "$(script_array w)"
+expect "which is told" grep -qx '  workers     10 in 1 array' sweep.txt
+echo 5 >max_array
+echo 200 >next_job
+three="--parsable w/slurm-job.sh;--parsable --array=1-4 w/slurm-job.sh 4;--parsable --array=1-2 w/slurm-job.sh 8"
+same "ten workers, where an index is below five" "$three" "$(sweep w)"
+same "the script's own array is the first" 1-4 "$(script_array w)"
+same "it names the other calls" 'sbatch --array=1-4 slurm-job.sh 4;sbatch --array=1-2 slurm-job.sh 8;' \
+    "$(sed -n 's/^#   \(sbatch\)/\1/p' w/slurm-job.sh | tr '\n' ';')"
+expect "the jobs are told" grep -q '^jobs 201, 202, 203: unbraid sweep ' sweep.txt
+expect "and the workers" grep -qx '  workers     10 in 3 arrays' sweep.txt
+same "and logged" 'job=201 queued workers=1-4;job=202 queued workers=5-8;job=203 queued workers=9-10;' \
+    "$(sed -n 's/^[^ ]* \(job=.*\)/\1/p' w/slurm-jobs.log | tr '\n' ';')"
+same "every worker has a log" 10 "$(cat w/workers/*/slurm-jobs.log | grep -c ' submitted$')"
+: >"$CALLS"
+echo '202_[3-4]' >queue # but neither the first nor the last
+refuses 2 "job 202 of $PWD/w is still in the queue; scancel --name=" submit -c sweep.yaml --out w
+expect "nothing is submitted" not called "== sbatch"
+: >queue
+echo 300 >next_job
+sweep w --json >/dev/null
+same "JSON: the first job" 301 "$(json sweep.txt job)"
+expect "JSON: all of them" grep -q '"jobs": \[301, 302, 303\], "workers": 10, ' sweep.txt
+ranges() { # WORKERS AT_ONCE: --array of each
+    sweep w --set "slurm.workers=$1" --set "slurm.workers_at_once=$2" | tr ';' '\n' >calls.txt
+    { script_array w && sed -n 's/.*--array=\([^ ]*\) .*/\1/p' calls.txt; } | paste -s -d ' '
+}
+sed -i 's/MaxArraySize /SchedulerParameters = max_array_tasks=3,x=9\\nMaxArraySize /' fakes/scontrol
+same "a site that allows fewer tasks than indices" "1-3 1-3 1-3 1-1" "$(ranges 10 0)"
+sed -i 's/max_array_tasks=3,//' fakes/scontrol
+for none in 0 1; do
+    echo "$none" >max_array
+    refuses 2 "no job arrays (MaxArraySize = $none)" submit -c sweep.yaml --out none
+done
+echo 5 >max_array
+
+same "a limit is shared by size" "1-4%2 1-4%2 1-2%1" "$(ranges 10 5)"
+expect "and told" grep -qx '  workers     10 in 3 arrays, 5 at once' sweep.txt
+same "to the last worker" "1-4%3 1-4%4 1-2%2" "$(ranges 10 9)"
+same "each array has one at least" "1-4%1 1-4%1 1-2%1" "$(ranges 10 3)"
+same "however small" "1-4%1 1-4%1 1-1%1" "$(ranges 9 3)"
+same "fewer at once than arrays: fewer arrays" "1-4%1 1-4%1" "$(ranges 10 2)"
+expect "which is told" grep -q '^  workers     8 of 10 (by slurm.workers_at_once; .*) in 2 arrays, 2 at once$' sweep.txt
+same "a limit that is none" "1-4 1-4 1-2" "$(ranges 10 10)"
+same "of one array" "1-4%2" "$(ranges 4 2)"
+echo 0 >job_requeue
+same "successors heed no limit: no more workers than that" "1-4 1-2" "$(ranges 10 6)"
+
+# sbatch refuses the second
+echo 1 >job_requeue
+echo 400 >next_job
+echo 402 >refused_job
+same "no third is tried" "1-4%3 1-4%4" "$(ranges 10 9)"
+expect "and what there is, is told" \
+    grep -q '^  workers     4 of 10 (sbatch refuses more; .*) in 1 array, 3 at once$' sweep.txt
+expect "with the jobs" grep -q '^job 401: ' sweep.txt
+echo 401 >refused_job
+echo 400 >next_job
+refuses 2 "sbatch refuses" submit -c sweep.yaml --out refused-sweep
+rm refused_job
+
+# a worker keeps its number
+sweep w >/dev/null
+argument=4
+job w SLURM_ARRAY_TASK_ID=3
+expect "task 3 of the second array is worker 7" grep -q 'job=55 end code=0 why=done' w/workers/7/slurm-jobs.log
+expect "and no other" not grep -q ' job=55 ' w/workers/3/slurm-jobs.log w/slurm-jobs.log
+echo 75 >srun_code
+job w SLURM_ARRAY_TASK_ID=3
+expect "it requeues itself" called requeue
+echo 0 >job_requeue
+sweep w >/dev/null
+rm submissions
+job w SLURM_ARRAY_TASK_ID=3 SLURM_JOB_ID=56
+same "its successor is told the same" \
+    "--parsable --dependency=afterany:56 --array=3 w/slurm-job.sh 4" "$(sed "s|$PWD/||" submissions)"
+job w SLURM_ARRAY_TASK_ID=3 SLURM_JOB_ID=57
+same "and counts its tries" 2 "$(grep -c 'begin try=' w/workers/7/slurm-jobs.log)"
+argument=
+job w SLURM_ARRAY_TASK_ID=3 SLURM_JOB_ID=58
+expect "without an argument it is the first array" grep -q 'job=58 begin try=1' w/workers/3/slurm-jobs.log
+echo 1001 >max_array
 
 # --- a plan: so much time and memory is asked for, and it lies in the run folder for the report
 echo 1 >job_requeue
