@@ -10,14 +10,17 @@
 # Exit code 75 of the program, "stopped in time", goes on in another job; nothing else does.
 # shellcheck shell=sh disable=SC2154
 
-# A task of an array works on a sweep with others: its tries are counted in a folder of its own.
+# A task of an array works on a sweep with others: its tries are counted in a folder of its own.  The
+# last task of an array has the array's own number, by which SLURM's commands take the whole array.
 out=$run
+job=$SLURM_JOB_ID
+me=$job
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
     run=$out/workers/$((workers_before + SLURM_ARRAY_TASK_ID))
     mkdir -p "$run"
+    me=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 fi
 log=$run/slurm-jobs.log
-job=$SLURM_JOB_ID
 
 note() {
     printf '%s job=%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$job" "$*" >>"$log"
@@ -25,7 +28,7 @@ note() {
 
 # When this job will be ended, in seconds since 1970; 0: nobody knows.  SLURM tells since 23.02.
 end_time() {
-    end=${SLURM_JOB_END_TIME:-$(SLURM_TIME_FORMAT=%s squeue -h -j "$job" -o %e 2>/dev/null || true)}
+    end=${SLURM_JOB_END_TIME:-$(SLURM_TIME_FORMAT=%s squeue -h -j "$me" -o %e 2>/dev/null || true)}
     case $end in
     '' | *[!0-9]*) end=0 ;;
     esac
@@ -138,7 +141,7 @@ submit_next() {
     fi
     next=$(
         unset SLURM_RESTART_COUNT SLURM_JOB_END_TIME
-        sbatch --parsable "--dependency=afterany:$job" "$@" "$out/slurm-job.sh" "$workers_before"
+        sbatch --parsable "--dependency=afterany:$me" "$@" "$out/slurm-job.sh" "$workers_before"
     ) || echo "unbraid: no successor: sbatch refuses" >&2
     next=${next%%;*}
     note "next=${next:-none}"
@@ -157,7 +160,7 @@ again() {
     else
         note "end code=75 why=$1 then=requeue"
         trap - TERM
-        said=$(scontrol requeue "$job" 2>&1) || case $said in
+        said=$(scontrol requeue "$me" 2>&1) || case $said in
         *pending*) ;; # SLURM has put it back itself, as after a preemption
         *)
             echo "$said"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # slurm/testcluster/accept.sh [quick] [NAME...] - start a cluster of its own, run the acceptance tests
 # tests/*.sh (quick: without those that call themselves slow; or those named), stop it.  Ends with
-# 'N passed, N failed'.  Exit code 77 and the reason where there can be no cluster.
+# 'N passed, N failed', and before that those that were skipped, and why.  Exit code 77 and the reason
+# where there can be no cluster, or where all were skipped.
 #
 #   UNBRAID  the program (default build/release/unbraid)
 set -eu
@@ -55,6 +56,7 @@ YAML
 
 passed=0
 failed=0
+skipped=""
 for test in "$here"/tests/*.sh; do
     name=$(basename "$test" .sh)
     case " $* " in
@@ -68,14 +70,27 @@ for test in "$here"/tests/*.sh; do
     mkdir -p "$WORK"
     echo "== $name"
     before=$(date +%s)
-    if (cd "$WORK" && timeout 3600 sh "$test"); then
+    code=0
+    (cd "$WORK" && timeout 3600 sh "$test") || code=$?
+    took=$(($(date +%s) - before))
+    case $code in
+    0)
         passed=$((passed + 1))
-        echo "== $name passed in $(($(date +%s) - before)) s"
-    else
+        echo "== $name passed in $took s"
+        ;;
+    77)
+        skipped="${skipped}skipped $name: $(cat "$WORK/skipped")
+"
+        echo "== $name skipped"
+        ;;
+    *)
         failed=$((failed + 1))
-        echo "== $name FAILED after $(($(date +%s) - before)) s"
-    fi
+        echo "== $name FAILED after $took s"
+        ;;
+    esac
     sh "$here/run.sh" scancel -u root || true
 done
+printf '%s' "$skipped"
 echo "$passed passed, $failed failed"
+[ "$passed" -gt 0 ] || [ "$failed" -gt 0 ] || [ -z "$skipped" ] || exit 77
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

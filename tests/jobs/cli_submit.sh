@@ -372,22 +372,31 @@ rm refused_job
 # a worker keeps its number
 sweep w >/dev/null
 argument=4
-job w SLURM_ARRAY_TASK_ID=3
+END_TIME=4000000000
+task() { # RUN [VARIABLE=VALUE...]: task 3 of the second array, which is also job 55
+    to=$1
+    shift
+    job "$to" SLURM_ARRAY_JOB_ID=55 SLURM_ARRAY_TASK_ID=3 "$@"
+}
+task w
 expect "task 3 of the second array is worker 7" grep -q 'job=55 end code=0 why=done' w/workers/7/slurm-jobs.log
 expect "and no other" not grep -q ' job=55 ' w/workers/3/slurm-jobs.log w/slurm-jobs.log
+same "its own end is asked for, not the array's" "55_3 4000000000" \
+    "$(grep -x '55.*' "$CALLS") $(cat srun_end)"
 echo 75 >srun_code
-job w SLURM_ARRAY_TASK_ID=3
+task w
 expect "it requeues itself" called requeue
+expect "and not the array" not called 55
 echo 0 >job_requeue
 sweep w >/dev/null
 rm submissions
-job w SLURM_ARRAY_TASK_ID=3 SLURM_JOB_ID=56
+task w SLURM_JOB_ID=56
 same "its successor is told the same" \
-    "--parsable --dependency=afterany:56 --array=3 w/slurm-job.sh 4" "$(sed "s|$PWD/||" submissions)"
-job w SLURM_ARRAY_TASK_ID=3 SLURM_JOB_ID=57
+    "--parsable --dependency=afterany:55_3 --array=3 w/slurm-job.sh 4" "$(sed "s|$PWD/||" submissions)"
+task w SLURM_JOB_ID=57
 same "and counts its tries" 2 "$(grep -c 'begin try=' w/workers/7/slurm-jobs.log)"
 argument=
-job w SLURM_ARRAY_TASK_ID=3 SLURM_JOB_ID=58
+task w SLURM_JOB_ID=58
 expect "without an argument it is the first array" grep -q 'job=58 begin try=1' w/workers/3/slurm-jobs.log
 echo 1001 >max_array
 

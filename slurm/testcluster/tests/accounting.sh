@@ -5,14 +5,7 @@ UB_CLUSTER=$UB_CLUSTER-db
 UB_CLUSTER_ACCOUNTING=yes
 export UB_CLUSTER UB_CLUSTER_ACCOUNTING
 . "$(dirname "$0")/lib.sh"
-
-code=0
-sh "$testcluster/up.sh" || code=$?
-[ "$code" -ne 77 ] || exit 0 # it has said why
-[ "$code" -eq 0 ] || exit 1
-# shellcheck disable=SC2154 # of finish
-trap 'code=$?; sh "$testcluster/down.sh"; exit "$code"' EXIT
-trap 'exit 130' INT TERM
+own_cluster
 
 # says RUN PATTERN: of its accounting, once slurmdbd has heard of the end of the job.
 says() {

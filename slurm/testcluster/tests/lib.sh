@@ -11,6 +11,20 @@ cluster() { # a command on the login node
     sh "$testcluster/run.sh" "$@"
 }
 
+# own_cluster: instead of accept.sh's a cluster of this test's own, as UB_CLUSTER and the other variables
+# of ../lib.sh said before this file was sourced; stopped when the test ends.  Where there can be none
+# the test is skipped.
+own_cluster() {
+    code=0
+    sh "$testcluster/up.sh" 2>skipped || code=$?
+    cat skipped >&2
+    [ "$code" -ne 77 ] || exit 77
+    rm skipped
+    [ "$code" -eq 0 ] || exit 1
+    trap 'code=$?; sh "$testcluster/down.sh"; exit "$code"' EXIT
+    trap 'exit 130' INT TERM
+}
+
 fail() {
     echo "FAILED: $*"
     failures=$((failures + 1))
