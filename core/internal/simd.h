@@ -3,7 +3,8 @@
  * A function marked UB_SIMD is plain C, compiled once per instruction set; the loader picks one at
  * program start.  Its vectors subtract, compare and count; floating point sums stay in order, and
  * the build forbids fused operations, so every variant gives the same bits.  Elsewhere than gcc,
- * x86-64 and glibc it is compiled once.
+ * x86-64 and glibc it is compiled once.  UB_SIMD_PLAIN asks for that everywhere, UB_SIMD_CLONES for
+ * other instruction sets: tests/jobs/cli_portable.sh compares such programs with this one.
  *
  * Layer: core, private.
  */
@@ -14,8 +15,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-#define UB_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) &&       \
+    !defined(UB_SIMD_PLAIN)
+#ifndef UB_SIMD_CLONES
+#define UB_SIMD_CLONES "arch=x86-64-v4", "arch=x86-64-v3", "default"
+#endif
+#define UB_SIMD __attribute__((target_clones(UB_SIMD_CLONES)))
 #define UB_INLINE static inline __attribute__((always_inline))
 /* for over l = 0 .. LANES - 1: kept a loop until it is made one vector operation. */
 #define UB_EACH_LANE(l) _Pragma("GCC unroll 1") for (int l = 0; l < LANES; l++)
@@ -29,7 +34,7 @@
  * over every other value become single loads and stores (gcc 12). */
 UB_INLINE void ub_simd_unzip(const double *x, double *even, double *odd, double *next)
 {
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(UB_SIMD_PLAIN)
     typedef double  lanes __attribute__((vector_size(64)));
     typedef int64_t order __attribute__((vector_size(64)));
     lanes           a, b, last = {x[16]}, e, o, n;
