@@ -12,7 +12,7 @@
 
 /* Columns of the table: z1 z2 z3, x and y (a vector of two each), independent given z under
  * the null, with y = ... + effect * x otherwise; then e1 e2, further conditions on their own.
- * Tests of discrete variables see two values a column, and so many times the samples. */
+ * Tests of discrete variables see a few values a column, and so many times the samples. */
 enum { Z = 0, X = 3, Y = 5, E = 7, P = 9, MORE = 24, MOST_N = 400 * MORE };
 
 static const int32_t zs[] = {0, 1, 2}, xs[] = {3, 4}, ys[] = {5, 6};
@@ -24,12 +24,31 @@ typedef struct table {
     ub_settings       settings;
     const ub_ci_test *test;
     void             *state;
-    int64_t           more; /* 1, or MORE for a test of discrete variables */
+    int64_t           more;      /* 1, or MORE for a test of discrete variables */
+    int               levels[P]; /* distinct values of each column, 2 or 3; 0: real numbers */
 } table;
 
-static double sign(double v)
+/* The columns z1 z2, then z3, then all others have so many values; at least two where the test is
+ * of discrete variables. */
+static void coarsen(table *t, int z, int last, int others)
 {
-    return v < 0 ? -1 : 1;
+    for (int c = 0; c < P; c++) {
+        int levels = c < X - 1 ? z : c < X ? last : others;
+        t->levels[c] = levels == 0 && t->more > 1 ? 2 : levels;
+    }
+}
+
+static bool begin(table *t, const ub_ci_test *test)
+{
+    t->more = test->accepts & UB_CI_DISCRETE ? MORE : 1;
+    coarsen(t, 0, 0, 0);
+    return true;
+}
+
+static double rounded(double v, int levels)
+{
+    double third = v < -0.5 ? -1 : v > 0.5 ? 1 : 0;
+    return levels == 0 ? v : levels == 3 ? third : v < 0 ? -1 : 1;
 }
 
 static void fill(table *t, int64_t n, uint64_t item, double effect)
@@ -42,15 +61,15 @@ static void fill(table *t, int64_t n, uint64_t item, double effect)
         double v[P];
         for (int c = 0; c < P; c++)
             v[c] = ub_rng_normal(&r);
-        for (int c = 0; c < X && discrete; c++)
-            v[c] = sign(v[c]);
+        for (int c = 0; c < X; c++)
+            v[c] = rounded(v[c], t->levels[c]);
         for (int k = 0; k < 2; k++) {
             double own = v[X + k];
             v[X + k] += part * (0.8 * v[k] - 0.5 * v[2]);
             v[Y + k] += part * (0.6 * v[k] + 0.7 * v[2]) + effect * own;
         }
         for (int c = 0; c < P; c++)
-            t->x[c * n + i] = discrete ? sign(v[c]) : v[c];
+            t->x[c * n + i] = rounded(v[c], t->levels[c]);
     }
 }
 
@@ -106,9 +125,7 @@ static table shared; /* large; one suite, one thread */
 
 #define EACH_TEST(test)                                                                            \
     size_t at_ = 0;                                                                                \
-    for (const ub_ci_test *test; (test = ub_ci_at(at_)) != NULL &&                                 \
-                                 (shared.more = test->accepts & UB_CI_DISCRETE ? MORE : 1) > 0;    \
-         at_++)
+    for (const ub_ci_test *test; (test = ub_ci_at(at_)) != NULL && begin(&shared, test); at_++)
 
 static void registry(void)
 {
@@ -190,6 +207,48 @@ static void power(void)
             CU_ASSERT(r.p_value < 0.01 && r.evidence > 6.6);
             close_table(&shared);
         }
+    }
+}
+
+/* Whatever the columns are: the verdict is ok, or where `lawful` another that is meant for them; no
+ * number counts as p = 1.  P(p <= a) <= a under the null (one-sided Kolmogorov-Smirnov at the .001
+ * level with fixed seeds: p may be too large), dependent pairs with a number are found. */
+static void holds(const ub_ci_test *test, ub_ci_query q, bool lawful)
+{
+    enum { RUNS = 100, DEPENDENT = 4 };
+    static double p[RUNS + DEPENDENT];
+    double        above = 0;
+    for (q.id = 0; q.id < RUNS + DEPENDENT; q.id++) {
+        bool        null = q.id < RUNS;
+        int64_t     n = null ? 120 : 400;
+        ub_ci_query turned = q;
+        turned.x = q.y, turned.nx = q.ny;
+        turned.y = q.x, turned.ny = q.nx;
+        fill(&shared, n, 20000 + (uint64_t)q.id, null ? 0 : 1);
+        open_table(&shared, test, n);
+        ub_ci_result r = ask(&shared, q), b = q.id % 10 ? r : ask(&shared, turned);
+        CU_ASSERT(same(&r, &b));
+        CU_ASSERT(r.verdict == UB_CI_OK ||
+                  (lawful && (r.verdict == UB_CI_TIES || r.verdict == UB_CI_TOO_FEW)));
+        CU_ASSERT(null || r.verdict != UB_CI_OK || r.p_value < 0.01);
+        p[q.id] = r.p_value;
+        close_table(&shared);
+    }
+    qsort(p, RUNS, sizeof(double), by_value);
+    for (int i = 0; i < RUNS; i++)
+        above = fmax(above, (i + 1.0) / RUNS - p[i]);
+    CU_ASSERT(above < 1.858 / sqrt(RUNS));
+}
+
+/* Three values a column: numbers that hold, or the verdict that there is none. */
+static void heavy_ties(void)
+{
+    EACH_TEST(test)
+    {
+        coarsen(&shared, 3, 3, 3);
+        holds(test, (ub_ci_query){0, xs, ys, zs, 1, 1, 3, 0}, true);
+        if (test->accepts & UB_CI_VECTOR)
+            holds(test, (ub_ci_query){0, xs, ys, zs, 2, 2, 3, 0}, true);
     }
 }
 
@@ -277,9 +336,10 @@ static void verdicts(void)
                     *cell(&shared, 100, X + k, i) = 1e3 - 3 * *cell(&shared, 100, k, i);
             CU_ASSERT_EQUAL(verdict_of(test, 100, id, 3), UB_CI_COLLINEAR);
             shared.more = 1;
+            coarsen(&shared, 0, 0, 0);
             fill(&shared, 5, 9003, 0);
             CU_ASSERT_EQUAL(verdict_of(test, 5, id, 3), UB_CI_TOO_FEW);
-            shared.more = test->accepts & UB_CI_DISCRETE ? MORE : 1;
+            begin(&shared, test);
         }
     }
 }
@@ -341,4 +401,5 @@ UB_SUITE("ci_contract", {"every test has what the registry needs", registry},
          {"the evidence is the quantile of the p-value", evidence_is_a_quantile},
          {"all tasks at once is each task alone", each_is_eval},
          {"no setting changes an answer but those it names", settings_are_named},
+         {"ties in every column: a number that holds, or a verdict", heavy_ties},
          {"unusable data has a verdict, not a number", verdicts})
