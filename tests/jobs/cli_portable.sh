@@ -47,7 +47,7 @@ awk 'BEGIN {
 
 # Every test: real numbers, vectors, and discrete conditions (of which gsq takes no others).
 small="--set ci.permutations=49 --set ci.critic_epochs=2 --set ci.critic_members=1 --set ci.epochs=3"
-for test in $("$UNBRAID" list ci | sed -n 's/^\([a-z_]*\)  *.*/\1/p'); do
+for test in $("$UNBRAID" list ci | sed -n 's/^\([a-z_]\{1,\}\)  *.*/\1/p'); do
     x=real
     [ "$test" != gsq ] || x=x
     # shellcheck disable=SC2086 # words
