@@ -252,6 +252,18 @@ static void heavy_ties(void)
     }
 }
 
+/* A step of one column and one of two given a task of two columns, or of three values. */
+static void task_variables(void)
+{
+    EACH_TEST(test)
+    {
+        int32_t ny = test->accepts & UB_CI_VECTOR ? 2 : 1;
+        holds(test, (ub_ci_query){0, xs, ys, zs, 1, ny, 3, 2}, false);
+        coarsen(&shared, 0, 3, 0);
+        holds(test, (ub_ci_query){0, xs, ys, zs, 1, ny, 3, 1}, false);
+    }
+}
+
 /* The evidence is the chi-square(1) quantile with that p-value: P(|N(0,1)| > sqrt(evidence)). */
 static void evidence_is_a_quantile(void)
 {
@@ -402,4 +414,5 @@ UB_SUITE("ci_contract", {"every test has what the registry needs", registry},
          {"all tasks at once is each task alone", each_is_eval},
          {"no setting changes an answer but those it names", settings_are_named},
          {"ties in every column: a number that holds, or a verdict", heavy_ties},
+         {"given a task of several columns, or of three values", task_variables},
          {"unusable data has a verdict, not a number", verdicts})
