@@ -2,7 +2,8 @@
  *
  *   ci_size TEST N REPLICATIONS FIRST_SEED [CHAIN|all [LINK|all [STEPS]]]
  *
- * CHAIN: tanh, sine, fold (all), linear; LINK: linear, squared_sum, quadratic (all), tanh.
+ * CHAIN: tanh, sine, fold (all), linear; LINK: linear, squared_sum, quadratic (all), tanh, signs:
+ * discrete variables, s_t = sign(a s_{t-1} + noise), g = sign(sum w s + noise), whatever the chain.
  *
  * Replication i makes, for every chain and kind of task, a corpus of N episodes, each with a seed
  * of its own (FIRST_SEED + 9 i + 3 chain + kind): `unbraid synth` with synth.transition,
@@ -29,21 +30,57 @@
 #include "core/settings.h"
 #include "core/synth.h"
 
-enum { TASKS = 8, KINDS = 4, CELLS = 2 * KINDS, MOST_OTHERS = 16 };
+enum { TASKS = 8, KINDS = 4, CELLS = 2 * KINDS, MOST_OTHERS = 16, MOST_STEPS = 32 };
 /* `all` is the first three of either. */
-enum { ALL = 3, CHAINS = 4, LINKS = 4 };
+enum { ALL = 3, CHAINS = 4, LINKS = 5, SIGNS = LINKS - 1 };
 static const char *const chains[CHAINS] = {"tanh", "sine", "fold", "linear"};
-static const char *const links[LINKS] = {"linear", "squared_sum", "quadratic", "tanh"};
+static const char *const links[LINKS] = {"linear", "squared_sum", "quadratic", "tanh", "signs"};
 static const int transition[CHAINS] = {UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD,
                                        UB_TRANSITION_LINEAR};
 static const int kind[LINKS] = {UB_LINK_LINEAR, UB_LINK_SQUARED_SUM, UB_LINK_QUADRATIC,
-                                UB_LINK_TANH};
+                                UB_LINK_TANH, UB_LINK_LINEAR};
 static const char *const kinds[] = {"neither", "x", "y", "both"};
 
 typedef struct tally {
     int runs, rejected, unanswered;
     int others_runs[MOST_OTHERS], others_rejected[MOST_OTHERS]; /* by further members of the task */
 } tally;
+
+static double sign(double v)
+{
+    return v < 0 ? -1 : 1;
+}
+
+/* +-U(low, high) */
+static double slope(ub_rng *r, double low, double high)
+{
+    double size = low + (high - low) * ub_rng_uniform(r);
+    return ub_rng_below(r, 2) == 0 ? size : -size;
+}
+
+/* Other values for the same truth: slopes, weights and noise as core/synth.h has them, but every
+ * variable is a sign as soon as it is made, so that neighbours are all that a step depends on. */
+static void make_signs(ub_corpus *c, uint64_t seed)
+{
+    double a[MOST_STEPS], w[MOST_STEPS * TASKS];
+    ub_rng r = ub_rng_make(seed, UB_RNG_TEST, 1);
+    for (int32_t t = 0; t < c->steps; t++) {
+        a[t] = slope(&r, 0.3, 0.9);
+        for (int32_t g = 0; g < TASKS; g++)
+            w[t * TASKS + g] = c->truth[t * TASKS + g] ? slope(&r, 0.5, 1.5) : 0;
+    }
+    for (int64_t i = 0; i < c->count; i++) {
+        double *s = c->states + i * c->steps, *target = c->targets + i * TASKS;
+        for (int32_t t = 0; t < c->steps; t++)
+            s[t] = sign((t > 0 ? a[t] * s[t - 1] : 0) + ub_rng_normal(&r));
+        for (int32_t g = 0; g < TASKS; g++) {
+            double sum = 0.5 * ub_rng_normal(&r);
+            for (int32_t t = 0; t < c->steps; t++)
+                sum += w[t * TASKS + g] * s[t];
+            target[g] = sign(sum);
+        }
+    }
+}
 
 /* Columns of steps, then of tasks, after the test's transform. */
 static double *columns_of(const ub_corpus *c, const ub_ci_test *test)
@@ -102,13 +139,15 @@ static void ask(const ub_ci_test *test, void *state, const ub_corpus *c, int64_t
 }
 
 /* The eight questions of one corpus; returns the seconds they took. */
-static double replicate(const ub_ci_test *test, ub_settings *s, tally *t)
+static double replicate(const ub_ci_test *test, ub_settings *s, bool signs, tally *t)
 {
     ub_corpus  c;
     ub_moments m;
     void      *state = NULL;
     ub_rng     r = ub_rng_make((uint64_t)s->run.seed, UB_RNG_TEST, 0);
     ub_bench_check(ub_synth(s, 0, s->synth.samples, &c));
+    if (signs)
+        make_signs(&c, (uint64_t)s->run.seed);
     double *x = columns_of(&c, test);
     ub_bench_check(ub_moments_of_columns(c.count, c.steps + TASKS, x, &m));
     ub_ci_data data = {&m, x};
@@ -152,8 +191,10 @@ int main(int argc, char **argv)
 {
     static ub_settings s;
     const ub_ci_test  *test = argc > 4 ? ub_ci_find(argv[1]) : NULL;
-    if (test == NULL) {
-        (void)fprintf(stderr, "usage: ci_size TEST N REPLICATIONS FIRST_SEED [CHAIN [LINK [T]]]\n");
+    long long          steps = argc > 7 ? atoll(argv[7]) : 10;
+    if (test == NULL || steps > MOST_STEPS) {
+        (void)fprintf(stderr,
+                      "usage: ci_size TEST N REPLICATIONS FIRST_SEED [CHAIN [LINK [T <= 32]]]\n");
         return 2;
     }
     int         runs = atoi(argv[3]), asked = 0;
@@ -161,7 +202,7 @@ int main(int argc, char **argv)
     const char *chain = argc > 5 ? argv[5] : "all", *link = argc > 6 ? argv[6] : "all";
     ub_bench_check(ub_schema_defaults(ub_settings_schema(), &s));
     s.synth.samples = atoll(argv[2]);
-    s.synth.steps = argc > 7 ? atoll(argv[7]) : 10;
+    s.synth.steps = steps;
     s.synth.tasks = TASKS;
     s.synth.edge = 1;
     for (int c = 0; c < CHAINS; c++)
@@ -173,7 +214,7 @@ int main(int argc, char **argv)
             s.synth.link = kind[l];
             for (int i = 0; i < runs; i++) {
                 s.run.seed = atoll(argv[4]) + 9 * i + 3 * c + l;
-                seconds += replicate(test, &s, t);
+                seconds += replicate(test, &s, l == SIGNS, t);
             }
             for (int i = 0; i < CELLS; i++)
                 asked += t[i].runs;

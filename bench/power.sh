@@ -1,9 +1,10 @@
 #!/bin/sh
 # bench/power.sh [RUNS [DEAR_RUNS [FIRST_SEED]]] - power (and size) of every registered test on linear
-# chains with linear, tanh, quadratic and squared-sum tasks, N = 500, 1,000, 2,000, as a table: share
-# of p <= .05 among pairs of which both steps take part (adjacent and far ones together), and in
-# brackets among the others.  RUNS corpora a cell, DEAR_RUNS for tests that permute or train.  A dash:
-# the test had no answer (its verdict is in the output of bench/size.sh).
+# chains with linear, tanh, quadratic and squared-sum tasks, and on chains and tasks of two values
+# (signs), N = 500, 1,000, 2,000, as a table: share of p <= .05 among pairs of which both steps take
+# part (adjacent and far ones together), and in brackets among the others.  RUNS corpora a cell,
+# DEAR_RUNS for tests that permute or train.  No answer is no rejection; a dash: the test had no
+# answer at all (its verdict is in the output of bench/size.sh).
 set -eu
 cd "$(dirname "$0")/.."
 runs=${1:-100}
@@ -13,7 +14,7 @@ cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DUB_BENCH=ON -DUB_TESTS=OF
 cmake --build build/bench --target bench_ci_size >&2
 OPENBLAS_NUM_THREADS=1
 export OPENBLAS_NUM_THREADS
-links='linear tanh quadratic squared_sum'
+links='linear tanh quadratic squared_sum signs'
 
 # cell TEST N LINK RUNS: "power (size)".
 cell() {
@@ -24,8 +25,8 @@ cell() {
                    else printf "%.2f (%.3f)", hit[1] / n[1], hit[0] / n[0] }'
 }
 
-echo "| test, N | runs | linear | tanh | quadratic | squared sum |"
-echo "| --- | --- | --- | --- | --- | --- |"
+echo "| test, N | runs | linear | tanh | quadratic | squared sum | signs |"
+echo "| --- | --- | --- | --- | --- | --- | --- |"
 # shellcheck disable=SC2013 # words
 for test in $(sed -n 's/^UB_CI_TEST(\(.*\))/\1/p' core/ci/registry.def); do
     case $test in cmi_knn | cmi_neural | gcm_mlp) many=$dear ;; *) many=$runs ;; esac
