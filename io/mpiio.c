@@ -21,21 +21,77 @@ typedef struct grid {
     int     dims[2], place[2];
 } grid;
 
-static const char *component(void)
-{
-#if defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION >= 5
-    return "romio341";
-#elif defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION == 4
-    return "romio321";
-#else
-    return NULL;
-#endif
-}
+static const char variable[] = "OMPI_MCA_io", bad[] = "ompio", any_but_bad[] = "^ompio";
 
 void ub_mpiio_choose(void)
 {
-    if (component() != NULL)
-        (void)setenv("OMPI_MCA_io", component(), 0);
+#ifdef OMPI_MAJOR_VERSION
+    (void)setenv(variable, any_but_bad, 0);
+#endif
+}
+
+/* As Open MPI reads it: a list of what to use, or of what not to; nothing is said by an empty one.
+ */
+static bool allows_bad(const char *list)
+{
+    if (list == NULL || list[0] == '\0')
+        return true;
+    bool   excludes = list[0] == '^', listed = false;
+    size_t n;
+    for (const char *p = list + excludes; *p != '\0'; p += n + (p[n] == ',')) {
+        n = strcspn(p, ",");
+        listed = listed || (n == strlen(bad) && strncmp(p, bad, n) == 0);
+    }
+    return listed != excludes;
+}
+
+bool ub_mpiio_is_bad(char *why, size_t cap)
+{
+    char        text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int         length = 0;
+    unsigned    major = 0, minor = 0, release = 0;
+    const char *io = getenv(variable);
+    (void)MPI_Get_library_version(text, &length);
+    (void)H5get_libversion(&major, &minor, &release);
+    text[strcspn(text, ",\n")] = '\0';
+    if (strstr(text, "Open MPI v4.") == NULL || !allows_bad(io))
+        return false;
+    (void)snprintf(why, cap, "%s with %s=%s and HDF5 %u.%u.%u writes wrong data in silence", text,
+                   variable, io == NULL ? "(unset)" : io, major, minor, release);
+    return true;
+}
+
+ub_status ub_mpiio_allowed(void)
+{
+    char why[2 * MPI_MAX_LIBRARY_VERSION_STRING];
+    if (!ub_mpiio_is_bad(why, sizeof why))
+        return UB_OK;
+    return UB_FAIL(UB_EINPUT,
+                   "%s; unset %s (mpirun: leave out '--mca io'), the program chooses a component "
+                   "that does not",
+                   why, variable);
+}
+
+/* The components that Open MPI has loaded for files, the one in use among them; "" where it is
+ * built without loading any. */
+static void loaded(char names[64])
+{
+    static const char prefix[] = "/mca_io_";
+    char              line[UB_PATH_MAX + 128], name[32];
+    FILE             *f = fopen("/proc/self/maps", "re");
+    names[0] = '\0';
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        const char *at = strstr(line, prefix);
+        if (at == NULL)
+            continue;
+        at += strlen(prefix);
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "."), at);
+        size_t n = strlen(names);
+        if (strstr(names, name) == NULL)
+            (void)snprintf(names + n, 64 - n, "%s%s", n > 0 ? "," : "", name);
+    }
+    if (f != NULL)
+        (void)fclose(f);
 }
 
 static double value(int set, int64_t i)
@@ -102,12 +158,11 @@ static ub_status compare(const char *path)
         for (int i = 0; i < n && st == UB_OK; i++)
             wrong += x[i] != value(set, i);
         if (st == UB_OK && wrong > 0) {
-            const char *set_by = getenv("OMPI_MCA_io");
+            const char *io = getenv(variable);
             st = UB_FAIL(UB_EIO,
                          "%s: %d of %d values written by all ranks together came back wrong with "
-                         "OMPI_MCA_io=%s; set OMPI_MCA_io=%s, or write to another file system",
-                         path, wrong, n, set_by == NULL ? "(unset)" : set_by,
-                         component() == NULL ? "another component" : component());
+                         "%s=%s; write to another file system, or have another component chosen",
+                         path, wrong, n, variable, io == NULL ? "(unset)" : io);
         }
     }
     ub_status closed = ub_h5_close(&file, path);
@@ -148,42 +203,51 @@ static ub_status grid_make(const ub_comm *c, grid *g)
     return ub_mpi_status(MPI_Cart_coords(g->comm.mpi, c->rank, 2, g->place), "MPI_Cart_coords");
 }
 
-ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir)
+static ub_status try_all(const grid *g, const char *path)
 {
-    char     path[UB_PATH_MAX];
-    MPI_Info info = MPI_INFO_NULL;
-    grid     g;
+    MPI_Info  info = MPI_INFO_NULL;
+    ub_status st = ub_comm_agree(&g->comm, hints(&info));
+    for (int i = 0; i < FILES && st == UB_OK; i++)
+        st = try_file(g, path, i, i == 0 ? MPI_INFO_NULL : info);
+    if (st != UB_EMPI && info != MPI_INFO_NULL)
+        (void)MPI_Info_free(&info);
+    return st;
+}
+
+static ub_status put_report(const grid *g, ub_status found, ub_bytes *out)
+{
+    char        names[64];
+    const char *io = getenv(variable), *comma = "";
+    loaded(names);
+    UB_TRY(ub_bytes_printf(out, "{"));
+    UB_TRY(ub_bytes_put_json(out, "component", names, ", "));
+    UB_TRY(ub_bytes_put_json(out, variable, io == NULL ? "" : io, ", "));
+    UB_TRY(ub_bytes_put_json(out, "chosen_by",
+                             io != NULL && strcmp(io, any_but_bad) == 0 ? "unbraid" : "environment",
+                             ", "));
+    UB_TRY(ub_bytes_printf(out, "\"grid\": [%d, %d], \"blocks\": [", g->dims[0], g->dims[1]));
+    for (int i = 0; i < SHAPES; i++, comma = ", ")
+        UB_TRY(ub_bytes_printf(out, "%s[%d, %d]", comma, shapes[i][0], shapes[i][1]));
+    UB_TRY(ub_bytes_printf(
+        out, "], \"files\": {\"usual_aggregators\": 1, \"two_aggregators\": %d}, ", FILES - 1));
+    return ub_bytes_put_json(out, "verdict", found == UB_OK ? "good" : ub_err_message(), "}");
+}
+
+ub_status ub_mpiio_selftest(const ub_comm *c, const char *dir, ub_bytes *report)
+{
+    char path[UB_PATH_MAX];
+    grid g;
+    UB_TRY(ub_comm_agree(c, ub_mpiio_allowed()));
     (void)snprintf(path, sizeof path, "%s/.mpiio-selftest.h5.new", dir);
     ub_status st = ub_comm_agree(c, grid_make(c, &g));
     if (st == UB_OK)
-        st = ub_comm_agree(c, hints(&info));
-    for (int i = 0; i < FILES && st == UB_OK; i++)
-        st = try_file(&g, path, i, i == 0 ? MPI_INFO_NULL : info);
+        st = try_all(&g, path);
+    ub_status told = c->rank == 0 ? put_report(&g, st, report) : UB_OK;
     if (st == UB_EMPI)
         return st;
-    if (info != MPI_INFO_NULL)
-        (void)MPI_Info_free(&info);
     if (g.comm.mpi != MPI_COMM_NULL)
         (void)MPI_Comm_free(&g.comm.mpi);
     if (c->rank == 0)
         (void)unlink(path);
-    return st;
-}
-
-bool ub_mpiio_is_bad(char *why, size_t cap)
-{
-    char        text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-    int         length = 0;
-    unsigned    major = 0, minor = 0, release = 0;
-    const char *io = getenv("OMPI_MCA_io");
-    (void)MPI_Get_library_version(text, &length);
-    (void)H5get_libversion(&major, &minor, &release);
-    text[strcspn(text, ",\n")] = '\0';
-    if (strstr(text, "Open MPI v4.") == NULL || io == NULL || io[0] == '^' ||
-        strstr(io, "ompio") == NULL)
-        return false;
-    (void)snprintf(why, cap,
-                   "%s with OMPI_MCA_io=%s and HDF5 %u.%u.%u writes wrong data in silence", text,
-                   io, major, minor, release);
-    return true;
+    return ub_comm_agree(c, st == UB_OK ? told : st);
 }

@@ -368,6 +368,12 @@ ub_status ub_rundir_enter(const ub_comm *c, const char *path, const char *comman
     return UB_OK;
 }
 
+ub_status ub_rundir_add(const ub_rundir *r, const char *key, const ub_bytes *value)
+{
+    char path[UB_TEXT_MAX];
+    return ub_provenance_add(ub_rundir_file(r, "provenance.json", path, sizeof path), key, value);
+}
+
 void ub_rundir_discard(const ub_comm *c, const ub_rundir *r)
 {
     static const char *const ours[] = {"config.yaml", "provenance.json", "status.json",

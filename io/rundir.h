@@ -3,7 +3,7 @@
  *   config.yaml      resolved settings of the sections the command uses; what makes a folder a run
  *                    folder: it is written first
  *   provenance.json  study identity, corpus digest, and of every start: time, host, ranks, build,
- *                    libraries
+ *                    libraries, what the test of parallel writing found
  *   unbraid.log      the log, appended over restarts; locked while a run is at work
  *   STATE            one word per finished stage, then "done"
  *
@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include "core/bytes.h"
 #include "core/sha256.h"
 #include "core/settings.h"
 #include "mpi/comm.h"
@@ -50,6 +51,9 @@ UB_COLLECTIVE UB_NODISCARD ub_status ub_rundir_enter(const ub_comm *c, const cha
                                                      const ub_settings   *settings,
                                                      const unsigned char *corpus_digest,
                                                      ub_rundir           *out);
+/* Add "key": value (JSON) to what provenance.json says of this start.  Rank 0. */
+UB_LOCAL UB_NODISCARD ub_status ub_rundir_add(const ub_rundir *r, const char *key,
+                                              const ub_bytes *value);
 /* Do config.yaml and STATE of a run folder fit together and in themselves?
  *   sections_of  the settings sections of a command, NULL if there is no such command
  * Errors: UB_EINPUT (not a run folder), UB_EFORMAT naming the file.  Made by another version: only

@@ -285,7 +285,8 @@ static ub_status check_libraries(lint *l)
 {
     char why[256];
     if (ub_mpiio_is_bad(why, sizeof why))
-        UB_TRY(find(l, ERROR, "unset OMPI_MCA_io: the program chooses ROMIO by itself", "%s", why));
+        UB_TRY(find(l, ERROR, "unset OMPI_MCA_io: the program keeps clear of it by itself", "%s",
+                    why));
     return UB_OK;
 }
 

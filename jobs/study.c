@@ -43,6 +43,22 @@ static ub_status light(ub_study *s)
                            &s->beacon);
 }
 
+/* What the test finds stands in the run folder either way. */
+static ub_status test_writing(ub_study *s)
+{
+    const ub_comm *c = &s->ctx->world;
+    ub_bytes       report = {0};
+    ub_status      st = ub_mpiio_selftest(c, s->dir.path, &report), told = UB_OK;
+    char           why[UB_TEXT_MAX];
+    (void)snprintf(why, sizeof why, "%s", ub_err_message());
+    if (report.len > 0)
+        told = ub_rundir_add(&s->dir, "parallel_writing", &report);
+    ub_bytes_release(&report);
+    if (st != UB_OK)
+        return UB_FAIL(st, "%s", why);
+    return ub_comm_agree(c, told);
+}
+
 ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_corpus *corpus,
                          ub_study *out)
 {
@@ -60,7 +76,7 @@ ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_co
     if (s->dir.finished)
         return UB_OK;
     UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? light(s) : UB_OK));
-    UB_TRY_OUT(ub_mpiio_selftest(&ctx->world, s->dir.path));
+    UB_TRY_OUT(test_writing(s));
     ub_log0_info("run-begin", "command=%s folder='%s' ranks=%d %s", command->name, s->dir.path,
                  ctx->world.size, s->dir.resumed ? "resumed=yes" : "resumed=no");
     return UB_OK;

@@ -154,7 +154,12 @@ static ub_status explain_open(const ub_comm *c, const char *path)
     if (!failed)
         return UB_FAIL(UB_EFORMAT, "%s: the file is damaged (HDF5: %s); copy or make it again",
                        path, words);
-    return say(UB_EIO, path, NULL, "cannot open the file", words);
+    return say(UB_EIO, path, NULL,
+               strstr(words, "MPI_File_open") == NULL
+                   ? "cannot open the file"
+                   : "cannot open the file by MPI-IO (does 'ompi_info' list an io component that "
+                     "OMPI_MCA_io allows?)",
+               words);
 }
 
 static ub_status open_file(const ub_comm *c, const char *path, hid_t *file)
@@ -209,7 +214,9 @@ ub_status ub_h5_create_parallel_with(const ub_comm *c, MPI_Info info, const char
 {
     hid_t f = H5I_INVALID_HID;
     /* What strikes one rank alone (a folder it does not see) must strike before MPI-IO does. */
-    ub_status st = c->rank == 0 ? ub_file_touch(path) : UB_OK;
+    ub_status st = ub_mpiio_allowed();
+    if (st == UB_OK && c->rank == 0)
+        st = ub_file_touch(path);
     UB_TRY(ub_comm_agree(c, st));
     if (access(path, W_OK) != 0)
         st = UB_FAIL(UB_EIO, "%s: rank %d cannot write the file: %s", path, c->rank,

@@ -29,7 +29,8 @@ UB_LOCAL const char *ub_h5_kind(H5T_class_t kind);
 
 UB_LOCAL UB_NODISCARD ub_status ub_h5_create(const char *path, hid_t *file);
 /* UB_ENOENT (missing), UB_EFORMAT (not HDF5, truncated or damaged: says so), UB_EIO. */
-UB_LOCAL UB_NODISCARD ub_status      ub_h5_open(const char *path, hid_t *file);
+UB_LOCAL UB_NODISCARD ub_status ub_h5_open(const char *path, hid_t *file);
+/* Errors: UB_EINPUT, by an MPI-IO component that is known to write wrong data; UB_EIO. */
 UB_COLLECTIVE UB_NODISCARD ub_status ub_h5_create_parallel(const ub_comm *c, const char *path,
                                                            hid_t *file);
 /* The same with hints for MPI-IO. */

@@ -119,3 +119,28 @@ ub_status ub_provenance_write(const char *path, const ub_provenance *p)
     ub_bytes_release(&text);
     return st;
 }
+
+static ub_status put_added(ub_bytes *out, const ub_bytes *old, const char *path, const char *key,
+                           const ub_bytes *value)
+{
+    const char *text = (const char *)old->data, *end = strstr(text, starts_end);
+    if (end == NULL || end == text || end[-1] != '}')
+        return UB_FAIL(UB_EFORMAT, "%s: no start is listed in it", path);
+    UB_TRY(ub_bytes_put(out, text, (size_t)(end - text) - 1));
+    UB_TRY(ub_bytes_printf(out, ", \"%s\": ", key));
+    UB_TRY(ub_bytes_put(out, value->data, value->len));
+    return ub_bytes_printf(out, "}%s", starts_end);
+}
+
+ub_status ub_provenance_add(const char *path, const char *key, const ub_bytes *value)
+{
+    ub_bytes  old = {0}, text = {0};
+    ub_status st = ub_file_read(path, &old);
+    if (st == UB_OK)
+        st = put_added(&text, &old, path, key, value);
+    if (st == UB_OK)
+        st = ub_file_write(path, text.data, text.len);
+    ub_bytes_release(&old);
+    ub_bytes_release(&text);
+    return st;
+}

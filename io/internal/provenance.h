@@ -20,5 +20,8 @@ typedef struct ub_provenance {
 UB_LOCAL const char *ub_utc_now(char buf[32]);
 /* Write `path`, or add this start to the starts it lists. */
 UB_LOCAL UB_NODISCARD ub_status ub_provenance_write(const char *path, const ub_provenance *p);
+/* Add "key": value (JSON) to the last start of `path`. */
+UB_LOCAL UB_NODISCARD ub_status ub_provenance_add(const char *path, const char *key,
+                                                  const ub_bytes *value);
 
 #endif /* UB_IO_INTERNAL_PROVENANCE_H */

@@ -102,10 +102,11 @@ static void expect_occurs(const char *path, const char *text, int times)
 
 static void life_of_a_run(void)
 {
-    const char  *dir = fresh("life");
-    ub_settings *s = defaults();
-    ub_rundir    a, b;
-    bool         has = true;
+    unsigned char found[] = "{\"a\": 1}";
+    const char   *dir = fresh("life");
+    ub_settings  *s = defaults();
+    ub_rundir     a, b;
+    bool          has = true;
     UB_CHECK(enter(dir, s, &a));
     CU_ASSERT(!a.resumed && !a.finished);
     CU_ASSERT_EQUAL(strlen(a.identity), 64);
@@ -122,6 +123,8 @@ static void life_of_a_run(void)
     UB_CHECK(enter(dir, s, &b)); /* the run was killed here */
     CU_ASSERT(b.resumed && !b.finished);
     CU_ASSERT_STRING_EQUAL(a.identity, b.identity);
+    if (ub_world->rank == 0)
+        UB_CHECK(ub_rundir_add(&b, "found", &(ub_bytes){.data = found, .len = sizeof found - 1}));
     UB_CHECK(ub_rundir_has(ub_world, &b, "structure", &has));
     CU_ASSERT(has);
     UB_CHECK(ub_rundir_has(ub_world, &b, "struct", &has));
@@ -136,6 +139,7 @@ static void life_of_a_run(void)
     expect_occurs(inside(dir, "STATE"), "structure", 1);
     expect_occurs(inside(dir, "unbraid.log"), "# 2", 2);
     expect_occurs(inside(dir, "provenance.json"), "\"ranks\": ", 2);
+    expect_occurs(inside(dir, "provenance.json"), ", \"found\": {\"a\": 1}}\n  ]\n}\n", 1);
     expect_occurs(inside(dir, "provenance.json"), "\"corpus_path\": \"a \\\"b\\\".h5\"", 1);
     expect_occurs(inside(dir, "config.yaml"), "\nstructure:\n", 1);
     expect_occurs(inside(dir, "config.yaml"), "\nsynth:\n", 0);

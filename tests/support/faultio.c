@@ -11,6 +11,8 @@
  *                  stop    SIGSTOP before it: a test looks at the world, and goes on by SIGCONT
  *                  delay   from it on, every flush to disk takes UB_FAULT_MS longer
  *                  nolock  whatever its number: no file can be locked (ENOSYS)
+ *                  rot     from it on, a long write to UB_FAULT_FILE puts one bit wrong in silence
+ *   UB_FAULT_FILE  part of a name
  *   UB_FAULT_LOG   file that gets a record of every operation of every process (faultlog.h)
  *
  * Only the operations of the first thread are counted and chosen from; those of the thread that
@@ -46,7 +48,8 @@ typedef enum action {
     DO_KILL,
     DO_STOP,
     DO_DELAY,
-    DO_NOLOCK
+    DO_NOLOCK,
+    DO_ROT
 } action;
 
 static struct {
@@ -57,7 +60,8 @@ static struct {
     action       what;
     long         at, ms;
     atomic_long  count;
-    _Atomic bool ours[FILES]; /* descriptors of files below the folder */
+    _Atomic bool ours[FILES]; /* descriptors of files below the folder, and */
+    _Atomic bool rots[FILES]; /* of UB_FAULT_FILE */
 } state = {.log = -1};
 
 /* The next definition of the same name: the C library's, or a sanitizer's. */
@@ -92,8 +96,8 @@ static const char *text_of(const char *name, const char *preset)
 
 static void begin(void)
 {
-    static const char *const actions[] = {"",     "eio",  "enospc", "short",
-                                          "kill", "stop", "delay",  "nolock"};
+    static const char *const actions[] = {"",     "eio",   "enospc", "short", "kill",
+                                          "stop", "delay", "nolock", "rot"};
     state.ready = true;
     (void)snprintf(state.dir, sizeof state.dir, "%s", text_of("UB_FAULT_DIR", ""));
     state.dir_len = strlen(state.dir);
@@ -145,7 +149,8 @@ static int turn(bool room, bool write, bool *half)
 {
     long k = aside() ? state.count : atomic_fetch_add(&state.count, 1) + 1;
     *half = false;
-    if (state.at == 0 || k < state.at || state.what == DO_NOTHING || state.what == DO_NOLOCK)
+    if (state.at == 0 || k < state.at || state.what == DO_NOTHING || state.what == DO_NOLOCK ||
+        state.what == DO_ROT)
         return 0;
     if (state.what == DO_ENOSPC)
         return room ? ENOSPC : 0;
@@ -215,8 +220,10 @@ static int do_open(const char *path, int flags, mode_t mode)
         errno = failed;
     else
         fd = next_open(path, flags, mode);
-    if (fd >= 0 && fd < FILES)
+    if (fd >= 0 && fd < FILES) {
         state.ours[fd] = true;
+        state.rots[fd] = state.what == DO_ROT && strstr(path, text_of("UB_FAULT_FILE", "")) != NULL;
+    }
     note((fault_record){.op = OP_OPEN, .fd = fd, .flags = flags, .failed = fd < 0}, full, "", NULL);
     return fd;
 }
@@ -298,13 +305,27 @@ int close(int fd)
 /* Content ---------------------------------------------------------------------------------------
  */
 
+/* As do_write(), with one bit wrong. */
+static ssize_t write_rotten(int fd, const void *data, size_t n, off_t at)
+{
+    enum { MOST = 1 << 16 };
+    unsigned char copy[MOST];
+    size_t        k = n < MOST ? n : MOST;
+    memcpy(copy, data, k);
+    copy[k / 2] ^= 1;
+    return at < 0 ? next_write(fd, copy, k) : next_pwrite(fd, copy, k, at);
+}
+
 /* at < 0: where the file stands, or its end. */
 static ssize_t do_write(int fd, const void *data, size_t n, off_t at)
 {
+    enum { LONG = 1500 }; /* bytes: HDF5 writes nothing of its own at such length */
     bool half;
     if (!is_ours(fd))
         return at < 0 ? next_write(fd, data, n) : next_pwrite(fd, data, n, at);
-    int     failed = turn(true, true, &half);
+    int failed = turn(true, true, &half);
+    if (state.rots[fd] && state.at > 0 && state.count >= state.at && n >= LONG)
+        return write_rotten(fd, data, n, at);
     size_t  wanted = half ? n / 2 : n;
     ssize_t done = -1;
     if (failed != 0)
