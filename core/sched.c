@@ -428,10 +428,10 @@ void ub_sched_measure(const ub_sched *s, ub_sched_stats *out)
     out->sigma = n > 0 ? sqrt(fmax(s->squares / n - out->mean * out->mean, 0)) : 0;
 }
 
-double ub_sched_speed(const ub_sched *s, int rank)
+bool ub_sched_is_busy(const ub_sched *s, int rank)
 {
-    const rank_info *r = &s->rank[rank];
-    return r->speed > 0 ? 1 / r->speed : r->items > 0 ? r->seconds / (double)r->items : 0;
+    rank_state state = s->rank[rank].state;
+    return state == BUSY || state == ASKED || state == ASKING;
 }
 
 int64_t ub_sched_aside(const ub_sched *s, int64_t from)

@@ -193,8 +193,8 @@ typedef struct ub_sched_stats {
 } ub_sched_stats;
 
 void ub_sched_measure(const ub_sched *s, ub_sched_stats *out);
-/* Seconds an item takes the rank, by its answers; 0: not known. */
-double ub_sched_speed(const ub_sched *s, int rank);
+/* Has the rank been given items, and not said since that it has nothing to begin? */
+bool ub_sched_is_busy(const ub_sched *s, int rank);
 /* First item >= from that is set aside, or -1.  O(items passed). */
 int64_t ub_sched_aside(const ub_sched *s, int64_t from);
 bool    ub_sched_is_done(const ub_sched *s, int64_t item);

@@ -31,6 +31,7 @@ struct ub_beacon {
     double          scale, begun, first; /* of the stage: units an item, clock, done at first */
     bool            moving;
     ub_rank_report *rank;
+    ub_node_name   *node; /* of each; NULL: not known */
     /* Of whoever writes: the thread, before it and after it the caller. */
     ub_pace         pace;
     double          cpu_s;
@@ -48,14 +49,16 @@ double ub_beacon_now(void)
 
 /* Writing ------------------------------------------------------------------------------------- */
 
-/* Numbers of the ranks in this state. */
+/* The ranks in this state. */
 static ub_status put_list(const ub_beacon *b, const char *key, ub_rank_state state, ub_bytes *out)
 {
     const char *comma = "";
     UB_TRY(ub_bytes_printf(out, "\"%s\": [", key));
     for (int r = 0; r < b->told.ranks; r++)
         if (b->told_rank[r].state == state) {
-            UB_TRY(ub_bytes_printf(out, "%s%d", comma, r));
+            UB_TRY(ub_bytes_printf(out, "%s{\"rank\": %d, \"speed\": %.3g, ", comma, r,
+                                   b->told_rank[r].speed));
+            UB_TRY(ub_bytes_put_json(out, "node", b->node == NULL ? "" : b->node[r].text, "}"));
             comma = ", ";
         }
     return ub_bytes_printf(out, "],\n");
@@ -79,6 +82,9 @@ static ub_status put_ranks(const ub_beacon *b, ub_bytes *out)
     UB_TRY(ub_bytes_printf(out, "],\n\"rank_done\": ["));
     for (int r = 0; r < b->told.ranks; r++)
         UB_TRY(ub_bytes_printf(out, "%s%lld", r > 0 ? ", " : "", (long long)b->told_rank[r].done));
+    UB_TRY(ub_bytes_printf(out, "],\n\"rank_speed\": ["));
+    for (int r = 0; r < b->told.ranks; r++)
+        UB_TRY(ub_bytes_printf(out, "%s%.3g", r > 0 ? ", " : "", b->told_rank[r].speed));
     return ub_bytes_printf(out, "],\n");
 }
 
@@ -210,10 +216,12 @@ static void release(ub_beacon *b)
     (void)pthread_mutex_destroy(&b->lock);
     ub_free(b->told_rank);
     ub_free(b->rank);
+    ub_free(b->node);
     ub_free(b);
 }
 
-ub_status ub_beacon_begin(const char *path, const ub_beacon_state *first, ub_beacon **out)
+ub_status ub_beacon_begin(const char *path, const ub_beacon_state *first, const ub_node_name *node,
+                          ub_beacon **out)
 {
     ub_beacon *b;
     *out = NULL;
@@ -234,6 +242,10 @@ ub_status ub_beacon_begin(const char *path, const ub_beacon_state *first, ub_bea
     ub_status st = UB_OK;
     UB_TRY_OUT(UB_ALLOC(b->rank, first->ranks));
     UB_TRY_OUT(UB_ALLOC(b->told_rank, first->ranks));
+    if (node != NULL) {
+        UB_TRY_OUT(UB_ALLOC(b->node, first->ranks));
+        memcpy(b->node, node, (size_t)first->ranks * sizeof *node);
+    }
     write_now(b);
     UB_TRY_OUT(start_thread(b));
     *out = b;
@@ -255,7 +267,9 @@ void ub_beacon_stage(ub_beacon *b, const char *stage, const char *unit, double s
     b->s.moved = ub_beacon_now();
     b->scale = scale;
     b->moving = false;
-    memset(b->rank, 0, (size_t)b->s.ranks * sizeof *b->rank);
+    for (int r = 0; r < b->s.ranks; r++)
+        if (b->rank[r].state != UB_RANK_DEAD)
+            b->rank[r] = (ub_rank_report){.state = UB_RANK_UNKNOWN};
     (void)pthread_mutex_unlock(&b->lock);
     write_now(b);
 }

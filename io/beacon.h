@@ -29,8 +29,9 @@ typedef enum ub_rank_state {
 
 typedef struct ub_rank_report {
     ub_rank_state state;
-    double        busy; /* part of the stage's time at work, 0 .. 1; < 0: not known */
-    int64_t       done; /* items answered */
+    double        busy;  /* part of the stage's time at work, 0 .. 1; < 0: not known */
+    int64_t       done;  /* items answered */
+    double        speed; /* relative to the ranks on average; 0: not known */
 } ub_rank_report;
 
 /* The content of the file.  Times are seconds since 1970, 0: not known or never. */
@@ -52,15 +53,30 @@ typedef struct ub_beacon_state {
     int     well, slow, dead;  /* ranks; 0 all: not known */
 } ub_beacon_state;
 
+/* A rank that is slow or dead. */
+typedef struct ub_rank_line {
+    ub_rank_state state;
+    int           rank;
+    double        speed; /* as above; of a dead one: while it lived */
+    char          node[UB_NODE_NAME];
+} ub_rank_line;
+
+/* In the order of their numbers, slow ones first.  ub_free(line). */
+typedef struct ub_rank_lines {
+    int           count;
+    ub_rank_line *line;
+} ub_rank_lines;
+
 typedef struct ub_beacon ub_beacon;
 
 /* Begin with the file `path`.
  *   first  command, folder, job, ranks, pause_s and ends are taken from it; pause_s 0: an old file
  *          is removed and nothing is written, *out is NULL
+ *   node   of each rank, copied; NULL: not known
  *   out    owned by the caller: ub_beacon_end.  All calls below do nothing with NULL. */
 UB_LOCAL UB_NODISCARD ub_status ub_beacon_begin(const char *path, const ub_beacon_state *first,
-                                                ub_beacon **out);
-/* A stage begins: its items are `scale` units each. */
+                                                const ub_node_name *node, ub_beacon **out);
+/* A stage begins: its items are `scale` units each.  Of the ranks the dead are remembered. */
 UB_LOCAL void ub_beacon_stage(ub_beacon *b, const char *stage, const char *unit, double scale);
 /* What it is doing, in a word or two ("covariance").  Costs microseconds: the file follows. */
 UB_LOCAL void ub_beacon_phase(ub_beacon *b, const char *phase);
@@ -76,6 +92,9 @@ UB_LOCAL void ub_beacon_end(ub_beacon **b, ub_status st);
 
 /* Read a status file.  Errors: UB_ENOENT, UB_EIO, UB_EFORMAT (cut off, damaged, another file). */
 UB_LOCAL UB_NODISCARD ub_status ub_beacon_read(const char *path, ub_beacon_state *out);
+/* The same with the ranks that are slow or dead; lines: out, owned by the caller. */
+UB_LOCAL UB_NODISCARD ub_status ub_beacon_read_ranks(const char *path, ub_beacon_state *out,
+                                                     ub_rank_lines *lines);
 
 /* Seconds since 1970. */
 UB_LOCAL double ub_beacon_now(void);

@@ -24,6 +24,7 @@ static const double LATE_HERE_S = 10, LATE_ELSEWHERE_S = 75, STUCK_S = 600;
 typedef struct view {
     const char     *folder;
     ub_beacon_state s;
+    ub_rank_lines   ranks; /* slow or dead; owned */
     bool            known; /* the status file is there and whole */
     const char     *state; /* running, dead, stopped, failed, finished, unknown */
     char            why[2 * UB_TEXT_MAX];
@@ -111,7 +112,8 @@ static ub_status look(view *v)
     UB_TRY(read_stages(v, &done));
     if (path_of(v, "unbraid.log", path) && stat(path, &file) == 0)
         v->seen = (double)file.st_mtime;
-    v->known = path_of(v, "status.json", path) && ub_beacon_read(path, &v->s) == UB_OK;
+    v->known =
+        path_of(v, "status.json", path) && ub_beacon_read_ranks(path, &v->s, &v->ranks) == UB_OK;
     if (path_of(v, "structure.journal", path) && ub_journal_count(path, &v->answers) != UB_OK)
         v->answers = -1;
     ub_err_clear();
@@ -137,6 +139,28 @@ static const char *when(double time_s, char buf[32])
     return buf;
 }
 
+/* A rank a line. */
+static void tell_ranks(const view *v)
+{
+    enum { MOST = 20 };
+    const ub_beacon_state *s = &v->s;
+    if (s->well + s->slow > 0)
+        (void)printf("  ranks       %d well, %d slow, %d dead\n", s->well, s->slow, s->dead);
+    else if (s->dead > 0)
+        (void)printf("  ranks       %d dead\n", s->dead);
+    for (int i = 0; i < v->ranks.count && i < MOST; i++) {
+        const ub_rank_line *r = &v->ranks.line[i];
+        bool                dead = r->state == UB_RANK_DEAD;
+        (void)printf("  %s        rank %d%s%s", dead ? "dead" : "slow", r->rank,
+                     r->node[0] != '\0' ? " on " : "", r->node);
+        if (r->speed > 0)
+            (void)printf(": %.2g of the ranks' mean speed%s", r->speed, dead ? " before" : "");
+        (void)printf("\n");
+    }
+    if (v->ranks.count > MOST)
+        (void)printf("              and %d more\n", v->ranks.count - MOST);
+}
+
 static void tell_progress(const view *v)
 {
     const ub_beacon_state *s = &v->s;
@@ -158,8 +182,7 @@ static void tell_progress(const view *v)
                      ub_progress_words(s->lead_s, a));
     if (s->safe > 0)
         (void)printf("  saved       %s ago\n", ub_progress_words(v->now - s->safe, a));
-    if (s->well + s->slow + s->dead > 0)
-        (void)printf("  ranks       %d well, %d slow, %d dead\n", s->well, s->slow, s->dead);
+    tell_ranks(v);
 }
 
 static ub_status tell(const view *v)
@@ -198,6 +221,22 @@ static ub_status put_number(ub_bytes *out, const char *key, bool known, double v
                  : ub_bytes_printf(out, ", \"%s\": null", key);
 }
 
+static ub_status put_ranks(const view *v, ub_rank_state state, const char *key, ub_bytes *out)
+{
+    const char *comma = "";
+    UB_TRY(ub_bytes_printf(out, ", \"%s\": [", key));
+    for (int i = 0; i < v->ranks.count; i++) {
+        const ub_rank_line *r = &v->ranks.line[i];
+        if (r->state != state)
+            continue;
+        UB_TRY(
+            ub_bytes_printf(out, "%s{\"rank\": %d, \"speed\": %.3g, ", comma, r->rank, r->speed));
+        UB_TRY(ub_bytes_put_json(out, "node", r->node, "}"));
+        comma = ", ";
+    }
+    return ub_bytes_printf(out, "]");
+}
+
 static ub_status put_json(const view *v, ub_bytes *out)
 {
     const ub_beacon_state *s = &v->s;
@@ -227,6 +266,8 @@ static ub_status put_json(const view *v, ub_bytes *out)
     UB_TRY(put_number(out, "ranks", k, s->ranks));
     UB_TRY(put_number(out, "slow", k, s->slow));
     UB_TRY(put_number(out, "dead", k, s->dead));
+    UB_TRY(put_ranks(v, UB_RANK_SLOW, "slow_ranks", out));
+    UB_TRY(put_ranks(v, UB_RANK_DEAD, "dead_ranks", out));
     UB_TRY(ub_bytes_printf(out, ", \"accounting\": "));
     UB_TRY(ub_accounting_put_json(&v->account, out));
     return ub_bytes_printf(out, "}\n");
@@ -249,6 +290,7 @@ static ub_status answer(const ub_context *ctx)
         st = tell(&v);
     ub_bytes_release(&json);
     ub_bytes_release(&v.stages);
+    ub_free(v.ranks.line);
     return st;
 }
 

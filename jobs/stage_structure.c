@@ -96,7 +96,8 @@ static void rank_state(void *self, int rank, const ub_farm_rank *how)
                                  : how->slow ? UB_RANK_SLOW
                                              : UB_RANK_WELL,
                         .busy = how->busy,
-                        .done = how->done};
+                        .done = how->done,
+                        .speed = how->speed};
     ub_beacon_rank(t->beacon, rank, &r);
     if (how->done > 0)
         ub_stop_worked(t->ahead * how->longest);

@@ -24,7 +24,7 @@ ub_status ub_study_corpus(const ub_comm *c, const ub_context *ctx, int64_t shard
 }
 
 /* Rank 0: the status file begins. */
-static ub_status light(ub_study *s)
+static ub_status light(ub_study *s, const ub_node_name *node)
 {
     static ub_beacon_state first; /* too large for some stacks */
     const ub_context      *ctx = s->ctx;
@@ -39,7 +39,7 @@ static ub_status light(ub_study *s)
     if (isfinite(left) && (ends <= 0 || ub_beacon_now() + left < ends))
         ends = ub_beacon_now() + left;
     first.ends = ends;
-    return ub_beacon_begin(ub_rundir_file(&s->dir, "status.json", path, sizeof path), &first,
+    return ub_beacon_begin(ub_rundir_file(&s->dir, "status.json", path, sizeof path), &first, node,
                            &s->beacon);
 }
 
@@ -62,7 +62,8 @@ static ub_status test_writing(ub_study *s)
 ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_corpus *corpus,
                          ub_study *out)
 {
-    ub_study *s = out;
+    ub_study     *s = out;
+    ub_node_name *node = NULL;
     *s = (ub_study){.ctx = ctx};
     UB_TRY(ub_rundir_enter(&ctx->world, ctx->out, command->name, command->sections, &ctx->settings,
                            corpus->digest, &s->dir));
@@ -75,13 +76,15 @@ ub_status ub_study_begin(ub_context *ctx, const ub_command *command, const ub_co
                             .version = UB_VERSION};
     if (s->dir.finished)
         return UB_OK;
-    UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? light(s) : UB_OK));
+    UB_TRY_OUT(ub_comm_nodes(&ctx->world, &node));
+    UB_TRY_OUT(ub_comm_agree(&ctx->world, ctx->world.rank == 0 ? light(s, node) : UB_OK));
     UB_TRY_OUT(test_writing(s));
     ub_log0_info("run-begin", "command=%s folder='%s' ranks=%d %s", command->name, s->dir.path,
                  ctx->world.size, s->dir.resumed ? "resumed=yes" : "resumed=no");
-    return UB_OK;
 out:
-    ub_study_end(s, st);
+    ub_free(node);
+    if (st != UB_OK)
+        ub_study_end(s, st);
     return st;
 }
 

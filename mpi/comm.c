@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/mem.h"
 #include "core/sha256.h"
@@ -47,6 +48,22 @@ ub_status ub_comm_node(const ub_comm *c, ub_comm *out)
     MPI_Comm mpi;
     UB_TRY_MPI(MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &mpi));
     return wrap(out, mpi, c->wounded);
+}
+
+ub_status ub_comm_nodes(const ub_comm *c, ub_node_name **out)
+{
+    ub_node_name mine = {""}, *all = NULL;
+    const int    n = (int)sizeof mine;
+    ub_status    st = c->rank == 0 ? UB_ALLOC(all, c->size) : UB_OK;
+    UB_TRY(ub_comm_agree(c, st));
+    (void)gethostname(mine.text, sizeof mine.text - 1);
+    st = ub_mpi_status(MPI_Gather(&mine, n, MPI_BYTE, all, n, MPI_BYTE, 0, c->mpi), "MPI_Gather");
+    if (st != UB_OK) {
+        ub_free(all);
+        return st;
+    }
+    *out = all;
+    return UB_OK;
 }
 
 void ub_comm_release(ub_comm *c)

@@ -35,6 +35,16 @@ UB_COLLECTIVE void ub_comm_release(ub_comm *c);
 UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_split(const ub_comm *c, int part, ub_comm *out);
 UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_node(const ub_comm *c, ub_comm *out);
 
+enum { UB_NODE_NAME = 64 };
+
+typedef struct ub_node_name {
+    char text[UB_NODE_NAME]; /* cut off where it does not fit */
+} ub_node_name;
+
+/* The names of the ranks' nodes.
+ *   out  rank 0: c->size names, owned by the caller; elsewhere NULL */
+UB_COLLECTIVE UB_NODISCARD ub_status ub_comm_nodes(const ub_comm *c, ub_node_name **out);
+
 /* Go on without ranks that have died: *c becomes the communicator of `count` of its ranks, in
  * ascending order.  Only those call it.  Stock MPI has no word for this, but MPI_Comm_create_group
  * speaks to the members of the group only, so it does not miss the dead (checked with Open MPI

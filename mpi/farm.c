@@ -150,14 +150,16 @@ out:
 }
 
 /* One farm under one plan; items before `first` are answered. */
-static ub_status run_plan(ub_comm *c, int64_t first, int64_t items, const ub_farm_plan *plan,
-                          const ub_farm_ops *ops, void *self, ub_farm_stats *stats)
+static ub_status run_plan(ub_comm *c, MPI_Group before, int64_t first, int64_t items,
+                          const ub_farm_plan *plan, const ub_farm_ops *ops, void *self,
+                          ub_farm_stats *stats)
 {
     ub_farm_close verdict = {.status = UB_OK};
     ub_farm_terms terms;
-    ub_farm_side  side = {.c = c, .watch = plan->watch, .terms = &terms, .ops = ops, .self = self};
-    int          *lost = NULL;
-    ub_status     st = UB_OK;
+    ub_farm_side  side = {
+         .c = c, .watch = plan->watch, .terms = &terms, .ops = ops, .self = self, .before = before};
+    int      *lost = NULL;
+    ub_status st = UB_OK;
     UB_TRY(agree_on(c, items, plan, &terms));
     ub_watch_tolerate(plan->watch, true);
     if (c->rank == 0)
@@ -200,6 +202,7 @@ ub_status ub_farm_run(ub_comm *c, int64_t items, const ub_farm_plan *plan, const
     ub_farm_plan              tuned;
     ub_farm_stats             first = {0}, s = {0};
     int64_t                   done = 0;
+    MPI_Group                 before;
     ub_status                 st = UB_OK;
     if (plan == NULL)
         plan = &defaults;
@@ -208,12 +211,14 @@ ub_status ub_farm_run(ub_comm *c, int64_t items, const ub_farm_plan *plan, const
     if (items < 0)
         st = UB_FAIL(UB_EARG, "%lld items", (long long)items);
     UB_TRY(ub_comm_agree(c, st));
+    UB_TRY_MPI(MPI_Comm_group(c->mpi, &before));
     if (plan->policy != NULL && strcmp(plan->policy, "auto") == 0) {
         st = ub_farm_tuned(c, items, plan, ops, self, &tuned, &done, &first);
         plan = &tuned;
     }
     if (st == UB_OK)
-        st = run_plan(c, done, items, plan, ops, self, &s);
+        st = run_plan(c, before, done, items, plan, ops, self, &s);
+    (void)MPI_Group_free(&before);
     add(&first, &s);
     if (stats != NULL && c->rank == 0)
         *stats = s;

@@ -30,10 +30,13 @@
 
 /* What rank 0 knows of a rank. */
 typedef struct ub_farm_rank {
-    bool    lost, slow; /* slow: an item takes it more than twice as long as the ranks on average */
+    bool    lost, slow; /* slow: its speed is below a half */
     int64_t done;       /* items it answered, in this farm */
     double  busy;       /* part of the time it was at work on those */
     double  longest;    /* seconds of the one that took longest */
+    double  speed;      /* 1: an item takes it as long as the ranks on average; 0: not known.  Where
+                           rank 0 gives it work itself, one that is under way for more than twice
+                           as long as any has taken counts as done by now */
 } ub_farm_rank;
 
 typedef struct ub_farm_ops {
@@ -49,7 +52,8 @@ typedef struct ub_farm_ops {
     bool (*stop)(void *self);
     /* Rank 0, between items: done so far of items.  OPTIONAL. */
     void (*progress)(void *self, int64_t done, int64_t items);
-    /* Rank 0, every few seconds: how a rank is doing, rank by rank.  OPTIONAL. */
+    /* Rank 0, every few seconds, when one was lost, and in the end: how a rank is doing, rank by
+     * rank, as numbered when ub_farm_run() was called.  OPTIONAL. */
     void (*rank)(void *self, int rank, const ub_farm_rank *how);
 } ub_farm_ops;
 

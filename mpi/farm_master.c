@@ -37,6 +37,7 @@ typedef struct master {
     ub_bytes            answer;
     double              start, polled, reported;
     double              called; /* the roll of sub-masters; as pool.awake */
+    int                *name;   /* what the caller of the farm calls the ranks */
     ub_farm_bye         bye;    /* sums */
     ub_farm_stats      *stats;
 } master;
@@ -151,6 +152,7 @@ static ub_status missing(void *self, int rank, const char *why)
     int above = m->ranks[rank].master;
     m->ranks[rank].lost = true;
     m->stats->lost++;
+    m->reported = -INFINITY; /* this is told at once */
     ub_log0_warn("rank-lost", "rank=%d why='%s'", rank, why);
     UB_TRY(ub_farm_lose(&m->pool, rank));
     if (above != 0) {
@@ -210,20 +212,38 @@ static ub_status own_item(master *m)
     return UB_OK;
 }
 
+/* Seconds since a rank that has work has been heard of: what it does takes longer than that.  0 if
+ * rank 0 cannot know, or they are not remarkable. */
+static double silence_of(const master *m, int rank, double longest)
+{
+    const ub_farm_peer *peer = &m->pool.peers[rank];
+    bool                direct = rank > 0 && m->ranks[rank].master == 0 && !m->ranks[rank].lost &&
+                  ub_farm_behind(m->side, rank) == 0;
+    bool   at_work = ub_sched_is_busy(m->pool.sched, rank) || (peer->awaited && !peer->parted);
+    double silent = m->pool.now - peer->spoke;
+    return direct && at_work && silent > 2 * longest ? silent : 0;
+}
+
 static void report_ranks(master *m)
 {
     ub_sched_stats s;
-    double         now = m->pool.now;
+    double         now = m->pool.now, longest = 0;
     m->reported = now;
     ub_sched_measure(m->pool.sched, &s);
+    for (int rank = 0; rank < m->size; rank++)
+        longest = fmax(longest, m->ranks[rank].longest);
     for (int rank = 0; rank < m->size; rank++) {
         const record *r = &m->ranks[rank];
+        double        silent = s.measured > 0 ? silence_of(m, rank, longest) : 0;
+        double        seconds = r->seconds + silent, items = (double)r->done + (silent > 0);
+        double        speed = seconds > 0 ? s.mean * items / seconds : 0;
         ub_farm_rank  how = {.lost = r->lost,
-                             .slow = r->seconds > 2 * s.mean * (double)r->done,
+                             .slow = speed > 0 && speed < 0.5,
                              .done = r->done,
                              .busy = fmin(1, r->seconds / fmax(now - m->start, 1e-9)),
-                             .longest = r->longest};
-        m->ops->rank(m->self, rank, &how);
+                             .longest = r->longest,
+                             .speed = speed};
+        m->ops->rank(m->self, m->name[rank], &how);
     }
 }
 
@@ -343,10 +363,34 @@ static ub_status make_machine(master *m)
     return st;
 }
 
+/* Ranks that were lost since then are in the group of the caller, and not in that of now. */
+static ub_status name_ranks(master *m)
+{
+    MPI_Group now;
+    int      *own = NULL, then = 0;
+    ub_status st = UB_OK;
+    UB_TRY(UB_ALLOC(m->name, m->size));
+    for (int rank = 0; rank < m->size; rank++)
+        m->name[rank] = rank;
+    UB_TRY_MPI(MPI_Group_size(m->side->before, &then));
+    if (then == m->size)
+        return UB_OK;
+    UB_TRY_MPI(MPI_Comm_group(m->side->c->mpi, &now));
+    UB_TRY_OUT(UB_ALLOC(own, m->size));
+    memcpy(own, m->name, (size_t)m->size * sizeof *own);
+    UB_TRY_OUT(ub_mpi_status(MPI_Group_translate_ranks(now, m->size, own, m->side->before, m->name),
+                             "MPI_Group_translate_ranks"));
+out:
+    ub_free(own);
+    (void)MPI_Group_free(&now);
+    return st;
+}
+
 static ub_status prepare(master *m, int64_t first)
 {
     ub_farm_pool *p = &m->pool;
     UB_TRY(UB_ALLOC(m->ranks, m->size));
+    UB_TRY(name_ranks(m));
     for (int rank = 1; rank < m->size; rank++)
         m->ranks[rank].master = ub_farm_master_of(m->side, rank);
     UB_TRY(make_machine(m));
@@ -390,11 +434,14 @@ ub_status ub_farm_master(const ub_farm_side *side, int64_t first, ub_farm_stats 
     if (st == UB_OK)
         st = loop(&m);
     if (st == UB_OK) {
+        if (m.ops->rank != NULL)
+            report_ranks(&m);
         judge(&m, verdict);
         st = close_farm(&m, verdict, lost);
     }
     ub_farm_pool_release(&m.pool);
     ub_free(m.ranks);
+    ub_free(m.name);
     ub_bytes_release(&m.answer);
     return st;
 }

@@ -15,7 +15,7 @@ ub_status ub_farm_pool_init(ub_farm_pool *p, const ub_sched_config *config)
     UB_TRY(UB_ALLOC(p->peers, p->count));
     UB_TRY(UB_ALLOC(p->receiving, p->count));
     for (int i = 0; i < p->count; i++)
-        p->peers[i].in = MPI_REQUEST_NULL;
+        p->peers[i] = (ub_farm_peer){.in = MPI_REQUEST_NULL, .spoke = p->now};
     return UB_OK;
 }
 
@@ -155,6 +155,7 @@ static ub_status take_message(ub_farm_pool *p, int i)
     p->messages++;
     p->heard = p->now;
     peer->heard = p->awake;
+    peer->spoke = p->now;
     p->bytes += (int64_t)len;
     switch (tag) {
     case UB_FARM_BYE:

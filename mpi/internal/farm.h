@@ -93,6 +93,7 @@ typedef struct ub_farm_side {
     const ub_farm_terms *terms;
     const ub_farm_ops   *ops;
     void                *self;
+    MPI_Group            before; /* the ranks there were when ub_farm_run() was called */
 } ub_farm_side;
 
 /* UB_ERANGE if the answer is longer than one message holds: on every rank alike, rank 0 too, which
@@ -126,6 +127,7 @@ typedef struct ub_farm_peer {
     bool            retired;            /* a sub-master without ranks: is given nothing more */
     bool            awaited;            /* has been told to end, or to come, and must be heard of */
     double          since, heard;       /* when; when it was last heard of.  Both: see `awake` */
+    double          spoke;              /* the same by the clock */
     MPI_Request     in;
     int             in_tag;
     ub_bytes        inbox;

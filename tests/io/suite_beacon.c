@@ -47,13 +47,33 @@ static void wait_for_phase(const char *path, const char *phase, ub_beacon_state 
     }
 }
 
+/* Rank 2 is slow (at first), rank 1 is dead. */
+static void expect_ranks(const char *path, bool slow)
+{
+    ub_beacon_state s;
+    ub_rank_lines   lines = {0};
+    UB_CHECK(ub_beacon_read_ranks(path, &s, &lines));
+    CU_ASSERT_EQUAL(lines.count, slow ? 2 : 1);
+    CU_ASSERT_EQUAL(s.slow, slow);
+    CU_ASSERT_EQUAL(s.dead, 1);
+    for (int i = 0; i < lines.count; i++) {
+        bool first = slow && i == 0;
+        CU_ASSERT_EQUAL(lines.line[i].state, first ? UB_RANK_SLOW : UB_RANK_DEAD);
+        CU_ASSERT_EQUAL(lines.line[i].rank, first ? 2 : 1);
+        CU_ASSERT_EQUAL(lines.line[i].speed, first ? 0.25 : 0);
+        CU_ASSERT_STRING_EQUAL(lines.line[i].node, first ? "c" : "b\"");
+    }
+    ub_free(lines.line);
+}
+
 static void reads_back(void)
 {
-    const char     *path = fresh("status.json");
-    ub_beacon_state first = about(1), s;
-    ub_beacon      *b;
-    double          before = ub_beacon_now();
-    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    static const ub_node_name node[] = {{"a"}, {"b\""}, {"c"}};
+    const char               *path = fresh("status.json");
+    ub_beacon_state           first = about(1), s;
+    ub_beacon                *b;
+    double                    before = ub_beacon_now();
+    UB_CHECK(ub_beacon_begin(path, &first, node, &b));
     UB_CHECK(ub_beacon_read(path, &s));
     CU_ASSERT_STRING_EQUAL(s.state, "running");
     CU_ASSERT_STRING_EQUAL(s.command, first.command);
@@ -69,10 +89,10 @@ static void reads_back(void)
     nap(0.05);
     ub_beacon_progress(b, 24, 100);
     ub_beacon_safe(b);
-    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 0.97, 12});
-    ub_beacon_rank(b, 1, &(ub_rank_report){UB_RANK_DEAD, -1, 3});
-    ub_beacon_rank(b, 2, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9});
-    ub_beacon_rank(b, 3, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9}); /* there is none */
+    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 0.97, 12, 1.1});
+    ub_beacon_rank(b, 1, &(ub_rank_report){UB_RANK_DEAD, -1, 3, 0});
+    ub_beacon_rank(b, 2, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9, 0.25});
+    ub_beacon_rank(b, 3, &(ub_rank_report){UB_RANK_SLOW, 0.5, 9, 0.25}); /* there is none */
     ub_beacon_phase(b, "the tests");
     wait_for_phase(path, "the tests", &s);
     CU_ASSERT_STRING_EQUAL(s.stage, "structure");
@@ -82,6 +102,9 @@ static void reads_back(void)
     CU_ASSERT(s.rate > 0 && s.rate <= 50 / 0.05);
     CU_ASSERT(s.safe >= before);
     CU_ASSERT(s.well == 1 && s.slow == 1 && s.dead == 1);
+    expect_ranks(path, true);
+    ub_beacon_stage(b, "disentangle", "steps", 1); /* which tells nothing of ranks */
+    expect_ranks(path, false);
     ub_status st = UB_FAIL(UB_ESTOP, "stopped \"there\"");
     ub_beacon_end(&b, st);
     CU_ASSERT_PTR_NULL(b);
@@ -97,7 +120,7 @@ static void gives_signs_of_life(void)
     const char     *path = fresh("alive.json");
     ub_beacon_state first = about(0.02), s;
     ub_beacon      *b;
-    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    UB_CHECK(ub_beacon_begin(path, &first, NULL, &b));
     UB_CHECK(ub_beacon_read(path, &s));
     double begun = s.time;
     for (int i = 0; i < 500 && s.time == begun; i++) {
@@ -116,8 +139,8 @@ static ub_beacon *slow_one(const char *path, double pause_s)
     ub_beacon_state first = about(pause_s), s = {0};
     ub_beacon      *b;
     first.ranks = 10000;
-    UB_CHECK(ub_beacon_begin(path, &first, &b));
-    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 0.97, 12});
+    UB_CHECK(ub_beacon_begin(path, &first, NULL, &b));
+    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 0.97, 12, 1.1});
     UB_CHECK(ub_beacon_read(path, &s));
     CU_ASSERT_EQUAL(s.pause_s, pause_s);
     return b;
@@ -157,13 +180,13 @@ static void none_wanted(void)
     ub_beacon_state first = about(0);
     ub_beacon      *b;
     UB_CHECK(ub_file_write(path, "old", 3));
-    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    UB_CHECK(ub_beacon_begin(path, &first, NULL, &b));
     CU_ASSERT_PTR_NULL(b);
     CU_ASSERT(!ub_file_exists(path));
     ub_beacon_stage(b, "a", "b", 1);
     ub_beacon_phase(b, "a");
     ub_beacon_progress(b, 1, 2);
-    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 1, 1});
+    ub_beacon_rank(b, 0, &(ub_rank_report){UB_RANK_WELL, 1, 1, 1});
     ub_beacon_safe(b);
     ub_beacon_end(&b, UB_OK);
     CU_ASSERT(!ub_file_exists(path));
@@ -185,7 +208,7 @@ static void disk_that_fails(void)
     (void)snprintf(path, sizeof path, "%s/not/there.json", ub_test_dir());
     warnings = 0;
     ub_log_set_sink(count_line, NULL);
-    UB_CHECK(ub_beacon_begin(path, &first, &b));
+    UB_CHECK(ub_beacon_begin(path, &first, NULL, &b));
     ub_beacon_phase(b, "one");
     ub_beacon_phase(b, "two");
     ub_status st = UB_FAIL(UB_ENUMERIC, "what the run died of");
@@ -204,7 +227,7 @@ static void damaged_files(void)
     ub_beacon      *b;
     ub_bytes        text = {0};
     (void)snprintf(whole, sizeof whole, "%s", fresh("whole.json"));
-    UB_CHECK(ub_beacon_begin(whole, &first, &b));
+    UB_CHECK(ub_beacon_begin(whole, &first, NULL, &b));
     ub_beacon_end(&b, UB_OK);
     UB_CHECK(ub_file_read(whole, &text));
     const char *path = fresh("damaged.json");
@@ -225,7 +248,7 @@ static void costs_little(void)
     enum { CALLS = 200000, PHASES = 2000 };
     ub_beacon_state first = about(3600);
     ub_beacon      *b;
-    UB_CHECK(ub_beacon_begin(fresh("cost.json"), &first, &b));
+    UB_CHECK(ub_beacon_begin(fresh("cost.json"), &first, NULL, &b));
     ub_beacon_stage(b, "a", "b", 1);
     double start = ub_clock();
     for (int64_t i = 0; i < CALLS; i++)

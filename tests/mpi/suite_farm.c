@@ -397,6 +397,48 @@ static void who_works(void)
     CU_ASSERT_EQUAL(workers, groups > 0 ? ub_world->size - 1 - groups : ub_world->size);
 }
 
+static ub_farm_rank reports[64];
+static int          reports_made;
+
+static void take_report(void *self, int rank, const ub_farm_rank *how)
+{
+    (void)self;
+    reports[rank % 64] = *how;
+    reports_made++;
+}
+
+/* The last rank takes 20 ms an item, the others 2. */
+static ub_status unequal(void *self, int64_t item, ub_bytes *answer)
+{
+    struct timespec t = {.tv_nsec = ub_world->rank == ub_world->size - 1 ? 20000000 : 2000000};
+    (void)nanosleep(&t, NULL);
+    (void)self, (void)item, (void)answer;
+    return UB_OK;
+}
+
+static void ranks_are_told_of(void)
+{
+    static const ub_farm_ops ops = {.work = unequal, .absorb = take_any, .rank = take_report};
+    static const char *const policies[] = {"fac2", "auto"};
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        int64_t done = 0, items = 60 * (int64_t)ub_world->size;
+        policy = policies[i];
+        reports_made = 0;
+        UB_CHECK(run_farm(items, &ops, NULL, NULL));
+        CU_ASSERT(ub_world->rank == 0 ? reports_made >= ub_world->size : reports_made == 0);
+        for (int rank = 0; rank < ub_world->size && ub_world->rank == 0; rank++) {
+            const ub_farm_rank *how = &reports[rank], *last = &reports[ub_world->size - 1];
+            done += how->done;
+            CU_ASSERT(!how->lost);
+            CU_ASSERT_EQUAL(how->slow, how->speed < 0.5);
+            CU_ASSERT(how == last ? how->slow == (rank > 0) : how->speed > last->speed);
+        }
+        int64_t head = i == 1 ? ub_farm_head(items, ub_world->size) : 0;
+        CU_ASSERT(ub_world->rank > 0 || done == items - head);
+    }
+    policy = NULL;
+}
+
 static void negative_is_refused(void)
 {
     bench b = fresh();
@@ -418,5 +460,6 @@ UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item
          {"the last items go to ranks without work", last_items_go_to_the_idle},
          {"progress never goes back and ends at the total", progress_goes_up},
          {"all of this holds with sub-masters", sub_masters},
+         {"rank 0 hears how each rank is doing", ranks_are_told_of},
          {"where there are sub-masters the ranks behind them do all items", who_works},
          {"a negative number of items is refused", negative_is_refused})
