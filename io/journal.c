@@ -29,6 +29,7 @@ struct ub_journal {
     char    *path;
     int      fd;
     int64_t  end; /* of the last whole record */
+    int64_t  waiting;
     ub_pace  pace;
     ub_bytes record;
 };
@@ -325,12 +326,14 @@ void ub_journal_budget(ub_journal *j, double budget)
     j->pace.budget = budget;
 }
 
-static ub_status sync_now(ub_journal *j, double start)
+static ub_status sync_now(ub_journal *j)
 {
+    double start = ub_clock();
     if (fdatasync(j->fd) != 0)
         return io_fail(j->path, "flush to disk");
     double now = ub_clock();
     ub_pace_saved(&j->pace, now - start, now);
+    j->waiting = 0;
     return UB_OK;
 }
 
@@ -365,8 +368,13 @@ ub_status ub_journal_put(ub_journal *j, int64_t item, const unsigned char *answe
     UB_TRY(ub_bytes_put(&j->record, answer, len));
     put_le(j->record.data + 4, checksum(j->record.data + COVERED, HEAD - COVERED + len), 4);
     UB_TRY(append(j));
-    double now = ub_clock();
-    return ub_pace_left(&j->pace, now) <= 0 ? sync_now(j, now) : UB_OK;
+    j->waiting++;
+    return ub_journal_tick(j, ub_clock());
+}
+
+ub_status ub_journal_tick(ub_journal *j, double now)
+{
+    return j->waiting > 0 && ub_pace_left(&j->pace, now) <= 0 ? sync_now(j) : UB_OK;
 }
 
 double ub_journal_flushed(const ub_journal *j)
@@ -374,11 +382,16 @@ double ub_journal_flushed(const ub_journal *j)
     return j->pace.spent;
 }
 
+int64_t ub_journal_waiting(const ub_journal *j)
+{
+    return j->waiting;
+}
+
 ub_status ub_journal_close(ub_journal **j)
 {
     if (*j == NULL)
         return UB_OK;
-    ub_status st = sync_now(*j, ub_clock());
+    ub_status st = sync_now(*j);
     ub_log_debug("journal-flushes", "count=%lld seconds=%.3f pause_s=%.3f",
                  (long long)(*j)->pace.saves, (*j)->pace.spent, ub_pace_pause(&(*j)->pace));
     if (close((*j)->fd) != 0 && st == UB_OK)

@@ -39,11 +39,16 @@ UB_LOCAL UB_NODISCARD ub_status ub_journal_verify(const char *path);
 /* How many whole records a journal holds, of whatever study; nothing is changed, and it may be in
  * use.  Errors: UB_ENOENT, UB_EIO, UB_EINPUT (not a journal). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_count(const char *path, int64_t *records);
-/* Append one record (buffered by the kernel; flushed after the pause). */
+/* Append one record (buffered by the kernel; flushed if the pause is over). */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_put(ub_journal *j, int64_t item,
                                                const unsigned char *answer, size_t len);
+/* Flush records that wait for it if the pause is over: to be called now and then, or the last of
+ * them wait for the next record.  now: by ub_clock(). */
+UB_LOCAL UB_NODISCARD ub_status ub_journal_tick(ub_journal *j, double now);
 /* Seconds that its flushes have taken so far. */
 UB_LOCAL double ub_journal_flushed(const ub_journal *j);
+/* Records that no flush has seen. */
+UB_LOCAL int64_t ub_journal_waiting(const ub_journal *j);
 /* Flush to disk and close; *j becomes NULL in every case.  NULL is fine. */
 UB_LOCAL UB_NODISCARD ub_status ub_journal_close(ub_journal **j);
 

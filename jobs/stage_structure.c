@@ -48,20 +48,32 @@ static ub_status work(void *self, int64_t item, ub_bytes *answer)
     return ub_structure_eval(t->plan, t->solver, item, answer);
 }
 
+/* After a call of the journal: what it flushed, and whether it failed. */
+static ub_status note_flush(stage *t, ub_status st)
+{
+    double flushed = ub_journal_flushed(t->journal);
+    if (flushed > t->flushed)
+        ub_stop_saved(flushed - t->flushed);
+    t->flushed = flushed;
+    t->cut = t->cut || st != UB_OK;
+    return st;
+}
+
 static ub_status absorb(void *self, int64_t item, const unsigned char *answer, size_t len)
 {
     stage    *t = self;
     ub_status st = ub_structure_absorb(t->plan, item, answer, len);
     if (st == UB_OK)
         st = ub_journal_put(t->journal, item, answer, len);
-    double flushed = ub_journal_flushed(t->journal);
-    if (flushed > t->flushed)
-        ub_stop_saved(flushed - t->flushed);
-    t->flushed = flushed;
     if (st == UB_OK)
         ub_beacon_safe(t->progress.beacon);
-    t->cut = t->cut || st != UB_OK;
-    return st;
+    return note_flush(t, st);
+}
+
+static ub_status tick(void *self)
+{
+    stage *t = self;
+    return note_flush(t, ub_journal_tick(t->journal, ub_clock()));
 }
 
 static ub_status replay(void *self, int64_t item, const unsigned char *answer, size_t len)
@@ -187,7 +199,7 @@ static ub_status end_farm(const ub_study *s, stage *t, ub_status ran)
 /* Hand all items out; afterwards rank 0's plan holds every answer. */
 static ub_status farm(ub_study *s, stage *t)
 {
-    static const ub_farm_ops ops = {work, absorb, has, stop, progress, rank_state};
+    static const ub_farm_ops ops = {work, absorb, has, stop, progress, rank_state, tick};
     ub_comm                 *c = &s->ctx->world;
     int64_t                  items = ub_structure_items(t->plan);
     double                   tests = (double)ub_structure_tests(t->plan);

@@ -55,6 +55,9 @@ typedef struct ub_farm_ops {
     /* Rank 0, every few seconds, when one was lost, and in the end: how a rank is doing, rank by
      * rank, as numbered when ub_farm_run() was called.  OPTIONAL. */
     void (*rank)(void *self, int rank, const ub_farm_rank *how);
+    /* Rank 0, ten times a second at most, and later only while it is in an item: what is due by the
+     * clock (a flush).  A failure counts as one of absorb.  OPTIONAL. */
+    ub_status (*tick)(void *self);
 } ub_farm_ops;
 
 /* How items are handed out; the results do not depend on it. */

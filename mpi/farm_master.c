@@ -11,8 +11,8 @@
 
 /* Seconds between looks for messages: a look costs more than a tiny item. */
 static const double POLL = 20e-6;
-/* Seconds between reports on the ranks. */
-static const double REPORT = 2;
+/* Seconds between reports on the ranks, and between ticks. */
+static const double REPORT = 2, TICK = 0.1;
 
 /* What rank 0 knows of any rank. */
 typedef struct record {
@@ -35,7 +35,7 @@ typedef struct master {
     ub_status           failure; /* the first one heard of */
     char                sentence[UB_FARM_SENTENCE];
     ub_bytes            answer;
-    double              start, polled, reported;
+    double              start, polled, reported, ticked;
     double              called; /* the roll of sub-masters; as pool.awake */
     int                *name;   /* what the caller of the farm calls the ranks */
     ub_farm_bye         bye;    /* sums */
@@ -48,6 +48,14 @@ static void fail_with(master *m, ub_status st, const char *sentence)
         m->failure = st;
         (void)snprintf(m->sentence, sizeof m->sentence, "%s", sentence);
     }
+}
+
+/* Answers cannot be kept any more. */
+static void give_up(master *m, ub_status st)
+{
+    m->deaf = true;
+    fail_with(m, st, ub_err_message());
+    ub_sched_stop(m->pool.sched);
 }
 
 /* ---- what is heard ---- */
@@ -66,9 +74,7 @@ static ub_status answered(void *self, const ub_farm_answer *head, const unsigned
         m->ranks[head->rank].longest = fmax(m->ranks[head->rank].longest, head->seconds);
         return UB_OK;
     }
-    m->deaf = true;
-    fail_with(m, st, ub_err_message());
-    ub_sched_stop(m->pool.sched);
+    give_up(m, st);
     return UB_OK;
 }
 
@@ -255,6 +261,12 @@ static void tell(master *m, int64_t *told, bool *stopping)
         ops->progress(m->self, *told = m->done, m->items);
     if (ops->rank != NULL && m->pool.now - m->reported > REPORT)
         report_ranks(m);
+    if (ops->tick != NULL && !m->deaf && m->pool.now - m->ticked > TICK) {
+        m->ticked = m->pool.now;
+        ub_status st = ops->tick(m->self);
+        if (st != UB_OK)
+            give_up(m, st);
+    }
     if (!*stopping && ops->stop != NULL && m->done < m->items && ops->stop(m->self)) {
         *stopping = true;
         ub_sched_stop(m->pool.sched);

@@ -64,6 +64,12 @@ static void rank_of(void *self, int rank, const ub_farm_rank *how)
         h->ops->rank(h->self, rank, how);
 }
 
+static ub_status tick(void *self)
+{
+    const head *h = self;
+    return h->ops->tick == NULL ? UB_OK : h->ops->tick(h->self);
+}
+
 /* Seconds of a small message between rank 0 and the last rank: the median of some round trips. */
 static ub_status time_message(const ub_comm *c, double *seconds)
 {
@@ -142,7 +148,7 @@ ub_status ub_farm_tuned(ub_comm *c, int64_t items, const ub_farm_plan *wanted,
                         const ub_farm_ops *ops, void *self, ub_farm_plan *plan, int64_t *done,
                         ub_farm_stats *stats)
 {
-    static const ub_farm_ops of_head = {work, absorb, has, stop, progress, rank_of};
+    static const ub_farm_ops of_head = {work, absorb, has, stop, progress, rank_of, tick};
     head                     h = {.ops = ops, .self = self, .items = items};
     double                   message_s = 0;
     int64_t                  left = 0, bound = 0;

@@ -248,6 +248,27 @@ static void full_disk(void)
     visit(path, 7, 0);
 }
 
+/* The last record before a long silence does not wait for the next one. */
+static void flushed_in_silence(void)
+{
+    ub_journal *j;
+    double      now = ub_clock();
+    UB_CHECK(ub_journal_open(fresh("silence"), study_a, 100, take, &(reader){0}, NULL, &j));
+    UB_CHECK(ub_journal_tick(j, now + 1000)); /* nothing to flush */
+    CU_ASSERT_EQUAL(ub_journal_flushed(j), 0);
+    put_some(j, 0, 3);
+    CU_ASSERT_EQUAL(ub_journal_waiting(j), 3);
+    UB_CHECK(ub_journal_tick(j, now + 99));
+    CU_ASSERT_EQUAL(ub_journal_waiting(j), 3);
+    UB_CHECK(ub_journal_tick(j, now + 101));
+    CU_ASSERT_EQUAL(ub_journal_waiting(j), 0);
+    double spent = ub_journal_flushed(j);
+    CU_ASSERT(spent > 0);
+    UB_CHECK(ub_journal_tick(j, now + 1000));
+    CU_ASSERT_EQUAL(ub_journal_flushed(j), spent);
+    UB_CHECK(ub_journal_close(&j));
+}
+
 /* Looking at a journal changes nothing, and tells damage from an end that is cut short. */
 static void looked_at(void)
 {
@@ -291,4 +312,5 @@ UB_SUITE("journal", {"records come back in order over several openings", comes_b
          {"a reader that fails stops the opening with its sentence", failing_reader},
          {"answers of no bytes and of megabytes come back", large_answer},
          {"a full disk leaves no half record", full_disk},
+         {"the pause is kept in silence, too", flushed_in_silence},
          {"looking at a journal changes nothing", looked_at})

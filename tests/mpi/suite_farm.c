@@ -19,7 +19,8 @@ typedef struct bench {
     long           sleep_us;
     const ub_comm *meet; /* not NULL: ranks wait for each other in work(), see meet() */
     int            worked;
-    const ub_comm *notes; /* not NULL: workers tell rank 0 of every item, see note() */
+    int            ticks, fail_tick; /* fail_tick: the tick that fails, from 1 */
+    const ub_comm *notes;            /* not NULL: workers tell rank 0 of every item, see note() */
     int            unheard;
 } bench;
 
@@ -126,6 +127,12 @@ static void progress(void *self, int64_t done, int64_t items)
     bench *b = self;
     b->backwards += done < b->told || done > items;
     b->told = done;
+}
+
+static ub_status tick(void *self)
+{
+    bench *b = self;
+    return ++b->ticks == b->fail_tick ? UB_FAIL(UB_EIO, "cannot flush") : UB_OK;
 }
 
 static const ub_farm_ops plain = {.work = work, .absorb = absorb};
@@ -292,6 +299,23 @@ static void failing_absorb(void)
     CU_ASSERT(all_once(&b, 300));
 }
 
+/* Half a second an item, one each: rank 0 has done its own, or has none, while the others work. */
+static void ticks_in_silence(void)
+{
+    static const ub_farm_ops ops = {.work = work, .absorb = absorb, .tick = tick};
+    bench                    b = fresh();
+    b.sleep_us = ub_world->rank == 0 ? 1000 : 500000;
+    UB_CHECK(run_farm(ub_world->size, &ops, &b, NULL));
+    CU_ASSERT(all_once(&b, ub_world->size));
+    CU_ASSERT(ub_world->rank == 0 ? b.ticks >= (ub_world->size > 1 ? 3 : 1) : b.ticks == 0);
+    b = fresh();
+    b.sleep_us = 1000;
+    b.fail_tick = 1;
+    UB_CHECK_FAILS(run_farm(1000, &ops, &b, NULL), UB_EIO, "cannot flush");
+    CU_ASSERT(one_sentence());
+    CU_ASSERT_EQUAL(left_behind(), 0);
+}
+
 static void large_answers(void)
 {
     bench b = fresh();
@@ -454,6 +478,7 @@ UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item
          {"what a failing rank cannot do others do", failing_rank},
          {"if all of them fail, all is set aside", all_ranks_fail},
          {"an answer that cannot be kept ends the run", failing_absorb},
+         {"rank 0 ticks while others work, and a tick that fails ends the run", ticks_in_silence},
          {"answers of more than a megabyte arrive whole", large_answers},
          {"a worker goes on while its master is in an item of its own", workers_go_on},
          {"one that no message holds is a failure, on rank 0 as on any", endless_answer},
