@@ -131,6 +131,11 @@ static bool must_leave(double now)
     return true;
 }
 
+bool ub_stop_signalled(void)
+{
+    return stop_flag != 0;
+}
+
 bool ub_stop_asked(void)
 {
     if (stop_flag != 0)

@@ -71,6 +71,8 @@ UB_LOCAL const char *ub_shell_word(const char *text, char *buf, size_t cap);
 UB_LOCAL UB_NODISCARD ub_status ub_stop_install(const ub_settings *settings);
 /* Has a signal, run.stop_after_s or the end of the job asked this rank to stop? */
 UB_LOCAL bool ub_stop_asked(void);
+/* Has a signal? */
+UB_LOCAL bool ub_stop_signalled(void);
 /* Seconds until run.stop_after_s, or until a fixed slurm.lead_s before the end of the job; infinite
  * if there is no limit. */
 UB_LOCAL double ub_stop_left(void);

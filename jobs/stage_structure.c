@@ -25,7 +25,6 @@ typedef struct stage {
     ub_solver         *solver;
     ub_journal        *journal; /* rank 0, as what follows */
     uint8_t           *only;    /* items that had failed: no others are done; NULL: all */
-    bool               cut; /* no more was handed out: asked to stop, or an answer was no good */
     ub_progress        progress;
     double             flushed; /* seconds of all flushes of the journal so far */
     int                ahead;   /* items between the wish to stop and the end of the last */
@@ -48,15 +47,13 @@ static ub_status work(void *self, int64_t item, ub_bytes *answer)
     return ub_structure_eval(t->plan, t->solver, item, answer);
 }
 
-/* After a call of the journal: what it flushed, and whether it failed. */
-static ub_status note_flush(stage *t, ub_status st)
+/* After a call of the journal: what it flushed. */
+static void note_flush(stage *t)
 {
     double flushed = ub_journal_flushed(t->journal);
     if (flushed > t->flushed)
         ub_stop_saved(flushed - t->flushed);
     t->flushed = flushed;
-    t->cut = t->cut || st != UB_OK;
-    return st;
 }
 
 static ub_status absorb(void *self, int64_t item, const unsigned char *answer, size_t len)
@@ -67,13 +64,16 @@ static ub_status absorb(void *self, int64_t item, const unsigned char *answer, s
         st = ub_journal_put(t->journal, item, answer, len);
     if (st == UB_OK)
         ub_beacon_safe(t->progress.beacon);
-    return note_flush(t, st);
+    note_flush(t);
+    return st;
 }
 
 static ub_status tick(void *self)
 {
-    stage *t = self;
-    return note_flush(t, ub_journal_tick(t->journal, ub_clock()));
+    stage    *t = self;
+    ub_status st = ub_journal_tick(t->journal, ub_clock());
+    note_flush(t);
+    return st;
 }
 
 static ub_status replay(void *self, int64_t item, const unsigned char *answer, size_t len)
@@ -88,11 +88,11 @@ static bool has(void *self, int64_t item)
     return ub_structure_has(t->plan, item) || (t->only != NULL && !t->only[item]);
 }
 
+/* Of time that runs out rank 0 knows for all. */
 static bool stop(void *self)
 {
-    stage *t = self;
-    t->cut = t->cut || ub_stop_asked();
-    return t->cut;
+    const stage *t = self;
+    return t->journal != NULL ? ub_stop_asked() : ub_stop_signalled();
 }
 
 static void progress(void *self, int64_t done, int64_t items)
@@ -173,11 +173,11 @@ static ub_status begin_farm(const ub_study *s, stage *t)
 }
 
 /* Rank 0: every item is answered, or the run folder remembers what is not. */
-static ub_status end_farm(const ub_study *s, stage *t, ub_status ran)
+static ub_status end_farm(const ub_study *s, stage *t, ub_status ran, bool cut)
 {
     int64_t missing = ub_structure_items(t->plan) - ub_structure_answered(t->plan);
     bool    final = ran == UB_EINPUT || ran == UB_EARG || ran == UB_EBUG || ran == UB_EMPI;
-    bool    aside = ran != UB_OK && !final && !t->cut && missing > 0; /* all others are done */
+    bool    aside = ran != UB_OK && !final && !cut && missing > 0; /* all others are done */
     char    why[UB_TEXT_MAX];
     (void)snprintf(why, sizeof why, "%s", ub_err_message());
     UB_TRY(ub_journal_close(&t->journal));
@@ -226,7 +226,7 @@ static ub_status farm(ub_study *s, stage *t)
                      "items=%lld tests=%.0f ranks=%d lost=%d reissued=%lld seconds=%.3f busy=%.2f",
                      (long long)stats.items, tests, c->size, stats.lost, (long long)stats.reissued,
                      stats.seconds, stats.busy);
-        ran = end_farm(s, t, ran);
+        ran = end_farm(s, t, ran, stats.cut);
     }
     if (ran == UB_ESTOP)
         ran = UB_FAIL(UB_ESTOP, "stopped on request in stage 1, answers are in the journal; the "

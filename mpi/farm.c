@@ -50,6 +50,11 @@ ub_status ub_farm_fits(int64_t item, const ub_bytes *answer)
     return UB_OK;
 }
 
+bool ub_farm_wants_stop(const ub_farm_side *side)
+{
+    return side->ops->stop != NULL && side->ops->stop(side->self);
+}
+
 ub_sched_config ub_farm_config(const ub_farm_side *side)
 {
     const ub_farm_terms *t = side->terms;
@@ -193,6 +198,7 @@ static void add(const ub_farm_stats *a, ub_farm_stats *to)
     to->duplicates += a->duplicates;
     to->failures += a->failures;
     to->lost += a->lost;
+    to->cut = to->cut || a->cut;
 }
 
 ub_status ub_farm_run(ub_comm *c, int64_t items, const ub_farm_plan *plan, const ub_farm_ops *ops,

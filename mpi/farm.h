@@ -47,8 +47,9 @@ typedef struct ub_farm_ops {
     /* Rank 0: is the item already answered (from a journal)?  Asked once, before the first item
      * is handed out.  OPTIONAL. */
     bool (*has)(void *self, int64_t item);
-    /* Rank 0, between items: true stops handing out work, drains what is in flight (a worker
-     * ends its item and drops the rest of its chunk) and returns UB_ESTOP.  OPTIONAL. */
+    /* Any rank, between items: true, of whichever rank, stops handing out work, drains what is in
+     * flight (a worker ends its item and drops the rest of its chunk) and returns UB_ESTOP on all.
+     * OPTIONAL. */
     bool (*stop)(void *self);
     /* Rank 0, between items: done so far of items.  OPTIONAL. */
     void (*progress)(void *self, int64_t done, int64_t items);
@@ -91,8 +92,10 @@ typedef struct ub_farm_stats {
     int64_t failures;              /* tries that failed */
     int     lost;                  /* ranks that died, or were silent for too long */
     double  item_mean, item_sigma; /* seconds of an item, and their standard deviation */
-    double  seconds;               /* wall clock on rank 0 */
-    double  busy;                  /* mean fraction of the time the ranks spent in work() */
+    bool    cut;                   /* no more was handed out: a stop, or a failure of absorb or tick
+                                      or one that no other try can mend */
+    double seconds;                /* wall clock on rank 0 */
+    double busy;                   /* mean fraction of the time the ranks spent in work() */
 } ub_farm_stats;
 
 /* Run items 0 .. items-1 that `has` does not know.

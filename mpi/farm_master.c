@@ -42,6 +42,13 @@ typedef struct master {
     ub_farm_stats      *stats;
 } master;
 
+/* No more is handed out. */
+static void cut(master *m)
+{
+    m->stats->cut = true;
+    ub_sched_stop(m->pool.sched);
+}
+
 static void fail_with(master *m, ub_status st, const char *sentence)
 {
     if (m->failure == UB_OK) {
@@ -55,7 +62,7 @@ static void give_up(master *m, ub_status st)
 {
     m->deaf = true;
     fail_with(m, st, ub_err_message());
-    ub_sched_stop(m->pool.sched);
+    cut(m);
 }
 
 /* ---- what is heard ---- */
@@ -94,7 +101,7 @@ static ub_status failed(void *self, const ub_farm_failure *f, bool aside)
     if (aside || is_final(f->status))
         fail_with(m, f->status, f->sentence);
     if (is_final(f->status))
-        ub_sched_stop(m->pool.sched);
+        cut(m);
     return UB_OK;
 }
 
@@ -254,7 +261,7 @@ static void report_ranks(master *m)
 }
 
 /* What the caller wants to know or to say. */
-static void tell(master *m, int64_t *told, bool *stopping)
+static void tell(master *m, int64_t *told)
 {
     const ub_farm_ops *ops = m->ops;
     if (ops->progress != NULL && m->done != *told)
@@ -267,17 +274,15 @@ static void tell(master *m, int64_t *told, bool *stopping)
         if (st != UB_OK)
             give_up(m, st);
     }
-    if (!*stopping && ops->stop != NULL && m->done < m->items && ops->stop(m->self)) {
-        *stopping = true;
-        ub_sched_stop(m->pool.sched);
-    }
+    if (!m->stats->cut && m->done < m->items && (m->pool.asked || ub_farm_wants_stop(m->side)))
+        cut(m);
 }
 
 static ub_status loop(master *m)
 {
     ub_farm_pool *p = &m->pool;
     int64_t       told = -1;
-    bool          over = false, stopping = false, waiting = true;
+    bool          over = false, waiting = true;
     for (int rank = m->size - 1; rank >= (m->works ? 0 : 1);
          rank--) /* itself last: the others wait */
         if (p->peers[rank].mine && (rank == 0 || ub_farm_behind(m->side, rank) == 0))
@@ -288,7 +293,7 @@ static ub_status loop(master *m)
             UB_TRY(ub_farm_listen(p));
             UB_TRY(call_roll(m));
         }
-        tell(m, &told, &stopping);
+        tell(m, &told);
         UB_TRY(ub_farm_act(p));
         if (p->own.count > 0 && !p->own_end) {
             UB_TRY(own_item(m));

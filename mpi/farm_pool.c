@@ -170,6 +170,7 @@ static ub_status take_message(ub_farm_pool *p, int i)
         UB_TRY(take_failure(p, i, data, len));
         break;
     default:
+        p->asked = p->asked || tag == UB_FARM_STOP;
         UB_TRY(take_answers(p, i, data, len));
     }
     if (peer->lost || peer->retired) /* what it did counts, but nothing is given to it */

@@ -16,6 +16,7 @@ typedef struct sub_master {
     double              since; /* when the first of them came */
     double              said;  /* when rank 0 last heard of this rank */
     bool                ended; /* was told to end */
+    bool                asked; /* rank 0 was told that somebody here was asked to stop */
     ub_farm_bye         bye;
 } sub_master;
 
@@ -95,6 +96,10 @@ static ub_status report(sub_master *s)
 {
     ub_farm_pool  *p = &s->pool;
     ub_sched_stats now;
+    if (p->asked && !s->asked && !p->parted) {
+        s->asked = true;
+        return flush(s, UB_FARM_STOP);
+    }
     if (p->more) {
         p->more = false;
         return flush(s, UB_FARM_IDLE);
@@ -136,6 +141,7 @@ static ub_status loop(sub_master *s)
         if (p->closed)
             return UB_OK;
         UB_TRY(ub_farm_act(p));
+        p->asked = p->asked || ub_farm_wants_stop(s->side);
         UB_TRY(report(s));
         if (s->ended && !s->pool.parted)
             UB_TRY(part(s));

@@ -25,8 +25,9 @@ typedef struct worker {
     ub_bytes            batch, answer;
     ub_bytes            away; /* the batch before, on its way until `sent` is done */
     MPI_Request         sent;
-    double              flushed, polled, now;
-    ub_farm_bye         bye;
+    bool        asked; /* its master was told that this rank was asked to stop, or need not be */
+    double      flushed, polled, now;
+    ub_farm_bye bye;
 } worker;
 
 /* A message of its master, or of rank 0 itself?  Others are of a sub-master that is lost. */
@@ -125,6 +126,14 @@ static ub_status report_lost(worker *w)
     return UB_OK;
 }
 
+static ub_status report_stop(worker *w)
+{
+    if (w->asked || !ub_farm_wants_stop(w->side))
+        return UB_OK;
+    w->asked = true;
+    return flush(w, UB_FARM_STOP);
+}
+
 static ub_status one_item(worker *w, int64_t item)
 {
     ub_bytes_clear(&w->answer);
@@ -158,6 +167,7 @@ static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
             if (w->now - w->polled > POLL) {
                 w->polled = w->now;
                 UB_TRY(report_lost(w));
+                UB_TRY(report_stop(w));
                 UB_TRY(look(w, &found, &over));
             }
             if (over)
@@ -179,12 +189,14 @@ static ub_status await(worker *w, MPI_Status *found)
         if (here)
             return UB_OK;
         UB_TRY(report_lost(w));
+        UB_TRY(report_stop(w));
         ub_farm_rest(start, ub_clock());
     }
 }
 
 static ub_status say_bye(worker *w)
 {
+    w->asked = true;
     UB_TRY(flush(w, UB_FARM_ANSWERS));
     UB_TRY(ub_bytes_put(&w->batch, &w->bye, sizeof w->bye));
     return flush(w, UB_FARM_BYE);
@@ -211,6 +223,7 @@ static ub_status serve(worker *w)
         if (found.MPI_TAG == UB_FARM_ADOPT) {
             abandon(w); /* what the sub-master has not taken by now, it never will */
             w->master = 0;
+            w->asked = false; /* the word may have been lost with the sub-master */
         } else if (found.MPI_TAG == UB_FARM_END)
             UB_TRY(say_bye(w));
         else

@@ -9,6 +9,7 @@
  *   ASK      "I begin the last item of my chunk": the next chunk may travel meanwhile
  *   IDLE     "I have nothing to do": sent when no answer to ASK has come.  Of a sub-master:
  *            "little waits here"
+ *   STOP     answers, and "I was asked to stop": once.  Sub-masters pass it on
  *   FAIL     a failure (an item, a status, a sentence) instead of answers; sub-masters pass it on
  *   BYE      what ub_farm_bye holds; the reply to END.  After it the rank only listens to rank 0
  * Anybody -> rank 0, and rank 0 -> the sub-master concerned:
@@ -41,6 +42,7 @@ enum {
     UB_FARM_ANSWERS,
     UB_FARM_ASK,
     UB_FARM_IDLE,
+    UB_FARM_STOP,
     UB_FARM_FAIL,
     UB_FARM_LOST,
     UB_FARM_BYE
@@ -99,6 +101,8 @@ typedef struct ub_farm_side {
 /* UB_ERANGE if the answer is longer than one message holds: on every rank alike, rank 0 too, which
  * sends none. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_fits(int64_t item, const ub_bytes *answer);
+/* Was this rank asked to stop? */
+UB_LOCAL bool ub_farm_wants_stop(const ub_farm_side *side);
 /* The machine of one master over all workers, for these terms. */
 UB_LOCAL ub_sched_config ub_farm_config(const ub_farm_side *side);
 /* The master of a rank: 0, or its sub-master; of a sub-master: 0. */
@@ -165,6 +169,7 @@ typedef struct ub_farm_pool {
     ub_sched_action own;                     /* what rank 0 was given and has not begun */
     bool            own_end, more;           /* rank 0 is to end; MORE was decided */
     bool            ending, closed;          /* END was sent; CLOSE has come */
+    bool            asked;                   /* STOP has come, or this rank itself was asked */
     /* Of a sub-master: it has said BYE.  What comes now but from rank 0 is not of the farm: others
      * may have left it (ub_comm_shrink). */
     bool parted;

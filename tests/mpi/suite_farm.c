@@ -14,7 +14,7 @@ typedef struct bench {
     int            taken[MOST]; /* rank 0: answers seen of each item, over all runs */
     int64_t        absorbed, told, stop_after;
     int64_t        fail_item, fail_absorb;
-    int            fail_rank, wrong, backwards;
+    int            fail_rank, stop_rank, wrong, backwards;
     size_t         length; /* of an answer; 0: varies with the item */
     long           sleep_us;
     const ub_comm *meet; /* not NULL: ranks wait for each other in work(), see meet() */
@@ -26,7 +26,11 @@ typedef struct bench {
 
 static bench fresh(void)
 {
-    return (bench){.fail_item = -1, .fail_absorb = -1, .fail_rank = -1, .stop_after = INT64_MAX};
+    return (bench){.fail_item = -1,
+                   .fail_absorb = -1,
+                   .fail_rank = -1,
+                   .stop_rank = -1,
+                   .stop_after = INT64_MAX};
 }
 
 static size_t length_of(const bench *b, int64_t item)
@@ -119,7 +123,7 @@ static bool has(void *self, int64_t item)
 static bool stop(void *self)
 {
     const bench *b = self;
-    return b->absorbed >= b->stop_after;
+    return b->absorbed >= b->stop_after || ub_world->rank == b->stop_rank;
 }
 
 static void progress(void *self, int64_t done, int64_t items)
@@ -235,6 +239,27 @@ static void stop_and_go_on(void)
         b.stop_after = INT64_MAX;
         UB_CHECK(run_farm(2000, &full, &b, NULL));
         CU_ASSERT(all_once(&b, 2000));
+    }
+}
+
+/* At any time: before its first item, too, and of sub-masters, which do none. */
+static void any_rank_stops(void)
+{
+    for (int rank = 0; rank < ub_world->size; rank++) {
+        ub_farm_stats stats;
+        bench         b = fresh();
+        b.sleep_us = 300;
+        b.stop_rank = rank;
+        UB_CHECK_FAILS(run_farm(2000, &full, &b, &stats), UB_ESTOP, "stopped on request");
+        CU_ASSERT(one_sentence());
+        CU_ASSERT_EQUAL(left_behind(), 0);
+        CU_ASSERT(b.absorbed < 1000);
+        CU_ASSERT_EQUAL(stats.cut, ub_world->rank == 0);
+        b.stop_rank = -1;
+        b.sleep_us = 0;
+        UB_CHECK(run_farm(2000, &full, &b, &stats));
+        CU_ASSERT(all_once(&b, 2000));
+        CU_ASSERT(!stats.cut);
     }
 }
 
@@ -392,9 +417,10 @@ static void progress_goes_up(void)
 /* More sub-masters than there can be, two, and one. */
 static void sub_masters(void)
 {
-    static void (*const cases[])(void) = {
-        every_item_once, sleepy_items,   holes_are_skipped, stop_and_go_on, stop_when_all_is_done,
-        failing_item,    all_ranks_fail, failing_absorb,    large_answers,  progress_goes_up};
+    static void (*const cases[])(void) = {every_item_once, sleepy_items,          holes_are_skipped,
+                                          stop_and_go_on,  stop_when_all_is_done, any_rank_stops,
+                                          failing_item,    all_ranks_fail,        failing_absorb,
+                                          large_answers,   progress_goes_up};
     int wanted[] = {2, (ub_world->size + 1) / 2, ub_world->size};
     for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
         group = wanted[k];
@@ -473,6 +499,7 @@ UB_SUITE("farm", {"every item is absorbed once with the right bytes", every_item
          {"so are items that take time", sleepy_items},
          {"items already known are not done again", holes_are_skipped},
          {"a stop drains, and a second run completes the first", stop_and_go_on},
+         {"it is asked for by any rank", any_rank_stops},
          {"a stop after the last answer is no stop", stop_when_all_is_done},
          {"an item that keeps failing is set aside, with one sentence everywhere", failing_item},
          {"what a failing rank cannot do others do", failing_rank},
