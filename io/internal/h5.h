@@ -75,9 +75,16 @@ UB_LOCAL UB_NODISCARD ub_status ub_h5_put_int(hid_t at, const char *name, int64_
 UB_LOCAL UB_NODISCARD ub_status ub_h5_get_int(hid_t at, const char *name, int64_t *value);
 
 #define UB_H5_DIGEST "content_sha256" /* the root's attribute that says the digest */
+#define UB_H5_PARTS "content_crc32"   /* and the one that says the checksums of its objects */
 /* SHA-256 over all datasets and attributes, members of a group in the order of their names, groups
  * depth first: name, type class and size, shape, bytes in native order; the attribute
- * content_sha256 of the root is left out.  Memory: 8 MiB, or one row of a dataset. */
+ * content_sha256 and content_crc32 of the root are left out.  Memory: 8 MiB, or one row of a
+ * dataset. */
 UB_LOCAL UB_NODISCARD ub_status ub_h5_digest(hid_t file, unsigned char digest[UB_SHA256_BYTES]);
+/* The same, and into parts (may be NULL) a line "CRC NAME" for each object in that order: CRC-32
+ * (zlib) of what it adds to the digest, in 8 hexadecimal digits; the root is ".". */
+UB_LOCAL UB_NODISCARD ub_status ub_h5_digest_parts(hid_t         file,
+                                                   unsigned char digest[UB_SHA256_BYTES],
+                                                   ub_bytes     *parts);
 
 #endif /* UB_IO_INTERNAL_H5_H */

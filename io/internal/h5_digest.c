@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include <zlib.h>
+
 #include "core/mem.h"
 #include "io/file.h"
 #include "io/internal/h5.h"
@@ -7,11 +9,20 @@
 enum { PIECE = 8 << 20 }; /* bytes of a dataset in memory at a time, at least one row */
 
 typedef struct walk {
-    ub_sha256  *hash;
-    const char *object; /* name of the object whose attributes are visited */
-    hid_t       file;
-    ub_status   st;
+    ub_sha256    *hash;
+    unsigned long crc;    /* of the object at hand */
+    ub_bytes     *parts;  /* or NULL */
+    const char   *object; /* name of the object whose attributes are visited */
+    hid_t         file;
+    ub_status     st;
 } walk;
+
+static void feed(walk *w, const void *data, size_t n)
+{
+    ub_sha256_update(w->hash, data, n);
+    if (w->parts != NULL)
+        w->crc = crc32_z(w->crc, data, n);
+}
 
 /* Name, type class, size of a value, shape: what must agree before bytes mean the same. */
 static ub_status hash_head(walk *w, char mark, const char *object, const char *attribute,
@@ -25,13 +36,13 @@ static ub_status hash_head(walk *w, char mark, const char *object, const char *a
         return UB_FAIL(UB_EFORMAT, "%s: '%s' %s is of variable length and has no digest",
                        ub_h5_file_name(w->file, file, sizeof file), object, attribute);
     uint64_t head[3] = {(uint64_t)kind, H5Tget_size(type), (uint64_t)rank};
-    ub_sha256_update(w->hash, &mark, 1);
-    ub_sha256_update(w->hash, object, strlen(object) + 1);
-    ub_sha256_update(w->hash, attribute, strlen(attribute) + 1);
-    ub_sha256_update(w->hash, head, sizeof head);
+    feed(w, &mark, 1);
+    feed(w, object, strlen(object) + 1);
+    feed(w, attribute, strlen(attribute) + 1);
+    feed(w, head, sizeof head);
     for (int i = 0; i < rank; i++) {
         uint64_t dim = dims[i];
-        ub_sha256_update(w->hash, &dim, sizeof dim);
+        feed(w, &dim, sizeof dim);
     }
     return UB_OK;
 }
@@ -66,7 +77,7 @@ static ub_status hash_attribute_of(walk *w, hid_t a, const char *name)
     if (H5Aread(a, type, value) < 0)
         UB_TRY_OUT(ub_h5_fail(UB_EFORMAT, ub_h5_file_name(w->file, file, sizeof file), w->object,
                               "an attribute cannot be read"));
-    ub_sha256_update(w->hash, value, n);
+    feed(w, value, n);
 out:
     ub_free(value);
     (void)H5Sclose(space);
@@ -79,7 +90,8 @@ static herr_t hash_attribute(hid_t at, const char *name, const H5A_info_t *info,
 {
     walk *w = self;
     (void)info;
-    if (strcmp(w->object, ".") == 0 && strcmp(name, UB_H5_DIGEST) == 0)
+    if (strcmp(w->object, ".") == 0 &&
+        (strcmp(name, UB_H5_DIGEST) == 0 || strcmp(name, UB_H5_PARTS) == 0))
         return 0;
     hid_t a = H5Aopen(at, name, H5P_DEFAULT);
     w->st = hash_attribute_of(w, a, name);
@@ -125,7 +137,7 @@ static ub_status hash_values(walk *w, hid_t set, hid_t type, hid_t space, const 
             st = ub_h5_fail(UB_EFORMAT, ub_h5_file_name(w->file, file, sizeof file), name,
                             "cannot be read");
         else
-            ub_sha256_update(w->hash, buffer, (size_t)n * row);
+            feed(w, buffer, (size_t)n * row);
     }
     ub_free(buffer);
     return st;
@@ -158,19 +170,29 @@ static herr_t hash_object(hid_t at, const char *name, const H5O_info_t *info, vo
         return -1;
     }
     w->object = name;
+    w->crc = 0;
     w->st = info->type == H5O_TYPE_DATASET ? hash_dataset(w, object, name) : UB_OK;
     herr_t rc = w->st == UB_OK ? 0 : -1;
     if (rc == 0)
         rc = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, hash_attribute, w);
+    if (rc == 0 && w->parts != NULL)
+        w->st = ub_bytes_printf(w->parts, "%08lx %s\n", w->crc, name);
+    if (w->st != UB_OK)
+        rc = -1;
     (void)H5Oclose(object);
     return rc;
 }
 
 ub_status ub_h5_digest(hid_t file, unsigned char digest[UB_SHA256_BYTES])
 {
+    return ub_h5_digest_parts(file, digest, NULL);
+}
+
+ub_status ub_h5_digest_parts(hid_t file, unsigned char digest[UB_SHA256_BYTES], ub_bytes *parts)
+{
     char      name[UB_PATH_MAX];
     ub_sha256 hash;
-    walk      w = {.hash = &hash, .file = file, .st = UB_OK};
+    walk      w = {.hash = &hash, .parts = parts, .file = file, .st = UB_OK};
     ub_sha256_init(&hash);
     if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, hash_object, &w) < 0) {
         if (w.st != UB_OK)

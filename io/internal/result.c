@@ -88,11 +88,21 @@ ub_status ub_result_put_origin(hid_t file, const char *format, const ub_origin *
 
 static ub_status put_digest(hid_t file)
 {
+    enum {
+        MOST = 60000
+    }; /* HDF5 takes attributes of 64 KiB; without the list no part can be named */
     unsigned char digest[UB_SHA256_BYTES];
     char          hex[UB_SHA256_HEX];
-    UB_TRY(ub_h5_digest(file, digest));
-    ub_sha256_hex(digest, hex);
-    return ub_h5_put_text(file, UB_H5_DIGEST, hex);
+    ub_bytes      parts = {0};
+    ub_status     st = ub_h5_digest_parts(file, digest, &parts);
+    if (st == UB_OK) {
+        ub_sha256_hex(digest, hex);
+        st = ub_h5_put_text(file, UB_H5_DIGEST, hex);
+    }
+    if (st == UB_OK && parts.len < MOST)
+        st = ub_h5_put_text(file, UB_H5_PARTS, (const char *)parts.data);
+    ub_bytes_release(&parts);
+    return st;
 }
 
 /* Close a file whose content was written with status st, verify it and give it its name; whatever
@@ -113,6 +123,47 @@ ub_status ub_result_finish(hid_t *file, const char *temp, const char *path, ub_s
     return st;
 }
 
+/* The first object whose line is not as the file says, into name; false: none, or it says nothing.
+ */
+static bool find_damage(hid_t file, char name[UB_PATH_MAX])
+{
+    unsigned char digest[UB_SHA256_BYTES];
+    ub_bytes      said = {0}, is = {0};
+    bool          found = false;
+    if (ub_h5_get_text(file, UB_H5_PARTS, &said) == UB_OK &&
+        ub_h5_digest_parts(file, digest, &is) == UB_OK)
+        for (const char *p = (const char *)is.data; *p != '\0' && !found;) {
+            size_t      n = strcspn(p, "\n") + 1;
+            const char *at = memmem(said.data, said.len, p, n);
+            found = at == NULL || (at != (const char *)said.data && at[-1] != '\n');
+            if (found && n > 10)
+                (void)snprintf(name, UB_PATH_MAX, "%.*s", (int)(n - 10), p + 9);
+            p += n;
+        }
+    ub_bytes_release(&said);
+    ub_bytes_release(&is);
+    return found;
+}
+
+static ub_status say_damage(hid_t file, const char *path, const char *is, const char *said)
+{
+    char name[UB_PATH_MAX] = "";
+    if (!find_damage(file, name))
+        return UB_FAIL(UB_EFORMAT,
+                       "%s: the content is damaged or was changed: its digest is %.12s..., the "
+                       "file says %.12s...",
+                       path, is, said);
+    if (strcmp(name, ".") == 0)
+        return UB_FAIL(
+            UB_EFORMAT,
+            "%s: an attribute of the file is damaged or was changed: their checksum does "
+            "not hold",
+            path);
+    return UB_FAIL(UB_EFORMAT,
+                   "%s: dataset '%s' is damaged or was changed: its checksum does not hold", path,
+                   name);
+}
+
 ub_status ub_result_check(hid_t file, const char *path, char hex[UB_SHA256_HEX])
 {
     unsigned char digest[UB_SHA256_BYTES];
@@ -123,10 +174,7 @@ ub_status ub_result_check(hid_t file, const char *path, char hex[UB_SHA256_HEX])
     if (st == UB_OK) {
         ub_sha256_hex(digest, hex);
         if (strcmp((const char *)said.data, hex) != 0)
-            st = UB_FAIL(UB_EFORMAT,
-                         "%s: the content is damaged or was changed: its digest is %.12s..., the "
-                         "file says %.12s...",
-                         path, hex, (const char *)said.data);
+            st = say_damage(file, path, hex, (const char *)said.data);
     }
     ub_bytes_release(&said);
     return st == UB_ENOENT ? UB_FAIL(UB_EFORMAT, "%s: this is not a result of unbraid (no %s)",

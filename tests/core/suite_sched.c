@@ -338,8 +338,9 @@ static void refusals(void)
     CU_ASSERT_STRING_EQUAL(ub_sched_choice_at(1), "static");
 }
 
-/* Random schedules.  A network that delays, repeats and reorders; ranks that are slow, die, are
- * taken for dead and come back; items that always fail. */
+/* Random schedules.  A network that delays, repeats and reorders; ranks that are up to twenty times
+ * slower than others, die, are taken for dead and come back; items that always fail; sub-masters
+ * below (ranks of any width) and above (an open machine, whose items come piecemeal). */
 
 enum { RANKS = 9, ITEMS = 300, POST = 20000 };
 
@@ -353,7 +354,9 @@ typedef struct world {
     ub_sched *s;
     int64_t   items;
     int       ranks, letters, hand[RANKS]; /* hand: items a rank holds, in todo */
-    double    now;
+    double    now, slow[RANKS];            /* seconds of an item */
+    int       width[RANKS];
+    int64_t   added; /* open machines: items before it were added */
     bool      gone[RANKS], ended[RANKS];
     int64_t   todo[RANKS][4 * ITEMS];
     int       done[ITEMS], aside[ITEMS], tries[ITEMS];
@@ -386,7 +389,7 @@ static void deliver(world *w)
         bool aside;
         UB_CHECK(ub_sched_fail(w->s, l.rank, l.item, w->now, &aside));
         w->aside[l.item] += aside;
-    } else if (ub_sched_answer(w->s, l.rank, l.item, 1, w->now) == UB_SCHED_FIRST) {
+    } else if (ub_sched_answer(w->s, l.rank, l.item, w->slow[l.rank], w->now) == UB_SCHED_FIRST) {
         w->done[l.item]++;
     }
 }
@@ -401,6 +404,8 @@ static void work(world *w, int rank)
             send(w, rank, -2);
         return;
     }
+    if (!chance(w, 1 / w->slow[rank])) /* its turn comes as often as that of others */
+        return;
     int64_t item = w->todo[rank][0];
     if (w->hand[rank] == 1)
         send(w, rank, -1);
@@ -432,6 +437,16 @@ static void obey(world *w)
         ub_sched_action a = next(w->s, w->now);
         if (a.act == UB_SCHED_NOTHING)
             return;
+        if (a.act == UB_SCHED_MORE) {
+            int64_t n = 1 + (int64_t)ub_rng_below(&w->r, 40);
+            n = n < w->items - w->added ? n : w->items - w->added;
+            if (n == 0)
+                ub_sched_close(w->s);
+            else
+                UB_CHECK(ub_sched_add(w->s, w->added, n));
+            w->added += n;
+            continue;
+        }
         if (a.act == UB_SCHED_END) {
             CU_ASSERT(!w->ended[a.rank]);
             w->ended[a.rank] = true;
@@ -449,14 +464,28 @@ static void obey(world *w)
     }
 }
 
-static void one_schedule(world *w, uint64_t seed)
+static void draw_world(world *w, uint64_t seed)
 {
+    static const int widths[] = {1, 2, 5, 0};
     memset(w, 0, sizeof *w);
     w->r = ub_rng_make(seed, UB_RNG_TEST, 7);
     w->items = (int64_t)ub_rng_below(&w->r, ITEMS);
     w->ranks = 1 + (int)ub_rng_below(&w->r, RANKS);
+    bool wide = chance(w, 0.3), slow = chance(w, 0.5);
+    for (int rank = 0; rank < w->ranks; rank++) {
+        w->slow[rank] = slow && chance(w, 0.3) ? 1 + 19 * ub_rng_uniform(&w->r) : 1;
+        w->width[rank] = wide ? widths[ub_rng_below(&w->r, rank == 0 ? 3 : 4)] : 1;
+    }
+}
+
+static void one_schedule(world *w, uint64_t seed)
+{
+    draw_world(w, seed);
     ub_sched_config c = {.items = w->items,
+                         .open = chance(w, 0.3),
                          .ranks = w->ranks,
+                         .width = w->width,
+                         .low = (int64_t)ub_rng_below(&w->r, 20),
                          .policy = ub_sched_policy_at(ub_rng_below(&w->r, 7)),
                          .floor = 1 + (int64_t)ub_rng_below(&w->r, 8),
                          .retry = 1 + (int)ub_rng_below(&w->r, 4),
@@ -467,7 +496,7 @@ static void one_schedule(world *w, uint64_t seed)
     double trouble = chance(w, 0.3) ? 0 : 0.01, bad = chance(w, 0.5) ? 0 : 0.1;
     for (int64_t i = 0; i < w->items; i++) {
         w->bad[i] = chance(w, bad);
-        if (!w->bad[i] && chance(w, 0.1)) {
+        if (!w->bad[i] && !c.open && chance(w, 0.1)) {
             ub_sched_known(w->s, i);
             w->done[i] = 1;
         }

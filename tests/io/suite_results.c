@@ -308,7 +308,24 @@ static void equal_bytes(void)
     ub_model_release(&m);
 }
 
-/* Every byte of the file that holds a value of `score` is found out. */
+/* Change each of these bytes of the file in turn: the dataset is named. */
+static void expect_named(const char *path, ub_bytes *file, const void *values, size_t n,
+                         const char *name)
+{
+    char           hex[UB_SHA256_HEX], part[64];
+    unsigned char *at = memmem(file->data, file->len, values, n);
+    (void)snprintf(part, sizeof part, "dataset '%s' is damaged", name);
+    CU_ASSERT_PTR_NOT_NULL(at);
+    for (size_t i = 0; i < n && at != NULL; i++) {
+        at[i] ^= (unsigned char)(1 << i % 8);
+        UB_CHECK(ub_file_write(path, file->data, file->len));
+        UB_CHECK_FAILS(ub_results_verify(path, hex), UB_EFORMAT, part);
+        at[i] ^= (unsigned char)(1 << i % 8);
+    }
+    UB_CHECK(ub_file_write(path, file->data, file->len));
+    UB_CHECK(ub_results_verify(path, hex));
+}
+
 static void damage_is_found(void)
 {
     const char   *path = mine("damaged.h5");
@@ -318,17 +335,22 @@ static void damage_is_found(void)
     make_graph(&g, 1, 0);
     UB_CHECK(ub_results_write_graph(path, &g, NULL, &origin));
     UB_CHECK(ub_file_read(path, &file));
+    expect_named(path, &file, g.score, sizeof(double) * K * M, "score");
+    expect_named(path, &file, g.member, K * M, "member");
     unsigned char *at = memmem(file.data, file.len, g.score, sizeof(double) * K * M);
-    CU_ASSERT_PTR_NOT_NULL(at);
     if (at != NULL) {
         at[17] ^= 1;
         UB_CHECK(ub_file_write(path, file.data, file.len));
-        UB_CHECK_FAILS(ub_results_verify(path, hex), UB_EFORMAT,
-                       "damaged.h5: the content is damaged");
-        UB_CHECK_FAILS(ub_results_read_graph(path, &h, NULL), UB_EFORMAT, "damaged");
+        UB_CHECK_FAILS(ub_results_read_graph(path, &h, NULL), UB_EFORMAT, "'score' is damaged");
         at[17] ^= 1;
+    }
+    at = memmem(file.data, file.len, origin.version, strlen(origin.version));
+    CU_ASSERT_PTR_NOT_NULL(at);
+    if (at != NULL) {
+        at[0] ^= 1;
         UB_CHECK(ub_file_write(path, file.data, file.len));
-        UB_CHECK(ub_results_verify(path, hex));
+        UB_CHECK_FAILS(ub_results_verify(path, hex), UB_EFORMAT, "an attribute of the file");
+        at[0] ^= 1;
     }
     UB_CHECK(ub_file_write(path, file.data, file.len / 2));
     UB_CHECK_FAILS(ub_results_verify(path, hex), UB_EFORMAT, "truncated");

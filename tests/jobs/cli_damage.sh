@@ -31,4 +31,17 @@ for file in done/structure.h5 done/model.h5 done/STATE done/config.yaml done/sta
     done
 done | sort -u >cases.txt
 judge cases.txt damage_case.sh
+
+# Where a flipped bit is one of a value, fsck names the dataset.
+for file in structure.h5 model.h5; do
+    cp -r "done" flipped
+    size=$(wc -c <"flipped/$file")
+    for i in $(seq 40); do
+        "$DAMAGE" "flipped/$file" flip $((i * size / 41)) 3
+        "$UNBRAID" fsck flipped 2>&1 | grep "damaged file='$file' why=.*dataset '" || true
+        "$DAMAGE" "flipped/$file" flip $((i * size / 41)) 3
+    done >named.txt
+    at_least "damage of $file told by dataset" "$(wc -l <named.txt)" 3
+    rm -rf flipped
+done
 finish

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/jobs/damage_case.sh FOLDER FILE flip|cut OFFSET - one case of the damage tests: a copy of a run
-# folder with one file changed.  fsck names the file, or says that the content is what it was; the same
+# folder with one file changed.  fsck names the file, and of a result what in it, or says that the content is what it was; the same
 # command again ends with the undisturbed results, or refuses with one sentence.  One line: ok or BAD.
 set -eu
 : "${UNBRAID:?}" "${WORK:?}" "${DAMAGE:?}" "${STUDY:?}" "${WHOLE:?}"
@@ -32,7 +32,9 @@ case $status in
     ;;
 1)
     grep -q "damaged file='$(basename "$2")'" "$WORK/err-$name" || bad "fsck names another file"
+    ! grep -q "the content is damaged" "$WORK/err-$name" || bad "fsck does not say what in the file"
     said=named
+    ! grep -q "dataset '" "$WORK/err-$name" || said=dataset-named
     ;;
 *) bad "fsck: exit code $status" ;;
 esac
