@@ -50,7 +50,8 @@ static ub_status check(const ub_rehearsal *p)
                        (long long)p->items, p->ranks, (long long)p->floor, p->group);
     if (!(p->item_s > 0 || p->sample != NULL || p->each != NULL) ||
         !(p->slow_factor >= 1 || p->slow_fraction <= 0) ||
-        (p->node_mtbf_s > 0 && p->node_ranks < 1) || (p->sample != NULL && p->samples < 1))
+        ((p->node_mtbf_s > 0 || (p->slow_nodes && p->slow_fraction > 0)) && p->node_ranks < 1) ||
+        (p->sample != NULL && p->samples < 1))
         return UB_FAIL(UB_ERANGE,
                        "items of %g s, %g of the ranks %g times slower, %d ranks a node: times are "
                        "positive, slow ranks are slower, nodes have ranks",

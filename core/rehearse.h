@@ -42,10 +42,11 @@ typedef struct ub_rehearsal {
     int64_t       samples;
     const double *each; /* the time of every item, in their order, instead; may be NULL */
     double        message_s, request_s, answer_s;
-    double        slow_fraction, slow_factor; /* so many ranks take so many times longer */
-    double        fail_fraction;              /* so many tries of an item fail */
-    int           deaths;                     /* so many ranks (not rank 0) die during the run */
-    double        rank_mtbf_s, node_mtbf_s;   /* mean time until a rank, a node dies; 0: never */
+    double        slow_fraction, slow_factor; /* so many ranks take so many times longer: */
+    bool          slow_nodes;               /* of the nodes, all ranks of one; else rank by rank */
+    double        fail_fraction;            /* so many tries of an item fail */
+    int           deaths;                   /* so many ranks (not rank 0) die during the run */
+    double        rank_mtbf_s, node_mtbf_s; /* mean time until a rank, a node dies; 0: never */
     int           node_ranks;
     double        detect_s;             /* from a death to its discovery */
     double        preempt_s, restart_s; /* all ranks are stopped then (0: never), and back later */

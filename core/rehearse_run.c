@@ -110,6 +110,15 @@ static ub_status plan_deaths(session *s)
     return UB_OK;
 }
 
+static bool is_slow(const ub_rehearsal *p, int rank)
+{
+    uint64_t who = p->slow_nodes && p->slow_fraction > 0
+                       ? (uint64_t)4 << 32 | (uint64_t)(rank / p->node_ranks)
+                       : (uint64_t)rank;
+    ub_rng   g = ub_rng_make(p->seed, UB_RNG_REHEARSE_RANK, who);
+    return ub_rng_uniform(&g) < p->slow_fraction;
+}
+
 static ub_status begin(session *s)
 {
     const ub_rehearsal *p = s->plan;
@@ -119,8 +128,7 @@ static ub_status begin(session *s)
     UB_TRY(UB_ALLOC(s->process, p->ranks));
     UB_TRY(UB_ALLOC(s->master, s->masters));
     for (int r = 0; r < p->ranks; r++) {
-        ub_rng g = ub_rng_make(p->seed, UB_RNG_REHEARSE_RANK, (uint64_t)r);
-        bool   slow = ub_rng_uniform(&g) < p->slow_fraction;
+        bool slow = is_slow(p, r);
         s->process[r] = (process){.factor = slow ? (float)p->slow_factor : 1.0f,
                                   .idle = true,
                                   .todo = {-1, -1, 0},

@@ -201,6 +201,8 @@ static const ub_field rehearse[] = {
          "what a rank sends and receives of long messages ('unbraid plan')"),
     REAL("slow_fraction", rehearse.slow_fraction, "0", 0, 1, "of the ranks", UB_FIELD_FREE,
          "ranks that are slow"),
+    CHOICE("slow_by", rehearse.slow_by, "rank", "rank|node", UB_FIELD_FREE,
+           "ranks are slow one by one, or whole nodes of node_ranks"),
     REAL("slow_factor", rehearse.slow_factor, "3", 1, 1e6, "times", UB_FIELD_FREE,
          "how much longer they take"),
     REAL("fail_fraction", rehearse.fail_fraction, "0", 0, 1, "of the tries", UB_FIELD_FREE,

@@ -47,6 +47,7 @@ enum { UB_SYNTH_CHAIN, UB_SYNTH_LATENT, UB_SYNTH_SPRITES };
 enum { UB_LINK_LINEAR, UB_LINK_QUADRATIC, UB_LINK_TANH, UB_LINK_SQUARED_SUM };
 enum { UB_SLURM_RUN, UB_SLURM_STRUCTURE, UB_SLURM_DISENTANGLE, UB_SLURM_SWEEP };
 enum { UB_LAUNCH_SRUN, UB_LAUNCH_MPIRUN };
+enum { UB_SLOW_RANK, UB_SLOW_NODE };
 enum { UB_REQUEUE_AUTO, UB_REQUEUE_YES, UB_REQUEUE_NO };
 enum { UB_TRANSITION_LINEAR, UB_TRANSITION_TANH, UB_TRANSITION_SINE, UB_TRANSITION_FOLD };
 
@@ -122,6 +123,7 @@ typedef struct ub_settings {
         double  message_us, request_us, answer_us;
         double  bandwidth_gbs; /* GB/s a rank */
         double  slow_fraction, slow_factor, fail_fraction;
+        int     slow_by; /* UB_SLOW_... */
         int64_t deaths, node_ranks;
         double  rank_mtbf_h, node_mtbf_h; /* 0 = never */
         double  detect_s, preempt_s, restart_s;

@@ -70,6 +70,7 @@ static ub_rehearsal make_plan(const ub_settings *s, int ranks, int64_t items)
         .answer_s = s->rehearse.answer_us * 1e-6,
         .slow_fraction = s->rehearse.slow_fraction,
         .slow_factor = s->rehearse.slow_factor,
+        .slow_nodes = s->rehearse.slow_by == UB_SLOW_NODE,
         .fail_fraction = s->rehearse.fail_fraction,
         .deaths = (int)s->rehearse.deaths,
         .rank_mtbf_s = s->rehearse.rank_mtbf_h * 3600,

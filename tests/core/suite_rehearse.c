@@ -202,6 +202,54 @@ static void mishaps(void)
     UB_CHECK_FAILS(ub_rehearse(&p, &r), UB_ESTATE, "restarts");
 }
 
+/* 256 nodes of 8, 30 % of them slow.  *mixed: nodes with ranks of both kinds.  Returns slow ranks.
+ */
+static int slow_ranks(bool by_node, int *mixed)
+{
+    enum { NODES = 256, EACH = 8, MANY = NODES * EACH };
+    ub_rehearsal p = plan_of("fac2", MANY, MANY);
+    ub_rehearsed out = {0};
+    float       *seconds = NULL;
+    uint8_t     *done = NULL;
+    int          all = 0;
+    p.slow_fraction = 0.3;
+    p.slow_factor = 3;
+    p.slow_nodes = by_node;
+    p.node_ranks = EACH;
+    UB_CHECK(ub_rehearse_draw(&p, &seconds));
+    UB_CHECK(UB_ALLOC(done, MANY));
+    session s = {.plan = &p, .seconds = seconds, .done = done, .out = &out};
+    UB_CHECK(ub_session_run(&s));
+    *mixed = 0;
+    for (int node = 0; node < NODES; node++) {
+        int n = 0;
+        for (int k = 0; k < EACH; k++)
+            n += s.process[node * EACH + k].factor > 2;
+        *mixed += n > 0 && n < EACH;
+        all += n;
+    }
+    ub_session_release(&s);
+    ub_free(seconds);
+    ub_free(done);
+    return all;
+}
+
+static void slow_nodes(void)
+{
+    int          mixed;
+    ub_rehearsed r;
+    int          ranks = slow_ranks(false, &mixed); /* binomial: five standard deviations */
+    CU_ASSERT(fabs(ranks - 0.3 * 2048) < 5 * sqrt(0.21 * 2048) && mixed > 200);
+    ranks = slow_ranks(true, &mixed);
+    CU_ASSERT(fabs(ranks / 8.0 - 0.3 * 256) < 5 * sqrt(0.21 * 256) && mixed == 0);
+    ub_rehearsal p = plan_of("fac2", 64, 6400);
+    p.slow_nodes = true;
+    p.slow_factor = 3;
+    (void)rehearsed(&p); /* nobody is slow, so nodes need no size */
+    p.slow_fraction = 0.1;
+    UB_CHECK_FAILS(ub_rehearse(&p, &r), UB_ERANGE, "nodes have ranks");
+}
+
 /* The stream that makes a rank slow must not be the one that makes an item fail there. */
 static void own_streams(void)
 {
@@ -289,6 +337,7 @@ UB_SUITE("rehearse", {"equal rehearsals give equal results", deterministic},
          {"times have the mean and spread that were asked for", times},
          {"the bars hold at another seed", bars},
          {"deaths, preemption and failing items cost what they must", mishaps},
+         {"slow ranks are drawn one by one, or by nodes", slow_nodes},
          {"slow ranks and failing items are drawn apart", own_streams},
          {"the choice follows ranks and costs, and keeps what is given", choice},
          {"items whose times are known take them", times_of_each},
