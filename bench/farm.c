@@ -207,7 +207,7 @@ static cost block(ub_comm *c, int64_t rounds, ub_journal *journal, bool save)
     bench                  b = {.rounds = rounds, .answer_bytes = 1000, .journal = journal};
     cost                   k = {0};
     if (save && c->rank == 0)
-        ub_bench_check(ub_beacon_begin(STATUS, &first, &b.beacon));
+        ub_bench_check(ub_beacon_begin(STATUS, &first, NULL, &b.beacon));
     ub_beacon_stage(b.beacon, "farm", "items", 1);
     (void)MPI_Barrier(c->mpi);
     double start = ub_clock(), spent = spent_s();

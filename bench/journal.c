@@ -81,7 +81,7 @@ static ub_status measure(const char *path, const char *status)
     double count_s = ub_clock() - start;
     start = ub_clock();
     for (int i = 0; i < 500; i++) { /* two files each */
-        UB_TRY(ub_beacon_begin(status, &about, &b));
+        UB_TRY(ub_beacon_begin(status, &about, NULL, &b));
         ub_beacon_end(&b, UB_OK);
     }
     double status_us = 1e3 * (ub_clock() - start);
