@@ -6,7 +6,7 @@
 "$UNBRAID" synth --set synth.kind=latent --set synth.samples=6000 --out corpus.h5 >/dev/null
 cat >sweep.yaml <<YAML
 corpus: {path: $PWD/corpus.h5}
-disentangle: {steps: all, restarts: 1, epochs: 45, hidden: 16}
+disentangle: {steps: all, restarts: 1, epochs: 135, hidden: 16}
 eval: {train: 150, test: 50}
 sweep:
   command: disentangle
@@ -15,7 +15,7 @@ sweep:
     disentangle.lambda = 0.01 .. 1 log
     disentangle.hidden = 8, 16, 32
   rule: asha
-  resource_min: 5
+  resource_min: 15
   lag: 4
   poll_s: 0.2
 slurm: {command: sweep, time_min: 10, lead_s: 10}
