@@ -155,6 +155,28 @@ static ub_status check_parameter(const ub_sweep *s, const ub_parameter *p)
     return UB_OK;
 }
 
+static ub_status check_length(const char *what, const char *folder)
+{
+    enum { ROOM = 128 }; /* for what is in it */
+    if (strlen(folder) > UB_TEXT_MAX - ROOM)
+        return UB_FAIL(UB_EINPUT, "%s %s is too long: the folders of points need %d bytes more",
+                       what, folder, ROOM);
+    return UB_OK;
+}
+
+static ub_status name_folders(ub_sweep *s, const char *folder)
+{
+    const char *store = s->base->sweep.store;
+    UB_TRY(check_length("--out", folder));
+    UB_TRY(check_length("sweep.store", store));
+    (void)snprintf(s->folder, sizeof s->folder, "%s", folder);
+    if (store[0] != '\0')
+        (void)snprintf(s->points, sizeof s->points, "%s", store);
+    else
+        (void)snprintf(s->points, sizeof s->points, "%.*s/points", UB_TEXT_MAX - 16, folder);
+    return UB_OK;
+}
+
 ub_status ub_sweep_init(const ub_settings *base, const char *folder, ub_sweep *out)
 {
     ub_sweep         s = {.base = base, .command = commands[base->sweep.command]};
@@ -164,14 +186,7 @@ ub_status ub_sweep_init(const ub_settings *base, const char *folder, ub_sweep *o
                              .minimise = base->sweep.goal == UB_GOAL_MINIMISE,
                              .eta = base->sweep.eta,
                              .lag = base->sweep.lag};
-    (void)snprintf(s.folder, sizeof s.folder, "%s", folder);
-    if (strlen(folder) > sizeof s.points - 128)
-        return UB_FAIL(UB_EINPUT, "--out %s is too long", folder);
-    if (base->sweep.store[0] != '\0')
-        (void)snprintf(s.points, sizeof s.points, "%s", base->sweep.store);
-    else
-        (void)snprintf(s.points, sizeof s.points, "%.*s/points", (int)(sizeof s.points - 128),
-                       folder);
+    UB_TRY(name_folders(&s, folder));
     UB_TRY_OUT(ub_space_parse(ub_settings_schema(), base, sizeof *base, base->sweep.parameters,
                               base->sweep.constraints, &s.space));
     UB_TRY_OUT(check_metric(&s));

@@ -102,6 +102,8 @@ refuses 2 "sweep.ranks_when: 0 ranks" sweep -c plain.yaml --out x \
 "$UNBRAID" sweep -c plain.yaml --out mine --set sweep.store=shared >/dev/null 2>&1
 cmp plain/sweep.csv mine/sweep.csv || fail "a sweep with a store: another table"
 [ ! -e mine/points ] || fail "a sweep with a store has points of its own"
+refuses 2 "is too long: the folders of points need 128 bytes more" sweep -c plain.yaml --out x --dry-run \
+    --set sweep.store="/$(head -c 950 /dev/zero | tr '\0' s)"
 touch stamp
 "$UNBRAID" sweep -c plain.yaml --out yours --set sweep.store="$PWD/shared" --set sweep.points=14 \
     --set sweep.goal=minimise >/dev/null 2>&1
