@@ -364,8 +364,7 @@ static const ub_field slurm[] = {
         "starts of one submission at most"),
     INT("workers", slurm.workers, "0", 0, 1e6, "tasks", UB_FIELD_FREE,
         "command sweep: a job array (or several, if the site's are too small) of so many tasks "
-        "that "
-        "share the points; 0: one job"),
+        "that share the points; 0: one job"),
     INT("workers_at_once", slurm.workers_at_once, "0", 0, 1e6, "tasks", UB_FIELD_FREE,
         "so many of them at work together at most, over all arrays; 0: no limit"),
 };

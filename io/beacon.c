@@ -49,6 +49,12 @@ double ub_beacon_now(void)
 
 /* Writing ------------------------------------------------------------------------------------- */
 
+ub_status ub_rank_put(int rank, double speed, const char *node, ub_bytes *out)
+{
+    UB_TRY(ub_bytes_printf(out, "{\"rank\": %d, \"speed\": %.3g, ", rank, speed));
+    return ub_bytes_put_json(out, "node", node, "}");
+}
+
 /* The ranks in this state. */
 static ub_status put_list(const ub_beacon *b, const char *key, ub_rank_state state, ub_bytes *out)
 {
@@ -56,9 +62,9 @@ static ub_status put_list(const ub_beacon *b, const char *key, ub_rank_state sta
     UB_TRY(ub_bytes_printf(out, "\"%s\": [", key));
     for (int r = 0; r < b->told.ranks; r++)
         if (b->told_rank[r].state == state) {
-            UB_TRY(ub_bytes_printf(out, "%s{\"rank\": %d, \"speed\": %.3g, ", comma, r,
-                                   b->told_rank[r].speed));
-            UB_TRY(ub_bytes_put_json(out, "node", b->node == NULL ? "" : b->node[r].text, "}"));
+            UB_TRY(ub_bytes_printf(out, "%s", comma));
+            UB_TRY(
+                ub_rank_put(r, b->told_rank[r].speed, b->node == NULL ? "" : b->node[r].text, out));
             comma = ", ";
         }
     return ub_bytes_printf(out, "],\n");

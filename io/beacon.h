@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "core/bytes.h"
 #include "core/schema.h"
 #include "core/status.h"
 #include "mpi/comm.h"
@@ -66,6 +67,10 @@ typedef struct ub_rank_lines {
     int           count;
     ub_rank_line *line;
 } ub_rank_lines;
+
+/* One as JSON, appended: {"rank": 3, "speed": 0.4, "node": "n7"}. */
+UB_LOCAL UB_NODISCARD ub_status ub_rank_put(int rank, double speed, const char *node,
+                                            ub_bytes *out);
 
 typedef struct ub_beacon ub_beacon;
 

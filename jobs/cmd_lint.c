@@ -196,9 +196,7 @@ static ub_status check_arrays(lint *l)
 {
     const ub_settings *s = l->s;
     ub_queue           q;
-    bool               requeue = s->slurm.requeue == UB_REQUEUE_YES ||
-                   (s->slurm.requeue == UB_REQUEUE_AUTO && number_of(&l->site, "JobRequeue") != 0);
-    if (ub_queue_init(s, text_of(&l->site), requeue, &q) != UB_OK) {
+    if (ub_queue_init(s, text_of(&l->site), &q) != UB_OK) {
         ub_status st =
             find(l, ERROR, "set slurm.workers: 0 and more slurm.nodes", "%s", ub_err_message());
         ub_err_clear();
@@ -206,10 +204,11 @@ static ub_status check_arrays(lint *l)
     }
     if (q.workers < s->slurm.workers)
         UB_TRY(find(l, NOTE,
-                    requeue ? "nothing to do: SLURM limits every array by itself, so there are no "
-                              "more arrays than that"
-                            : "nothing to do: a successor in a chain heeds no limit, so there are "
-                              "no more workers than that",
+                    ub_queue_requeues(s, text_of(&l->site))
+                        ? "nothing to do: SLURM limits every array by itself, so there are no "
+                          "more arrays than that"
+                        : "nothing to do: a successor in a chain heeds no limit, so there are "
+                          "no more workers than that",
                     "slurm.workers_at_once = %lld makes %lld workers of %lld",
                     (long long)s->slurm.workers_at_once, (long long)q.workers,
                     (long long)s->slurm.workers));

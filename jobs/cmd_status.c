@@ -229,9 +229,8 @@ static ub_status put_ranks(const view *v, ub_rank_state state, const char *key, 
         const ub_rank_line *r = &v->ranks.line[i];
         if (r->state != state)
             continue;
-        UB_TRY(
-            ub_bytes_printf(out, "%s{\"rank\": %d, \"speed\": %.3g, ", comma, r->rank, r->speed));
-        UB_TRY(ub_bytes_put_json(out, "node", r->node, "}"));
+        UB_TRY(ub_bytes_printf(out, "%s", comma));
+        UB_TRY(ub_rank_put(r->rank, r->speed, r->node, out));
         comma = ", ";
     }
     return ub_bytes_printf(out, "]");

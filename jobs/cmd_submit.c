@@ -110,14 +110,6 @@ static ub_status find_bad_nodes(submission *s)
     return UB_OK;
 }
 
-/* Value of a line "KEY = NUMBER" of `scontrol show config`, or `otherwise`. */
-static long site_value(const ub_bytes *config, const char *key, long otherwise)
-{
-    const char *at = config->len > 0 ? strstr((const char *)config->data, key) : NULL;
-    at = at != NULL ? strchr(at, '=') : NULL;
-    return at != NULL ? strtol(at + 1, NULL, 10) : otherwise;
-}
-
 /* Does this site let jobs be requeued?  Where it does not say, a script that is refused its requeue
  * submits a successor.  And how large may an array be? */
 static ub_status ask_site(submission *s)
@@ -127,12 +119,10 @@ static ub_status ask_site(submission *s)
     ub_bytes                 text = {0};
     int                      code = 0;
     ub_status                st = ub_slurm_call(ask, true, &text, &code);
-    s->requeue = settings->slurm.requeue != UB_REQUEUE_NO;
-    if (settings->slurm.requeue == UB_REQUEUE_AUTO && site_value(&text, "\nJobRequeue ", 1) == 0)
-        s->requeue = false;
+    const char              *site = text.len > 0 ? (const char *)text.data : "";
+    s->requeue = ub_queue_requeues(settings, site);
     if (st == UB_OK)
-        st = ub_queue_init(settings, text.len > 0 ? (const char *)text.data : "", s->requeue,
-                           &s->queue);
+        st = ub_queue_init(settings, site, &s->queue);
     ub_bytes_release(&text);
     return st;
 }

@@ -12,16 +12,22 @@
 
 static const char submitted[] = "unbraid " UB_VERSION " submitted";
 
+/* NUMBER of a line "KEY = NUMBER" of `scontrol show config`; -1: there is none. */
+static int64_t site_number(const char *site, const char *key)
+{
+    const char *at = strstr(site, key);
+    at = at != NULL ? strchr(at, '=') : NULL;
+    return at != NULL ? strtoll(at + 1, NULL, 10) : -1;
+}
+
 /* How many tasks, numbered from 1, an array may have: MaxArraySize is the first index that is too
  * large, and some sites allow fewer tasks than indices. */
 static int64_t tasks_most(const char *site)
 {
     static const char tasks[] = "max_array_tasks=";
-    const char       *at = strstr(site, "\nMaxArraySize "), *few = strstr(site, tasks);
-    int64_t           most = INT64_MAX, fewer = 0;
-    at = at != NULL ? strchr(at, '=') : NULL;
-    if (at != NULL)
-        most = strtoll(at + 1, NULL, 10) - 1;
+    const char       *few = strstr(site, tasks);
+    int64_t           size = site_number(site, "\nMaxArraySize "), fewer = 0;
+    int64_t           most = size < 0 ? INT64_MAX : size - 1;
     if (few != NULL)
         fewer = strtoll(few + strlen(tasks), NULL, 10);
     return fewer > 0 && fewer < most ? fewer : most;
@@ -32,7 +38,14 @@ static int64_t arrays_of(int64_t workers, int64_t most)
     return workers / most + (workers % most > 0);
 }
 
-ub_status ub_queue_init(const ub_settings *settings, const char *site, bool requeue, ub_queue *out)
+bool ub_queue_requeues(const ub_settings *settings, const char *site)
+{
+    int how = settings->slurm.requeue;
+    return how == UB_REQUEUE_YES ||
+           (how == UB_REQUEUE_AUTO && site_number(site, "\nJobRequeue ") != 0);
+}
+
+ub_status ub_queue_init(const ub_settings *settings, const char *site, ub_queue *out)
 {
     int64_t workers = settings->slurm.workers, at_once = settings->slurm.workers_at_once;
     int64_t most = tasks_most(site);
@@ -46,7 +59,7 @@ ub_status ub_queue_init(const ub_settings *settings, const char *site, bool requ
                        (long long)workers, (long long)most + 1);
     if (at_once >= workers)
         at_once = 0;
-    if (at_once > 0 && !requeue) {
+    if (at_once > 0 && !ub_queue_requeues(settings, site)) {
         workers = at_once;
         at_once = 0;
     } else if (at_once > 0 && at_once < arrays_of(workers, most)) {

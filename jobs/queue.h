@@ -31,7 +31,10 @@ typedef struct ub_queue {
  *   site     what `scontrol show config` says; "": nobody knows, one array
  * Errors: UB_EARG (a site without arrays). */
 UB_LOCAL UB_NODISCARD ub_status ub_queue_init(const ub_settings *settings, const char *site,
-                                              bool requeue, ub_queue *out);
+                                              ub_queue *out);
+/* Do its jobs requeue themselves?  As slurm.requeue says; `auto`: unless the site says that none
+ * may (where it says nothing, a script that is refused its requeue submits a successor). */
+UB_LOCAL bool ub_queue_requeues(const ub_settings *settings, const char *site);
 /* sbatch's --array of array k: "1-1000%5"; the limits of the arrays are in proportion to their
  * sizes, at least 1 each, and add up to at_once.  buf: UB_TEXT_MAX. */
 UB_LOCAL const char *ub_queue_range(const ub_queue *q, int64_t k, char *buf);
