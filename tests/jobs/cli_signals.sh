@@ -9,13 +9,8 @@
 study="run --set corpus.path=c.h5 --set structure.tile=1 --set disentangle.steps=all
        --set disentangle.restarts=1 --set disentangle.latents=3 --set disentangle.batch=64
        --set disentangle.hidden=32 --set run.status_s=0.1"
-# About ten seconds of training, however fast it is built and the machine, so that it can be stopped often.
+train_for 10 # so that it can be stopped often
 # shellcheck disable=SC2086 # words, here and below
-"$UNBRAID" $study --set disentangle.epochs=40 --out pilot >/dev/null 2>pilot.log
-rate=$(sed -n 's/.* progress stage=disentangle .* steps_per_s=\([^ ]*\) .*/\1/p' pilot.log | tail -n 1)
-steps=$(sed -n 's/.* progress stage=disentangle .* of=\([0-9]*\) .*/\1/p' pilot.log | tail -n 1)
-study="$study --set disentangle.epochs=$(awk "BEGIN { print 40 + int(10 * $rate / ($steps / 40)) }")"
-# shellcheck disable=SC2086
 on 2 $study --out whole >/dev/null 2>&1
 whole=$(digest whole)
 

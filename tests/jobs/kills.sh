@@ -5,6 +5,18 @@ program=$(printf '%.15s' "$program") # the kernel's name of it
 # Seconds that an undisturbed start may take, on a machine however busy, before it counts as hung.
 UB_HANGS_S=${UB_HANGS_S:-900}
 
+# train_for SECONDS: lengthens the training of $study so that it takes about so long on one rank, however
+# fast the build and the machine are today: a short one is timed first.
+train_for() {
+    # shellcheck disable=SC2086 # words, here and below
+    "$UNBRAID" $study --set disentangle.epochs=4 --out pilot >/dev/null 2>&1
+    line=$(grep ' progress stage=disentangle ' pilot/unbraid.log | tail -n 1)
+    epochs=$(echo "$line" | sed 's/.* of=\([0-9]*\) .* steps_per_s=\([^ ]*\) .*/\1 \2/' |
+        awk -v s="$1" '{ n = int(s * $2 / ($1 / 4)); print (n > 1 ? n : 1) }')
+    rm -rf pilot
+    study="$study --set disentangle.epochs=$epochs"
+}
+
 # kills_begin SEED: the study and its undisturbed result.
 kills_begin() {
     alone "$WORK/tmp"
@@ -13,12 +25,14 @@ kills_begin() {
     stage1=0 stage2=0 hung=0
     "$UNBRAID" synth --set synth.samples=400 --set synth.steps=30 --set synth.tasks=3 --out c.h5 \
         >/dev/null
-    # About a second of each stage: 120 items, 168 gradient steps.
-    study="run --set corpus.path=c.h5 --set structure.tile=1 --set disentangle.steps=all --set disentangle.epochs=1
+    # A run is killed several times on the way, so both stages last for some seconds: 120 items of 25 ms
+    # (in kill_once), then the training.
+    study="run --set corpus.path=c.h5 --set structure.tile=1 --set disentangle.steps=all
            --set disentangle.restarts=2 --set disentangle.latents=3 --set disentangle.batch=128
            --set disentangle.checkpoint_steps=8 --set disentangle.hidden=32
            --set run.status_s=0.5"
-    # shellcheck disable=SC2086 # words
+    train_for 5
+    # shellcheck disable=SC2086
     on 2 $study --out whole >/dev/null 2>&1
     whole=$(digest whole)
 }
@@ -122,9 +136,9 @@ strike() {
     fi
 }
 
-# Wait for a random moment: of any kind, or, every other time, one of stage 2.
+# Wait for a random moment: of any kind, or, every third time, one of stage 2.
 until_stage() {
-    draw 2
+    draw 3
     if [ "$drawn" -eq 0 ]; then
         for _ in $(seq 200); do
             [ ! -e "$run/STATE" ] || break # stage 1 has finished
@@ -148,7 +162,7 @@ kill_once() {
     outlive=
     [ "$drawn" -eq 0 ] || outlive=--enable-recovery
     # shellcheck disable=SC2086 # words, here and below
-    $MPIRUN $outlive -n "$size" "$UNBRAID" $study --set farm.slow_ms=$((size * 10)) --out "$1" \
+    $MPIRUN $outlive -n "$size" "$UNBRAID" $study --set farm.slow_ms=$((size * 25)) --out "$1" \
         >/dev/null 2>&1 &
     job=$!
     run=$1
