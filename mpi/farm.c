@@ -77,8 +77,10 @@ ub_status ub_farm_probe(const ub_comm *c, int source, MPI_Status *found, int *he
 
 void ub_farm_rest(double since, double now)
 {
-    static const double          QUIET = 5e-3;
+    static const double          AT_ONCE = 10e-6, QUIET = 5e-3;
     static const struct timespec nap = {.tv_nsec = 50000};
+    if (now - since < AT_ONCE)
+        return;
     if (now - since < QUIET)
         (void)sched_yield();
     else

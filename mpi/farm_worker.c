@@ -91,7 +91,7 @@ static ub_status flush(worker *w, int tag)
         UB_TRY_MPI(rc);
     if (rc != MPI_SUCCESS)
         forsake(w);
-    w->flushed = ub_clock();
+    w->flushed = w->now;
     return UB_OK;
 }
 
@@ -183,14 +183,15 @@ static ub_status one_chunk(worker *w, const ub_sched_range *range, int count)
 /* Wait for a message, with an eye on the neighbours. */
 static ub_status await(worker *w, MPI_Status *found)
 {
-    double start = ub_clock();
+    double start = w->now;
     for (int here = 0;;) {
         UB_TRY(look(w, found, &here));
         if (here)
             return UB_OK;
         UB_TRY(report_lost(w));
         UB_TRY(report_stop(w));
-        ub_farm_rest(start, ub_clock());
+        w->now = ub_clock();
+        ub_farm_rest(start, w->now);
     }
 }
 
@@ -237,7 +238,7 @@ ub_status ub_farm_worker(const ub_farm_side *side)
                                       .mpi = side->c->mpi,
                                       .master = ub_farm_master_of(side, side->c->rank),
                                       .sent = MPI_REQUEST_NULL,
-                                      .flushed = ub_clock()};
+                                      .now = ub_clock()};
     static const ub_farm_failure room;
     ub_status                    st = ub_bytes_put(&w.batch, &room, sizeof room);
     if (st == UB_OK)

@@ -114,9 +114,10 @@ UB_LOCAL int ub_farm_behind(const ub_farm_side *side, int rank);
  * its first call does not find what came meanwhile: a second is made. */
 UB_LOCAL UB_NODISCARD ub_status ub_farm_probe(const ub_comm *c, int source, MPI_Status *found,
                                               int *here);
-/* Nothing to do: let others have the core, and sleep a little if nothing has come since `since` for
- * much longer than that (a rank that only looks takes the time of those that work where ranks share
- * cores, and is not woken when it matters). */
+/* Nothing to do since `since`: look again at once for a few microseconds (to let others have the
+ * core takes as long as a message), then let them, and after much longer than that sleep a little
+ * (a rank that only looks takes the time of those that work where ranks share cores, and is not
+ * woken when it matters). */
 UB_LOCAL void ub_farm_rest(double since, double now);
 
 /* ---- farm_pool.c: a master and its ranks ---- */
