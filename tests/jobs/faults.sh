@@ -6,8 +6,9 @@
 alone "$WORK/tmp"
 # faultio may come before a sanitizer.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0"
-# A case starts four programs, and much of that is Open MPI's search for networks: none is needed here.
-export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader
+# A case starts four programs, and much of that is Open MPI's search for networks and the daemon that it
+# starts for a rank without a launcher: none is needed here.
+export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader OMPI_MCA_ess_singleton_isolated=1
 
 "$UNBRAID" synth --set synth.samples=120 --set synth.steps=8 --set synth.tasks=2 --out c.h5 >/dev/null
 STUDY="run --set corpus.path=$WORK/c.h5 --set structure.tile=1 --set farm.journal_sync_s=1e-9
